@@ -1,0 +1,1 @@
+"""Who listens: encoders with named stages."""

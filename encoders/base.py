@@ -1,0 +1,191 @@
+"""What an encoder is: a thing with named stages that turns waveforms into activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..synth.errors import InputError
+
+CANONICAL_STAGES = ("first_layer", "stack_end", "latent", "quantized", "codes")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A place to listen at.
+
+    Parameters
+    ----------
+    name : str
+        A canonical name (`CANONICAL_STAGES`) or the model's own.
+    channels : int > 0
+        Channels at this stage; for codes, the number of codebooks.
+    hop : int > 0
+        Samples per frame: the frame rate is ``sample_rate / hop``.
+    receptive_field : int or None
+        Samples that one frame depends on; None when unbounded (an LSTM, a norm over time).
+    latency : int
+        Samples a frame waits beyond its nominal time: the last sample that frame t sees is
+        ``t * hop + latency``, the first ``t * hop + latency - receptive_field + 1``. Where the
+        receptive field is None it is the latency of the bounded part, or 0.
+    kind : {"convolution", "nonlinear", "codes"}
+        "convolution": an affine function of the samples, with a closed form (`Encoder.kernels`).
+        "codes": integers, which have no power.
+    """
+
+    name: str
+    channels: int
+    hop: int
+    receptive_field: int | None
+    latency: int
+    kind: str = "nonlinear"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where an encoder's weights came from: "pretrained", "random", "none" or a path, and their hash."""
+
+    source: str
+    sha256: str
+    note: str = ""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """The contract; see `ModuleEncoder` for the usual way to meet it.
+
+    Attributes
+    ----------
+    name : str
+    sample_rate : int
+        Samples per second of the waveforms it expects.
+    stages : mapping of str to Stage
+        From shallow to deep.
+    weights : Weights
+    device : torch.device
+    """
+
+    name: str
+    sample_rate: int
+    stages: Mapping[str, Stage]
+    weights: Weights
+    device: torch.device
+
+    def run(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        """Listen at `stages` while float32 [B, T] waveforms play; returns {stage: [B, C, F]}."""
+        ...
+
+    def kernels(self, stage: str) -> np.ndarray | None:
+        """Closed form of a "convolution" stage: float64 [C, receptive_field], in order of time.
+
+        ``activation[c, t] = sum_k kernels[c, k] x[t hop + latency - receptive_field + 1 + k] + bias``.
+        None for every other kind.
+        """
+        ...
+
+
+class _Deepest(Exception):
+    """Raised inside a forward pass once every stage asked for has been heard."""
+
+
+class ModuleEncoder:
+    """An encoder made of a torch module, heard through forward hooks.
+
+    The forward pass ends as soon as the last stage asked for has answered.
+
+    Parameters
+    ----------
+    name, sample_rate, stages, weights
+        As in `Encoder`.
+    module : nn.Module
+        Put into evaluation mode.
+    taps : mapping of str to str
+        Stage name -> name of the submodule whose output is heard, as in ``module.named_modules()``.
+    prepare : callable
+        float32 [B, T] -> what `module` takes; by default adds a channel axis: [B, 1, T].
+    read : callable
+        (stage name, submodule output) -> [B, C, F]; by default the output itself.
+    kernels : mapping of str to float64 [C, L]
+        Closed forms of plain convolution stages.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: nn.Module,
+        sample_rate: int,
+        stages: Mapping[str, Stage],
+        taps: Mapping[str, str],
+        weights: Weights,
+        prepare: Callable[[Tensor], Any] = lambda waveforms: waveforms[:, None],
+        read: Callable[[str, Any], Tensor] = lambda stage, output: output,
+        kernels: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        self.name, self.sample_rate, self.stages, self.weights = name, sample_rate, dict(stages), weights
+        self.module = module.eval()
+        self.taps = dict(taps)
+        self._prepare, self._read, self._kernels = prepare, read, dict(kernels or {})
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module's tensors live."""
+        tensor = next(self.module.parameters(), None)
+        return torch.device("cpu") if tensor is None else tensor.device
+
+    def run(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        """Listen at `stages` while `waveforms` play; see `Encoder.run`."""
+        check_stages(self, stages)
+        heard: dict[str, Tensor] = {}
+        with torch.inference_mode(), self._listening(stages, heard):
+            try:
+                self.module(self._prepare(waveforms.to(self.device)))
+            except _Deepest:
+                pass
+        silent = [stage for stage in stages if stage not in heard]
+        if silent:
+            raise InputError(f"{self.name}: stage {silent[0]!r} ({self.taps[silent[0]]}) was never reached")
+        return heard
+
+    def kernels(self, stage: str) -> np.ndarray | None:
+        """Closed form of a plain convolution stage; see `Encoder.kernels`."""
+        check_stages(self, [stage])
+        return self._kernels.get(stage)
+
+    @contextmanager
+    def _listening(self, stages: Sequence[str], heard: dict[str, Tensor]) -> Iterator[None]:
+        def listen(stage: str) -> Callable[..., None]:
+            def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+                heard[stage] = self._read(stage, output)
+                if len(heard) == len(stages):
+                    raise _Deepest
+
+            return hook
+
+        handles = [
+            self.module.get_submodule(self.taps[stage]).register_forward_hook(listen(stage)) for stage in stages
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def check_stages(encoder: Encoder, stages: Sequence[str]) -> list[str]:
+    """Return `stages` as a list, or raise naming the one that is not there and those that are."""
+    for stage in stages:
+        if stage not in encoder.stages:
+            known = ", ".join(encoder.stages)
+            raise InputError(f"stage {stage!r}: {encoder.name} has no such stage; it has {known}")
+    return list(stages)
+
+
+def canonical_stages(encoder: Encoder) -> list[str]:
+    """Return the canonical stages an encoder has, from shallow to deep."""
+    return [stage for stage in encoder.stages if stage in CANONICAL_STAGES]

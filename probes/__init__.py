@@ -1,0 +1,1 @@
+"""What is asked: stimuli x encoder -> labelled measures."""

@@ -1,0 +1,1 @@
+"""What is told: measures -> figures, pages, command line."""

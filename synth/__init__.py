@@ -1,0 +1,1 @@
+"""What is played: sounds as specifications with exact truth."""
