@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -71,18 +72,24 @@ class Encoder(Protocol):
     device : torch.device
     """
 
-    name: str
-    sample_rate: int
-    stages: Mapping[str, Stage]
-    weights: Weights
-    device: torch.device
+    # read-only here, so that an attribute, a property or a narrower type all meet the contract
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def sample_rate(self) -> int: ...  # noqa: D102
+    @property
+    def stages(self) -> Mapping[str, Stage]: ...  # noqa: D102
+    @property
+    def weights(self) -> Weights: ...  # noqa: D102
+    @property
+    def device(self) -> torch.device: ...  # noqa: D102
 
     def run(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         """Listen at `stages` while float32 [B, T] waveforms play; returns {stage: [B, C, F]}."""
         ...
 
     def kernels(self, stage: str) -> np.ndarray | None:
-        """Closed form of a "convolution" stage: float64 [C, receptive_field], in order of time.
+        """Return a "convolution" stage's closed form: float64 [C, receptive_field], in order of time.
 
         ``activation[c, t] = sum_k kernels[c, k] x[t hop + latency - receptive_field + 1 + k] + bias``.
         None for every other kind.
@@ -135,25 +142,30 @@ class ModuleEncoder:
     @property
     def device(self) -> torch.device:
         """Where the module's tensors live."""
-        tensor = next(self.module.parameters(), None)
+        tensor = next(chain(self.module.parameters(), self.module.buffers()), None)
         return torch.device("cpu") if tensor is None else tensor.device
 
     def run(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
-        """Listen at `stages` while `waveforms` play; see `Encoder.run`."""
+        """Listen at `stages` while `waveforms` play; see `Encoder.run`.
+
+        Raises
+        ------
+        InputError
+            If a stage is not there or not reached, or `waveforms` is not [B, T] or holds NaN or Inf.
+        """
         check_stages(self, stages)
+        check_waveforms(waveforms)
         heard: dict[str, Tensor] = {}
         with torch.inference_mode(), self._listening(stages, heard):
-            try:
-                self.module(self._prepare(waveforms.to(self.device)))
-            except _Deepest:
-                pass
+            with suppress(_Deepest):
+                self.module(self._prepare(waveforms.to(self.device, torch.float32)))
         silent = [stage for stage in stages if stage not in heard]
         if silent:
             raise InputError(f"{self.name}: stage {silent[0]!r} ({self.taps[silent[0]]}) was never reached")
-        return heard
+        return {stage: heard[stage] for stage in stages}
 
     def kernels(self, stage: str) -> np.ndarray | None:
-        """Closed form of a plain convolution stage; see `Encoder.kernels`."""
+        """Return the closed form of a plain convolution stage; see `Encoder.kernels`."""
         check_stages(self, [stage])
         return self._kernels.get(stage)
 
@@ -162,19 +174,30 @@ class ModuleEncoder:
         def listen(stage: str) -> Callable[..., None]:
             def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
                 heard[stage] = self._read(stage, output)
-                if len(heard) == len(stages):
+                if len(heard) == len(set(stages)):
                     raise _Deepest
 
             return hook
 
         handles = [
-            self.module.get_submodule(self.taps[stage]).register_forward_hook(listen(stage)) for stage in stages
+            self.module.get_submodule(self.taps[stage]).register_forward_hook(listen(stage))
+            for stage in stages
         ]
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
+
+
+def check_waveforms(waveforms: Tensor) -> None:
+    """Raise unless `waveforms` is [B, T] and finite; the error names the first waveform that is not."""
+    if waveforms.ndim != 2 or 0 in waveforms.shape:
+        raise InputError(f"waveforms of shape {tuple(waveforms.shape)}: must be [B, T], neither of them 0")
+    finite = torch.isfinite(waveforms).all(dim=1)
+    if not finite.all():
+        first = int((~finite).nonzero()[0])
+        raise InputError(f"waveform {first} holds NaN or Inf: every sample must be a finite number")
 
 
 def check_stages(encoder: Encoder, stages: Sequence[str]) -> list[str]:

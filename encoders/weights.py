@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from pathlib import Path
 
 import torch
@@ -12,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..synth.errors import InputError
+from .base import Weights
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:
@@ -44,13 +47,63 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     except Exception as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
-            f"weights {path}: not a whole file of plain tensors, and nothing else is opened ({first_line[:120]})"
+            f"weights {path}: not a whole file of plain tensors, nothing else is opened ({first_line[:120]})"
         ) from None
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise InputError(f"weights {path}: does not hold a mapping of names to tensors")
     return state
+
+
+def download(url: str, hash_prefix: str) -> Path:
+    """Return the file behind `url` from torch hub's cache; it is downloaded if it is not there yet.
+
+    It appears in the cache whole or not at all, and is verified every time.
+
+    Parameters
+    ----------
+    url : str
+        Where it is published.
+    hash_prefix : str
+        First hexadecimal digits of the file's SHA-256, as far as its publisher states them.
+
+    Raises
+    ------
+    InputError
+        If it cannot be had, or is not the file that was published.
+    """
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    if not path.is_file():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(path), hash_prefix, progress=sys.stderr.isatty())
+        except (OSError, RuntimeError, HTTPException) as error:
+            raise InputError(
+                f"weights {path.name}: not in the cache ({path.parent}) and not to be had from {url} "
+                f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
+                "give weights='random', or the path of a file you have"
+            ) from None
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(hash_prefix):
+        raise InputError(
+            f"weights {path}: SHA-256 {found[:16]}... does not begin with {hash_prefix}: delete it and retry"
+        )
+    return path
+
+
+def no_weights(name: str, weights: str | Path, module: nn.Module, note: str = "") -> Weights:
+    """Return the `Weights` of an encoder that has none to load: its constants are hashed.
+
+    Raises
+    ------
+    InputError
+        If `weights` is a path.
+    """
+    if weights not in ("pretrained", "random"):
+        raise InputError(f"weights {weights}: {name} has no weights; leave the argument out")
+    return Weights("none", state_sha256(module.state_dict()), note)
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:

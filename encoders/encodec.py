@@ -1,0 +1,311 @@
+"""EnCodec (Défossez et al. 2022) at 24 and 48 kHz, on the encodec package's own modules."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..synth.errors import InputError
+from .base import ModuleEncoder, Stage, Weights
+from .geometry import Geometry, Layer
+from .weights import download, fill, randomly_initialised, read_state, state_sha256
+
+CHECKPOINTS = {24_000: "encodec_24khz-d7cc33bc.th", 48_000: "encodec_48khz-7e698e3e.th"}
+
+# Stage name -> index in the package's SEANet encoder; what lies between are activation functions.
+BLOCKS = {
+    "first_layer": 0,
+    "residual1": 1,
+    "downsample1": 3,
+    "residual2": 4,
+    "downsample2": 6,
+    "residual3": 7,
+    "downsample3": 9,
+    "residual4": 10,
+    "stack_end": 12,
+    "lstm": 13,
+    "latent": 15,
+}
+
+
+def encodec_24khz(weights: str | Path = "pretrained", seed: int = 0, codebooks: int = 8) -> EncodecEncoder:
+    """Return the causal 24 kHz model: 75 latents per second, weight norm.
+
+    Parameters
+    ----------
+    weights : {"pretrained", "random"} or path
+        The published checkpoint, a random initialisation, or a state dict of the whole model
+        (.safetensors, or a pickle of plain tensors).
+    seed : int
+        Of the random initialisation.
+    codebooks : int, 1 to 32
+        How many codebooks `quantized` and `codes` use; 8 are 6 kbit/s.
+
+    Raises
+    ------
+    InputError
+        If the weights cannot be had or do not fit, or `codebooks` is out of range.
+
+    Notes
+    -----
+    The codebooks of an untrained EnCodec hold zeros, to which every latent is quantised. They are
+    filled from data here, and `weights.note` says so.
+
+    Source: Défossez et al., High Fidelity Neural Audio Compression, arXiv 2210.13438.
+
+    Examples
+    --------
+    >>> encoder = encodec_24khz("random")
+    >>> encoder.run(torch.zeros(1, 4000), ["stack_end", "codes"])["codes"].shape
+    torch.Size([1, 8, 13])
+    """
+    return _encodec(24_000, weights, seed, codebooks)
+
+
+def encodec_48khz(weights: str | Path = "pretrained", seed: int = 0, codebooks: int = 8) -> EncodecEncoder:
+    """Return the 48 kHz model: stereo, not causal, 150 latents per second, group norm over time.
+
+    Parameters
+    ----------
+    weights, seed
+        As in `encodec_24khz`.
+    codebooks : int, 1 to 16
+        How many codebooks `quantized` and `codes` use; 8 are 12 kbit/s.
+
+    Raises
+    ------
+    InputError
+        As in `encodec_24khz`.
+
+    Notes
+    -----
+    A waveform is played on both channels. The model divides each segment by its scale, 1e-8 plus
+    its RMS; `EncodecEncoder.scale` returns it. `first_layer` is the bare convolution before its
+    norm, with the scale undone, so that it is a convolution of the waveform as it was given. Every
+    later stage sees a group norm over the whole segment: it has no bounded receptive field, silence
+    is not zero and level is not linear.
+
+    The codec works on segments of 1 s. A stimulus is never cut: whatever its length, the whole of
+    it is one segment here.
+    """
+    return _encodec(48_000, weights, seed, codebooks)
+
+
+class EncodecEncoder(ModuleEncoder):
+    """An EnCodec model, heard at every SEANet block and behind its quantizer."""
+
+    def scale(self, waveforms: Tensor) -> Tensor | None:
+        """Return what the model divides float [B, T] `waveforms` by, [B]; None where it does not."""
+        model: Any = self.module
+        return 1e-8 + waveforms.square().mean(dim=1).sqrt() if model.codec.normalize else None
+
+    def run(self, waveforms: Tensor, stages: Any) -> dict[str, Tensor]:
+        """Listen at `stages`; see `Encoder.run`."""
+        heard = super().run(waveforms, stages)
+        scale = self.scale(waveforms)
+        if "first_layer" in heard and scale is not None:
+            model: Any = self.module
+            bias = model.codec.encoder.model[0].conv.conv.bias.detach()[:, None]
+            heard["first_layer"] = (heard["first_layer"] - bias) * scale.to(bias)[:, None, None] + bias
+        return heard
+
+    def decode(self, latent: Tensor, scale: Tensor | None = None) -> Tensor:
+        """Return the sound of a latent, or of its quantized version.
+
+        Parameters
+        ----------
+        latent : float32 [B, 128, F]
+        scale : float32 [B], optional
+            What `scale` returned for the waveforms (48 kHz only).
+
+        Returns
+        -------
+        waveforms : float32 [B, F * hop]
+            The mean over the model's channels.
+        """
+        model: Any = self.module
+        with torch.inference_mode():
+            waveforms = model.codec.decoder(latent.to(self.device)).mean(dim=1)
+        return waveforms if scale is None else waveforms * scale.to(waveforms)[:, None]
+
+
+class _Listener(nn.Module):
+    """The encoding half of a codec: waveforms -> latent -> codes."""
+
+    def __init__(self, codec: Any, codebooks: int) -> None:
+        super().__init__()
+        self.codec = codec
+        self.quantize = _Quantize(codec.quantizer.vq, codebooks)
+
+    def forward(self, waveforms: Tensor) -> dict[str, Tensor]:
+        return self.quantize(self.codec.encoder(waveforms))
+
+
+class _Quantize(nn.Module):
+    """The first `codebooks` steps of the codec's residual vector quantization."""
+
+    def __init__(self, vq: Any, codebooks: int) -> None:
+        super().__init__()
+        self.vq, self.codebooks = vq, codebooks
+
+    def forward(self, latent: Tensor) -> dict[str, Tensor]:
+        codes = self.vq.encode(latent, n_q=self.codebooks)  # [Q, B, F]
+        return {"quantized": self.vq.decode(codes), "codes": codes.transpose(0, 1)}
+
+
+def _encodec(sample_rate: int, source: str | Path, seed: int, codebooks: int) -> EncodecEncoder:
+    name = f"encodec_{sample_rate // 1000}khz"
+    codec: Any = randomly_initialised(lambda: _build(sample_rate), seed)
+    available = codec.quantizer.n_q
+    if not 1 <= codebooks <= available:
+        raise InputError(f"codebooks {codebooks}: {name} has 1 to {available}")
+    origin = str(source)
+    if source != "random":
+        path = _download(sample_rate) if source == "pretrained" else source
+        fill(codec, read_state(path), str(path))
+    note = "" if codec.quantizer.vq.layers[0]._codebook.inited else _fill_codebooks(codec.eval(), seed)
+    taps = {stage: f"codec.encoder.model.{index}" for stage, index in BLOCKS.items()}
+    taps["first_layer"] += ".conv.conv"  # before its norm
+    encoder = EncodecEncoder(
+        name,
+        _Listener(codec, codebooks),
+        sample_rate,
+        _stages(codec, codebooks),
+        {**taps, "quantized": "quantize", "codes": "quantize"},
+        Weights(origin, state_sha256(codec.state_dict()), note),
+        prepare=lambda waveforms: _prepare(codec, waveforms),
+        read=lambda stage, output: output[stage] if isinstance(output, dict) else output,
+        kernels={"first_layer": _first_kernels(codec)},
+    )
+    encoder.module.requires_grad_(False)
+    return encoder
+
+
+def _build(sample_rate: int) -> nn.Module:
+    from encodec.model import EncodecModel
+
+    with warnings.catch_warnings():
+        # torch renames the weight norm that encodec uses; its checkpoints still carry the old names
+        warnings.filterwarnings("ignore", message=".*weight_norm", category=FutureWarning)
+        if sample_rate == 24_000:
+            return EncodecModel.encodec_model_24khz(pretrained=False)
+        return EncodecModel.encodec_model_48khz(pretrained=False)
+
+
+def _download(sample_rate: int) -> Path:
+    from encodec.model import ROOT_URL
+
+    file = CHECKPOINTS[sample_rate]
+    return download(ROOT_URL.rstrip("/") + "/" + file, hash_prefix=Path(file).stem.split("-")[1])
+
+
+def _prepare(codec: Any, waveforms: Tensor) -> Tensor:  # [B, T] -> [B, codec.channels, T]
+    if codec.normalize:
+        waveforms = waveforms / (1e-8 + waveforms.square().mean(dim=1, keepdim=True).sqrt())
+    return waveforms[:, None].expand(-1, codec.channels, -1)
+
+
+def _stages(codec: Any, codebooks: int) -> dict[str, Stage]:
+    stages, geometry, channels, bounded = {}, Geometry(), 0, True
+    for name, index in BLOCKS.items():
+        block = codec.encoder.model[index]
+        for conv in _time_convolutions(block):
+            geometry = geometry.then(_layer(conv))
+            channels = conv.conv.conv.out_channels
+        # an LSTM hears the whole past; a group norm, from the first layer's on, the whole segment
+        bounded = bounded and name != "lstm" and (name == "first_layer" or not codec.normalize)
+        stages[name] = Stage(
+            name,
+            channels,
+            geometry.hop,
+            geometry.receptive_field if bounded else None,
+            geometry.latency,
+            "convolution" if name == "first_layer" else "nonlinear",
+        )
+    stages["quantized"] = Stage("quantized", channels, geometry.hop, None, geometry.latency)
+    stages["codes"] = Stage("codes", codebooks, geometry.hop, None, geometry.latency, "codes")
+    return stages
+
+
+def _time_convolutions(block: Any) -> list[Any]:
+    """Return a block's convolutions along its longest path; the shortcut of a residual block has kernel 1."""
+    if hasattr(block, "block"):
+        return [layer for layer in block.block if hasattr(layer, "conv")]
+    return [block] if hasattr(block, "conv") else []
+
+
+def _layer(conv: Any) -> Layer:
+    inner = conv.conv.conv
+    kernel, stride, dilation = inner.kernel_size[0], inner.stride[0], inner.dilation[0]
+    total = (kernel - 1) * dilation - (stride - 1)
+    return Layer(kernel, stride, dilation, total if conv.causal else total - total // 2)
+
+
+def _first_kernels(codec: Any) -> np.ndarray:  # [C, 7]
+    conv = codec.encoder.model[0].conv.conv
+    if not hasattr(conv, "weight_g"):
+        weight = conv.weight.detach().double()
+    else:
+        direction = conv.weight_v.detach().double()
+        weight = conv.weight_g.detach().double() * direction / direction.norm(dim=(1, 2), keepdim=True)
+    return weight.sum(dim=1).numpy()  # the waveform plays on every channel
+
+
+POOL, SOUND_S, SOUNDS = 4096, 1.0, 8
+
+
+def _fill_codebooks(codec: Any, seed: int) -> str:
+    """Fill the codebooks, residual by residual, and return the sentence that says so.
+
+    The latents of a few sounds give a mean and a covariance; of each codebook, the 1024 vectors are
+    the means that two steps of k-means find among normal draws (later: what is left of them).
+    """
+    with torch.inference_mode():
+        sounds = torch.from_numpy(_sounds(codec.sample_rate, seed))
+        latents = codec.encoder(_prepare(codec, sounds))[:, :, 10:]  # the LSTM has settled
+    latents = latents.transpose(1, 2).flatten(0, 1).double()  # [N, D]
+    spread, direction = torch.linalg.eigh(latents.T.cov())
+    generator = torch.Generator().manual_seed(seed)
+    draws = torch.randn(POOL, len(spread), generator=generator, dtype=torch.float64)
+    residual = (latents.mean(0) + draws * spread.clamp(min=0).sqrt() @ direction.T).float()
+    for layer in codec.quantizer.vq.layers:
+        book = layer._codebook
+        means = residual[torch.randperm(POOL, generator=generator)[: book.codebook_size]].clone()
+        for _ in range(2):
+            nearest = _nearest(residual, means)
+            count = torch.bincount(nearest, minlength=len(means))
+            sums = torch.zeros_like(means).index_add_(0, nearest, residual)
+            means = torch.where(count[:, None] > 0, sums / count.clamp(min=1)[:, None], means)
+        nearest = _nearest(residual, means)
+        residual = residual - means[nearest]
+        book.embed.copy_(means)
+        book.embed_avg.copy_(means)
+        book.cluster_size.copy_(torch.bincount(nearest, minlength=len(means)))
+        book.inited.fill_(1)
+    return (
+        f"codebooks untrained: filled by k-means, residual by residual, from {POOL} normal draws "
+        f"with the mean and covariance of the latents of {SOUNDS} s of tones and noise (seed {seed})"
+    )
+
+
+def _nearest(vectors: Tensor, means: Tensor) -> Tensor:
+    return (vectors @ means.T - means.square().sum(1) / 2).argmax(1)
+
+
+def _sounds(sample_rate: int, seed: int) -> np.ndarray:
+    """Return float32 [SOUNDS, T]: every 40 ms another tone, 50 Hz to 0.4 fs, in noise; -60 to -6 dBFS."""
+    generator = np.random.default_rng(seed)
+    step = sample_rate // 25
+    shape = (SOUNDS, round(SOUND_S * 25))
+    frequency_hz = np.exp(generator.uniform(np.log(50), np.log(0.4 * sample_rate), shape))
+    amplitude = 10 ** (generator.uniform(-60, -6, (2, *shape)) / 20)
+    tone, noise = np.repeat(amplitude, step, axis=2)
+    phase_rad = 2 * np.pi * np.cumsum(np.repeat(frequency_hz, step, axis=1), axis=1) / sample_rate
+    return (tone * np.sin(phase_rad) + noise * generator.standard_normal(phase_rad.shape) / 3).astype(
+        np.float32
+    )

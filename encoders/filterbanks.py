@@ -1,0 +1,200 @@
+"""Positive controls: banks of filters that hear in known ways."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..synth.errors import InputError
+from .base import ModuleEncoder, Stage, Weights
+from .weights import no_weights
+
+REFERENCE_HZ = 24_000  # the sample rate at which frames and hops are given in samples
+LOWEST_RATE_HZ = 1_000
+
+
+class Filterbank(ModuleEncoder):
+    """A bank with one stage, `first_layer`; `centre_hz` [C] holds its channels' centre frequencies."""
+
+    def __init__(
+        self,
+        name: str,
+        module: nn.Module,
+        sample_rate: int,
+        stage: Stage,
+        weights: Weights,
+        centre_hz: np.ndarray,
+        kernels: np.ndarray | None = None,
+    ) -> None:
+        super().__init__(
+            name,
+            module,
+            sample_rate,
+            {"first_layer": stage},
+            {"first_layer": ""},
+            weights,
+            prepare=lambda waveforms: waveforms,
+            kernels=None if kernels is None else {"first_layer": kernels},
+        )
+        self.centre_hz = centre_hz
+
+
+def stft(weights: str | Path = "pretrained", seed: int = 0, sample_rate: int = REFERENCE_HZ) -> Filterbank:
+    """Return the short-time Fourier transform as an encoder: linear, selective, invertible.
+
+    A periodic Hann window of 1024 samples every 320 (at 24 kHz; the same durations at other rates),
+    not centred: frame t sees samples ``t * hop`` to ``t * hop + n - 1``. Not normalised.
+    The channels are the real parts of bins 0 to n // 2, then their imaginary parts; the imaginary
+    parts of bins 0 and n / 2 are zero.
+
+    Parameters
+    ----------
+    weights : {"pretrained", "random"}
+        Without effect: there are none.
+    seed : int
+        Without effect.
+    sample_rate : int >= 1000
+        Samples per second.
+
+    Raises
+    ------
+    InputError
+        If `weights` is a path, or the sample rate too low.
+
+    Examples
+    --------
+    >>> bank = stft()
+    >>> bank.stages["first_layer"].channels, bank.centre_hz[1]
+    (1026, np.float64(23.4375))
+    """
+    return _fourier("filterbank:stft", weights, sample_rate, magnitude=False)
+
+
+def stft_magnitude(
+    weights: str | Path = "pretrained", seed: int = 0, sample_rate: int = REFERENCE_HZ
+) -> Filterbank:
+    """Return the magnitude of `stft` as an encoder: selective, deaf to phase, not linear.
+
+    Parameters and errors are those of `stft`; the channels are bins 0 to n // 2.
+
+    Examples
+    --------
+    >>> stft_magnitude().stages["first_layer"].channels
+    513
+    """
+    return _fourier("filterbank:stft_magnitude", weights, sample_rate, magnitude=True)
+
+
+def gammatone(
+    weights: str | Path = "pretrained", seed: int = 0, sample_rate: int = REFERENCE_HZ
+) -> Filterbank:
+    """Return a gammatone bank as an encoder: 64 channels, evenly spaced on the ERB-rate scale.
+
+    Impulse responses ``t^3 exp(-2 pi 1.019 ERB(f) t) cos(2 pi f t)``, f from 50 Hz to 0.45 of the
+    sample rate, cut off after 100 ms (the lowest channel has decayed by 90 dB), with unit gain at
+    f; a frame every 64 samples (at 24 kHz; the same duration at other rates), not centred.
+
+    Parameters and errors are those of `stft`.
+
+    Source: Patterson, Holdsworth, Nimmo-Smith and Rice 1988 (gammatone); Glasberg and Moore 1990
+    (ERB and ERB-rate).
+
+    Examples
+    --------
+    >>> bank = gammatone()
+    >>> bank.stages["first_layer"].receptive_field, round(float(bank.centre_hz[0]), 6)
+    (2400, 50.0)
+    """
+    check_sample_rate("filterbank:gammatone", sample_rate)
+    centre_hz = _from_erb_rate(np.linspace(_erb_rate(50.0), _erb_rate(0.45 * sample_rate), 64))
+    time_s = np.arange(round(0.1 * sample_rate)) / sample_rate
+    bandwidth_hz = 1.019 * 24.7 * (0.00437 * centre_hz + 1)
+    envelope = time_s**3 * np.exp(-2 * np.pi * bandwidth_hz[:, None] * time_s)
+    turn = 2 * np.pi * centre_hz[:, None] * time_s
+    response = envelope * np.cos(turn)  # [C, L]
+    response /= np.abs((response * np.exp(-1j * turn)).sum(axis=1, keepdims=True))
+    kernels = np.ascontiguousarray(response[:, ::-1])  # a response runs backwards over the samples it sees
+    hop = scaled(64, sample_rate)
+    module = _Projection("filterbank:gammatone", kernels, hop)
+    length = len(time_s)
+    stage = Stage("first_layer", len(centre_hz), hop, length, length - 1, "convolution")
+    origin = no_weights("filterbank:gammatone", weights, module)
+    return Filterbank("filterbank:gammatone", module, sample_rate, stage, origin, centre_hz, kernels)
+
+
+def scaled(samples: int, sample_rate: int) -> int:
+    """Return how many samples last as long at `sample_rate` as `samples` do at 24 kHz; at least 1."""
+    return max(1, round(samples * sample_rate / REFERENCE_HZ))
+
+
+def check_sample_rate(name: str, sample_rate: int) -> None:
+    """Raise unless `sample_rate` is a whole number of hertz that the controls can work at."""
+    if not isinstance(sample_rate, int | np.integer) or sample_rate < LOWEST_RATE_HZ:
+        raise InputError(
+            f"sample_rate {sample_rate!r}: {name} needs a whole number of hertz, at least {LOWEST_RATE_HZ}"
+        )
+
+
+def windows(name: str, waveforms: Tensor, length: int, hop: int) -> Tensor:
+    """Return the frames of [B, T] `waveforms` as a view, [B, F, length]."""
+    if waveforms.shape[-1] < length:
+        raise InputError(f"waveforms of {waveforms.shape[-1]} samples: {name} needs at least {length}")
+    return waveforms.unfold(-1, length, hop)
+
+
+def _fourier(name: str, weights: str | Path, sample_rate: int, magnitude: bool) -> Filterbank:
+    check_sample_rate(name, sample_rate)
+    length, hop = scaled(1024, sample_rate), scaled(320, sample_rate)
+    bins = length // 2 + 1
+    module = _Fourier(name, length, hop, magnitude)
+    centre_hz = np.arange(bins) * sample_rate / length
+    kernels = None
+    if not magnitude:
+        # whole turns taken off in integers, where float64 would lose digits
+        angle = 2 * np.pi * (np.outer(np.arange(bins), np.arange(length)) % length) / length
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+        kernels = np.concatenate([hann * np.cos(angle), -hann * np.sin(angle)])
+        centre_hz = np.tile(centre_hz, 2)
+    kind = "nonlinear" if magnitude else "convolution"
+    stage = Stage("first_layer", len(centre_hz), hop, length, length - 1, kind)
+    origin = no_weights(name, weights, module)
+    return Filterbank(name, module, sample_rate, stage, origin, centre_hz, kernels)
+
+
+class _Fourier(nn.Module):
+    window: Tensor
+
+    def __init__(self, name: str, length: int, hop: int, magnitude: bool) -> None:
+        super().__init__()
+        self.name, self.hop, self.magnitude = name, hop, magnitude
+        window = torch.hann_window(length, periodic=True, dtype=torch.float64)
+        self.register_buffer("window", window.float())
+
+    def forward(self, waveforms: Tensor) -> Tensor:  # [B, T] -> [B, C, F]
+        frames = windows(self.name, waveforms, len(self.window), self.hop)
+        spectrum = torch.fft.rfft(frames * self.window).transpose(1, 2)  # [B, n // 2 + 1, F]
+        return spectrum.abs() if self.magnitude else torch.cat([spectrum.real, spectrum.imag], dim=1)
+
+
+class _Projection(nn.Module):
+    kernels: Tensor
+
+    def __init__(self, name: str, kernels: np.ndarray, hop: int) -> None:
+        super().__init__()
+        self.name, self.hop = name, hop
+        self.register_buffer("kernels", torch.from_numpy(kernels).float())
+
+    def forward(self, waveforms: Tensor) -> Tensor:  # [B, T] -> [B, C, F]
+        frames = windows(self.name, waveforms, self.kernels.shape[1], self.hop)
+        return (frames @ self.kernels.T).transpose(1, 2)
+
+
+def _erb_rate(frequency_hz: float) -> float:
+    return 21.4 * np.log10(0.00437 * frequency_hz + 1)
+
+
+def _from_erb_rate(rate: np.ndarray) -> np.ndarray:
+    return (10 ** (rate / 21.4) - 1) / 0.00437
