@@ -156,9 +156,8 @@ class ModuleEncoder:
         check_stages(self, stages)
         check_waveforms(waveforms)
         heard: dict[str, Tensor] = {}
-        with torch.inference_mode(), self._listening(stages, heard):
-            with suppress(_Deepest):
-                self.module(self._prepare(waveforms.to(self.device, torch.float32)))
+        with torch.inference_mode(), self._listening(stages, heard), suppress(_Deepest):
+            self.module(self._prepare(waveforms.to(self.device, torch.float32)))
         silent = [stage for stage in stages if stage not in heard]
         if silent:
             raise InputError(f"{self.name}: stage {silent[0]!r} ({self.taps[silent[0]]}) was never reached")
