@@ -1,0 +1,1 @@
+"""Training of the bundled models, as a feature: corpora, recipes, cards."""
