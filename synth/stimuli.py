@@ -91,12 +91,21 @@ class StimulusSet:
     def __post_init__(self) -> None:
         if len(self) == 0:
             raise InputError("the stimulus set is empty: the grid asked for holds no stimulus")
-        frequency, amplitude = self.columns["frequency_hz"], self.columns["amplitude"]
+        frequency, ramp = self.columns["frequency_hz"], self.columns["ramp_s"]
         wrong = ~(np.isfinite(frequency) & (frequency > 0))
         if wrong.any():
-            raise InputError(f"frequency {frequency[wrong][0]} Hz: must be a positive, finite number of hertz")
-        if not np.isfinite(amplitude).all():
-            raise InputError(f"amplitude {amplitude[~np.isfinite(amplitude)][0]}: must be finite")
+            raise InputError(
+                f"frequency {frequency[wrong][0]} Hz: must be a positive, finite number of hertz"
+            )
+        for name in ("amplitude", "phase_rad", "onset_s"):
+            wrong = ~np.isfinite(self.columns[name])
+            if wrong.any():
+                raise InputError(f"{name} {self.columns[name][wrong][0]}: must be finite")
+        if np.isnan(self.columns["offset_s"]).any():
+            raise InputError("offset_s nan: must be a number of seconds, or infinite for no end")
+        wrong = ~(np.isfinite(ramp) & (ramp >= 0))
+        if wrong.any():
+            raise InputError(f"ramp_s {ramp[wrong][0]}: must be a finite number of seconds, at least 0")
         for name, values in self.coordinates.items():
             if len(values) != len(self):
                 raise InputError(f"coordinate {name} has {len(values)} values for {len(self)} stimuli")
@@ -108,14 +117,18 @@ class StimulusSet:
         """Collect single stimuli that share their coordinate names."""
         rows = list(stimuli)
         partials = [p for row in rows for p in row.partials]
-        contexts = tuple(dict.fromkeys(row.context for row in rows if row.context is not None))
+        place = {context: i for i, context in enumerate(dict.fromkeys(r.context for r in rows if r.context))}
         names = rows[0].coordinates if rows else ()
+        for row in rows:
+            if row.coordinates.keys() != rows[0].coordinates.keys():
+                odd = min(row.coordinates.keys() ^ rows[0].coordinates.keys())
+                raise InputError(f"coordinate {odd}: given for some stimuli of the set and not for others")
         return cls(
             columns={c: np.array([getattr(p, c) for p in partials], dtype=np.float64) for c in COLUMNS},
             first=np.cumsum([0, *(len(row.partials) for row in rows)]),
             coordinates={name: np.array([row.coordinates[name] for row in rows]) for name in names},
-            contexts=contexts,
-            context_index=np.array([-1 if r.context is None else contexts.index(r.context) for r in rows]),
+            contexts=tuple(place),
+            context_index=np.array([place[r.context] if r.context else -1 for r in rows]),
         )
 
     def __len__(self) -> int:
@@ -124,9 +137,7 @@ class StimulusSet:
     def stimulus(self, index: int) -> Stimulus:
         """Return one row as a `Stimulus`."""
         lo, hi = self.first[index : index + 2]
-        partials = tuple(
-            Partial(*(float(self.columns[c][p]) for c in COLUMNS)) for p in range(lo, hi)
-        )
+        partials = tuple(Partial(*(float(self.columns[c][p]) for c in COLUMNS)) for p in range(lo, hi))
         which = self.context_index[index]  # type: ignore[index]
         return Stimulus(
             partials,
@@ -215,15 +226,19 @@ class StimulusSet:
             contexts=self.contexts,
             context_index=self.context_index,
         )
-        return thinned[np.flatnonzero(np.diff(first) > 0)]
+        silenced = (np.diff(first) == 0) & (np.diff(self.first) > 0)
+        return thinned[np.flatnonzero(~silenced)]
 
     @property
     def rms(self) -> np.ndarray:
-        """Root mean square of each stimulus's partials over a long time, float64 [n_stimuli]."""
-        power = np.add.reduceat(self.columns["amplitude"] ** 2 / 2, self.first[:-1])
-        return np.sqrt(np.where(np.diff(self.first) > 0, power, 0.0))
+        """Root mean square of each stimulus's partials over a long time, float64 [n_stimuli].
 
-    def render(self, sample_rate: float, n_samples: int) -> np.ndarray:
+        Onsets, offsets and ramps do not count; a stimulus without partials (a recording) has 0.
+        """
+        row = np.repeat(np.arange(len(self)), np.diff(self.first))
+        return np.sqrt(np.bincount(row, self.columns["amplitude"] ** 2 / 2, minlength=len(self)))
+
+    def render(self, sample_rate: float, n_samples: int, threads: int = 1) -> np.ndarray:
         """Render all rows; take a slice of the set first to render a part.
 
         Parameters
@@ -232,6 +247,8 @@ class StimulusSet:
             Samples per second.
         n_samples : int > 0
             Length of every waveform.
+        threads : int > 0
+            Threads that share the rows; the samples do not depend on it.
 
         Returns
         -------
@@ -240,13 +257,15 @@ class StimulusSet:
         Raises
         ------
         InputError
-            If a partial lies at or above half the sample rate.
+            If a partial lies at or above half the sample rate, or a context cannot be played.
         """
+        if not (math.isfinite(sample_rate) and sample_rate > 0):
+            raise InputError(f"sample rate {sample_rate} Hz: must be a positive, finite number of hertz")
         self.below_nyquist(sample_rate)
         c = self.columns
         waveforms = oscillate(
             c["frequency_hz"] / sample_rate, c["amplitude"], c["phase_rad"], self.first, n_samples,
-            c["onset_s"] * sample_rate, c["offset_s"] * sample_rate, c["ramp_s"] * sample_rate,
+            c["onset_s"] * sample_rate, c["offset_s"] * sample_rate, c["ramp_s"] * sample_rate, threads,
         )  # fmt: skip
         rms = self.rms
         for row in np.flatnonzero(self.context_index >= 0):  # type: ignore[operator]
@@ -261,9 +280,11 @@ class StimulusSet:
         for name in COLUMNS:
             digest.update(np.ascontiguousarray(self.columns[name], dtype="<f8").tobytes())
         digest.update(np.ascontiguousarray(self.first, dtype="<i8").tobytes())
-        digest.update(np.ascontiguousarray(self.context_index, dtype="<i8").tobytes())
         for name in sorted(self.coordinates):
             digest.update(f"{name}={np.asarray(self.coordinates[name]).tolist()!r}".encode())
-        for context in self.contexts:
-            digest.update(repr(context).encode())
+        # Contexts in the order they are first heard: those that no row plays make no difference.
+        heard = {i: n for n, i in enumerate(dict.fromkeys(self.context_index.tolist())) if i >= 0}  # type: ignore[union-attr]
+        digest.update(repr([heard.get(i, -1) for i in self.context_index.tolist()]).encode())  # type: ignore[union-attr]
+        for i in heard:
+            digest.update(repr(self.contexts[i]).encode())
         return digest.hexdigest()
