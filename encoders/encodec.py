@@ -262,17 +262,16 @@ POOL, SOUND_S, SOUNDS = 4096, 1.0, 8
 def _fill_codebooks(codec: Any, seed: int) -> str:
     """Fill the codebooks, residual by residual, and return the sentence that says so.
 
-    The latents of a few sounds give a mean and a covariance; of each codebook, the 1024 vectors are
-    the means that two steps of k-means find among normal draws (later: what is left of them).
+    The latents of a few sounds, and points drawn between pairs of them, are the data; of each codebook
+    the 1024 vectors are the means that two steps of k-means find among what is left of the data.
     """
     with torch.inference_mode():
         sounds = torch.from_numpy(_sounds(codec.sample_rate, seed))
         latents = codec.encoder(_prepare(codec, sounds))[:, :, 10:]  # the LSTM has settled
-    latents = latents.transpose(1, 2).flatten(0, 1).double()  # [N, D]
-    spread, direction = torch.linalg.eigh(latents.T.cov())
+    latents = latents.transpose(1, 2).flatten(0, 1)  # [N, D]
     generator = torch.Generator().manual_seed(seed)
-    draws = torch.randn(POOL, len(spread), generator=generator, dtype=torch.float64)
-    residual = (latents.mean(0) + draws * spread.clamp(min=0).sqrt() @ direction.T).float()
+    one, other = torch.randint(len(latents), (2, POOL), generator=generator)
+    residual = torch.lerp(latents[one], latents[other], torch.rand(POOL, 1, generator=generator))
     for layer in codec.quantizer.vq.layers:
         book = layer._codebook
         means = residual[torch.randperm(POOL, generator=generator)[: book.codebook_size]].clone()
@@ -288,8 +287,8 @@ def _fill_codebooks(codec: Any, seed: int) -> str:
         book.cluster_size.copy_(torch.bincount(nearest, minlength=len(means)))
         book.inited.fill_(1)
     return (
-        f"codebooks untrained: filled by k-means, residual by residual, from {POOL} normal draws "
-        f"with the mean and covariance of the latents of {SOUNDS} s of tones and noise (seed {seed})"
+        f"codebooks untrained: filled by k-means, residual by residual, from {POOL} points between latents "
+        f"of {SOUNDS} s of tones and noise (seed {seed})"
     )
 
 
