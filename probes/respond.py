@@ -1,0 +1,264 @@
+"""The engine: stimuli -> encoder -> steady-state frames -> reducer, a tile at a time.
+
+Memory does not grow with the number of stimuli: a tile is rendered, heard, reduced, handed to the
+caller's `write` and dropped.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..encoders.base import Encoder, Stage, check_stages
+from ..synth.errors import InputError
+from ..synth.stimuli import StimulusSet
+from .progress import Progress
+
+TILE_SECONDS = (8.0, 2.0, 4.0, 16.0)  # of audio; the first tiles try these, the fastest stays
+MAX_STEADY_SECONDS = 1.0  # where a frame is long, fewer frames are awaited
+SETTLING_FRAMES = 96
+SETTLING_WINDOW = 4
+FRAMEWISE = {"quantized": "latent", "codes": "latent"}  # functions of one frame: they settle when it does
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Which frames of a stage are in the steady state.
+
+    Parameters
+    ----------
+    first, frames : int
+        The steady frames are ``first`` .. ``first + frames - 1``.
+    settled : bool
+        False where successive windows never agreed: the frames are then the last ones heard.
+    """
+
+    first: int
+    frames: int
+    settled: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to play and where to listen; `tile_seconds` of audio go through the encoder at once."""
+
+    n_samples: int
+    listening: Mapping[str, Listening]
+    tile_seconds: float | None
+
+
+class Reducer(Protocol):
+    """Turns the activations of a tile into numbers per stimulus."""
+
+    def __call__(
+        self, stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor
+    ) -> Mapping[str, Tensor]:
+        """Reduce [b, K, C, F] (b stimuli at K phases; steady frames) with silence [C, F] to [b, ...]."""
+        ...
+
+
+Write = Callable[[str, slice, Mapping[str, np.ndarray]], None]
+
+
+def respond(
+    encoder: Encoder,
+    stimuli: StimulusSet,
+    stages: Sequence[str],
+    reducer: Reducer,
+    write: Write,
+    *,
+    phases: int = 4,
+    frames: int = 4,
+    tolerance: float = 0.01,
+    tile_seconds: float | None = None,
+    label: str = "",
+    progress: Progress | None = None,
+) -> Plan:
+    """Play every stimulus to an encoder and hand what its stages answer to `write`.
+
+    Every stimulus is played as short as the stages allow, in whole hops, at `phases` equally spaced
+    phases; it is never cut in two, and all have the same length. The onset is trimmed by receptive
+    field. Where that is unbounded, frames are dropped until successive windows agree.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    stimuli : StimulusSet
+        Steady sounds below the Nyquist frequency.
+    stages : sequence of str
+    reducer : callable
+        See `Reducer`.
+    write : callable
+        ``write(stage, rows, values)`` receives the reduced values of stimuli ``rows`` as arrays [b, ...].
+    phases : int > 0
+    frames : int > 0
+        Steady frames wanted at each stage (fewer, at least one, where they would last over a second).
+    tolerance : float > 0
+        Relative change between successive windows below which a stage of unbounded receptive field
+        counts as settled.
+    tile_seconds : float > 0 or None
+        Seconds of audio that go through the encoder at once; None finds the fastest by timing.
+        Activations differ by rounding (some 1e-7) between tile sizes.
+    label : str
+        What the progress display calls this.
+    progress : Progress or None
+
+    Returns
+    -------
+    plan : Plan
+
+    Raises
+    ------
+    InputError
+        If a stage is not there, a partial is at or above Nyquist, or an activation is NaN or infinite.
+    """
+    check_stages(encoder, stages)
+    stimuli.below_nyquist(encoder.sample_rate)
+    with flushing_denormals():
+        plan = listening_plan(encoder, stimuli, stages, phases, frames, tolerance)
+        silent = encoder.run(torch.zeros(1, plan.n_samples), stages)
+        silence = {s: _steady(silent[s], plan.listening[s])[0] for s in stages}
+        tiles = _Tiles(plan.n_samples * phases / encoder.sample_rate, tile_seconds)
+        done = 0
+        with (progress or Progress(show=False)).task(label or encoder.name, len(stimuli)) as advance:
+            while done < len(stimuli):
+                rows = slice(done, min(done + tiles.size(), len(stimuli)))
+                started = time.perf_counter()
+                tile = stimuli[rows]
+                waveforms = torch.from_numpy(
+                    tile.with_phases(phases).render(encoder.sample_rate, plan.n_samples)
+                )
+                heard = encoder.run(waveforms, stages)
+                for stage in stages:
+                    steady = _steady(heard.pop(stage), plan.listening[stage])
+                    steady = steady.unflatten(0, (-1, phases))  # [b, K, C, F]
+                    values = reducer(encoder.stages[stage], tile, steady, silence[stage])
+                    write(stage, rows, _checked(values, encoder, stage, rows))
+                tiles.timed(rows.stop - rows.start, time.perf_counter() - started)
+                advance(rows.stop - rows.start)
+                done = rows.stop
+    return Plan(plan.n_samples, plan.listening, tiles.seconds)
+
+
+def listening_plan(
+    encoder: Encoder,
+    stimuli: StimulusSet,
+    stages: Sequence[str],
+    phases: int = 4,
+    frames: int = 4,
+    tolerance: float = 0.01,
+) -> Plan:
+    """Find how long stimuli must be, and which frames of each stage to use; see `respond`."""
+    first: dict[str, int] = {}
+    settled: dict[str, bool] = {}
+    for name in stages:
+        stage = encoder.stages[name]
+        if stage.receptive_field is None:
+            source = encoder.stages.get(FRAMEWISE.get(name, name), stage)
+            if source.name not in first:
+                first[source.name], settled[source.name] = _settling(
+                    encoder, stimuli, source, phases, tolerance
+                )
+            first[name], settled[name] = first[source.name], settled[source.name]
+        else:
+            first[name] = max(0, math.ceil((stage.receptive_field - 1 - stage.latency) / stage.hop))
+            settled[name] = True
+    needed = 0
+    for name in stages:
+        stage = encoder.stages[name]
+        affordable = int(MAX_STEADY_SECONDS * encoder.sample_rate / stage.hop)
+        wanted = max(1, min(frames, affordable))
+        needed = max(needed, (first[name] + wanted - 1) * stage.hop + stage.latency + 1)
+    whole_hop = math.lcm(*(encoder.stages[name].hop for name in stages))
+    n_samples = math.ceil(needed / whole_hop) * whole_hop
+    listening = {}
+    for name in stages:
+        stage = encoder.stages[name]
+        last = (n_samples - 1 - stage.latency) // stage.hop
+        listening[name] = Listening(first[name], last - first[name] + 1, settled[name])
+    return Plan(n_samples, listening, None)
+
+
+def _settling(
+    encoder: Encoder, stimuli: StimulusSet, stage: Stage, phases: int, tolerance: float
+) -> tuple[int, bool]:
+    """Frames after which windows of a stage without a bounded receptive field agree, and whether they do.
+
+    Up to six stimuli, spread over the set, play for `SETTLING_FRAMES` frames. For each, the vector of RMS
+    deviations from silence over channels in a window of four frames is compared with the next window's;
+    the stage has settled where no later pair differs by more than `tolerance`, relative, RMS over stimuli.
+    """
+    few = stimuli[np.unique(np.linspace(0, len(stimuli) - 1, 6).astype(int))].with_phases(phases)
+    bounded = max((s.receptive_field or 0 for s in encoder.stages.values() if s.hop <= stage.hop), default=0)
+    head = math.ceil(bounded / stage.hop)
+    n_samples = (head + SETTLING_FRAMES) * stage.hop + stage.latency
+    silence = encoder.run(torch.zeros(1, n_samples), [stage.name])[stage.name]
+    heard = encoder.run(torch.from_numpy(few.render(encoder.sample_rate, n_samples)), [stage.name])[
+        stage.name
+    ]
+    usable = (n_samples - 1 - stage.latency) // stage.hop + 1
+    deviation = (heard.float() - silence.float())[..., :usable]
+    power = deviation.square().unflatten(0, (-1, phases)).mean(1)  # [b, C, F]
+    windows = power.unfold(-1, SETTLING_WINDOW, SETTLING_WINDOW).mean(-1).sqrt()  # [b, C, W]
+    change = (windows[..., 1:] - windows[..., :-1]).square().sum(1)  # [b, W - 1]
+    size = windows[..., 1:].square().sum(1).clamp_min(torch.finfo(torch.float32).tiny)
+    unsettled = torch.nonzero((change / size).mean(0).sqrt() > tolerance).flatten()
+    first = 0 if len(unsettled) == 0 else (int(unsettled[-1]) + 1) * SETTLING_WINDOW
+    half = usable // 2
+    return (first, True) if first <= half else (half, False)
+
+
+def _steady(activations: Tensor, listening: Listening) -> Tensor:
+    return activations[..., listening.first : listening.first + listening.frames]
+
+
+def _checked(
+    values: Mapping[str, Tensor], encoder: Encoder, stage: str, rows: slice
+) -> dict[str, np.ndarray]:
+    arrays = {name: value.cpu().numpy() for name, value in values.items()}
+    for name, array in arrays.items():
+        wrong = ~np.isfinite(array).reshape(len(array), -1).all(1)
+        if wrong.any():
+            row = rows.start + int(np.flatnonzero(wrong)[0])
+            raise InputError(f"{encoder.name}: NaN or Inf in {name} at stage {stage!r}, stimulus {row}")
+    return arrays
+
+
+class _Tiles:
+    """How many stimuli go at once: the first tiles try several sizes, the fastest stays."""
+
+    def __init__(self, seconds_per_stimulus: float, seconds: float | None) -> None:
+        self._each = seconds_per_stimulus
+        self._untried = [] if seconds else list(TILE_SECONDS)
+        self._speed: dict[float, float] = {}
+        self.seconds = seconds or TILE_SECONDS[0]
+
+    def size(self) -> int:
+        if self._untried:
+            self.seconds = self._untried.pop(0)
+        return max(1, round(self.seconds / self._each))
+
+    def timed(self, stimuli: int, elapsed_s: float) -> None:
+        # A last, short tile would make its size look slow; it no longer matters then.
+        self._speed[self.seconds] = stimuli / elapsed_s
+        if not self._untried:
+            self.seconds = max(self._speed, key=lambda seconds: self._speed[seconds])
+
+
+@contextmanager
+def flushing_denormals() -> Iterator[None]:
+    """Treat denormal numbers as zero inside; they slow convolutions on CPUs some 40 times."""
+    already = (torch.tensor([1e-40]) * 1.0).item() == 0.0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(already)

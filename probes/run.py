@@ -1,0 +1,281 @@
+"""The main job: probe encoders beside their baselines and controls, and keep the result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+import xarray as xr
+import zarr
+
+from ..encoders.base import Encoder, check_stages
+from ..encoders.registry import load
+from ..synth.chords import chords
+from ..synth.errors import InputError
+from ..synth.partials import partials
+from ..synth.pitches import pitches
+from ..synth.stimuli import StimulusSet
+from .pitch_chord import chord_tuning, pitch_tuning
+from .progress import Progress
+from .schema import SCHEMA_VERSION, stimuli_dataset, subject_attributes
+from .selectivity import selectivity
+from .store import ZARR_FORMAT
+
+CONTROLS = (
+    "filterbank:stft",
+    "filterbank:stft_magnitude",
+    "filterbank:gammatone",
+    "control:decimator",
+    "control:texture",
+    "control:rectifier",
+)
+VERSIONED = ("tonotopy", "torch", "numpy", "scipy", "numba", "librosa", "encodec", "xarray", "zarr")
+FINISHED = "finished.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run plays and what it puts beside the encoders.
+
+    Parameters
+    ----------
+    stages : tuple of str or None
+        Stages of the encoders and their baselines; None for the canonical ones.
+    baselines : int >= 0
+        Random initialisations of each encoder's architecture.
+    controls : bool
+        Whether the controls are heard too.
+    seed : int
+        First seed; baselines count on from it.
+    refine : bool
+        Whether partials are added where the bandwidth columns need a finer grid.
+    low_hz, high_hz, per_octave : float
+        The grid of partials.
+    """
+
+    stages: tuple[str, ...] | None = None
+    baselines: int = 3
+    controls: bool = True
+    seed: int = 0
+    refine: bool = True
+    low_hz: float = 60.0
+    high_hz: float = 10_000.0
+    per_octave: float = 24
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Somebody who is heard: an encoder, a random baseline of one, or a control."""
+
+    node: str
+    role: str
+    of: str
+    encoder: Encoder
+    stages: tuple[str, ...] | None
+
+
+def probe(
+    encoders: Sequence[str | Encoder],
+    out: str | Path,
+    settings: Settings | None = None,
+    *,
+    weights: str = "pretrained",
+    progress: Progress | None = None,
+) -> Path:
+    """Probe encoders with partials, pitches and chords, beside random baselines and controls.
+
+    Parameters
+    ----------
+    encoders : sequence of str or Encoder
+        Names that `load` knows, or encoders at hand (from `wrap`, say).
+    out : path
+        Folder for the result, a zarr store that ``xarray.open_datatree`` reads; it must not exist.
+        Work in progress lies in ``<out>.partial``; the same call takes it up where it stopped.
+    settings : Settings, optional
+    weights : {"pretrained", "random"} or path
+        Passed to `load` for encoders given by name.
+    progress : Progress, optional
+
+    Returns
+    -------
+    out : Path
+
+    Raises
+    ------
+    InputError
+        If an encoder or a stage is not there, the grid is not playable, or `out` exists.
+    """
+    settings = settings or Settings()
+    out = Path(out)
+    if out.exists():
+        raise InputError(f"output {out}: exists already; remove it or choose another")
+    stimuli = played(settings)
+    heard = [
+        (e if not isinstance(e, str) else load(e, weights=weights, seed=settings.seed)) for e in encoders
+    ]
+    for encoder in heard:
+        check_stages(encoder, settings.stages or ())
+        stimuli["partials"].below_nyquist(encoder.sample_rate)
+    partial, finished = _begin(out, settings, stimuli, heard)
+    for subject in subjects_to_hear(heard, encoders, settings):
+        _set_attributes(partial / subject.node, subject_attributes(subject.encoder, subject.role, subject.of))
+        for name, measure in _measures(subject, stimuli, settings, partial, progress).items():
+            group = f"{subject.node}/{name}"
+            if group not in finished:
+                measure()
+                finished.append(group)
+                _write_json(
+                    partial / FINISHED, {**json.loads((partial / FINISHED).read_text()), "done": finished}
+                )
+    (partial / FINISHED).unlink()
+    zarr.consolidate_metadata(str(partial), zarr_format=ZARR_FORMAT)
+    os.replace(partial, out)
+    return out
+
+
+def played(settings: Settings) -> dict[str, StimulusSet]:
+    """Return what a run plays, by kind: partials, pitches, chords."""
+    return {
+        "partials": partials(settings.low_hz, settings.high_hz, per_octave=settings.per_octave),
+        "pitches": pitches(midi=range(36, 97, 2)),
+        "chords": chords(range(48, 60)),
+    }
+
+
+def subjects_to_hear(
+    heard: Sequence[Encoder], given: Sequence[str | Encoder], settings: Settings
+) -> Iterator[Subject]:
+    """Yield the encoders, each followed by its random baselines, then the controls."""
+    names = [encoder.name for encoder in heard]
+    for encoder, origin in zip(heard, given, strict=True):
+        if names.count(encoder.name) > 1:
+            raise InputError(f"encoder {encoder.name!r}: given twice")
+        node = _node(encoder.name)
+        yield Subject(node, "encoder", "", encoder, settings.stages)
+        # An encoder with random weights is itself the draw of the first seed.
+        first = settings.seed + (encoder.weights.source == "random")
+        for i in range(settings.baselines):
+            yield Subject(
+                f"{node}.random{i}", "baseline", node, _random(encoder, origin, first + i), settings.stages
+            )
+    rates = sorted({encoder.sample_rate for encoder in heard})
+    for rate in rates if settings.controls else ():
+        for name in CONTROLS:
+            suffix = f".{rate}" if len(rates) > 1 else ""
+            control = load(name, seed=settings.seed, sample_rate=rate)
+            yield Subject(_node(name) + suffix, "control", "", control, None)
+
+
+def _random(encoder: Encoder, origin: str | Encoder, seed: int) -> Encoder:
+    if isinstance(origin, str):
+        return load(origin, weights="random", seed=seed)
+    randomised = getattr(encoder, "randomised", None)
+    if randomised is None:
+        raise InputError(f"encoder {encoder.name!r}: has no randomised(seed); ask for baselines=0")
+    return randomised(seed)
+
+
+def _measures(
+    subject: Subject,
+    stimuli: dict[str, StimulusSet],
+    settings: Settings,
+    partial: Path,
+    progress: Progress | None,
+) -> dict[str, Callable[[], object]]:
+    """Return what is asked of a subject: group name -> the call that measures and keeps it."""
+    encoder, stages = subject.encoder, subject.stages
+    where = partial / subject.node
+
+    def keep(name: str, result: xr.Dataset) -> None:
+        result.to_zarr(str(where / name), mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
+
+    def playable(kind: str) -> StimulusSet:
+        return stimuli[kind].below_nyquist(encoder.sample_rate, above_nyquist="drop")
+
+    return {
+        "selectivity": lambda: selectivity(
+            encoder,
+            stimuli["partials"],
+            stages,
+            refine=settings.refine,
+            out=where / "selectivity",
+            progress=progress,
+        ),
+        "pitch_tuning": lambda: keep(
+            "pitch_tuning", pitch_tuning(encoder, playable("pitches"), stages, progress=progress)
+        ),
+        "chord_tuning": lambda: keep(
+            "chord_tuning", chord_tuning(encoder, playable("chords"), stages, progress=progress)
+        ),
+    }
+
+
+def _begin(
+    out: Path, settings: Settings, stimuli: dict[str, StimulusSet], heard: Sequence[Encoder]
+) -> tuple[Path, list[str]]:
+    """Open the folder of work in progress: what the same call left there, or a fresh one."""
+    partial = out.with_name(out.name + ".partial")
+    told = [repr(settings), *(s.sha256 for s in stimuli.values()), *(e.weights.sha256 for e in heard)]
+    told += [SCHEMA_VERSION, *(encoder.name for encoder in heard)]
+    fingerprint = hashlib.sha256("\n".join(told).encode()).hexdigest()
+    if partial.exists():
+        marker = partial / FINISHED
+        if not marker.is_file():
+            raise InputError(
+                f"output {partial}: exists and is not an unfinished run; remove it or choose another"
+            )
+        left = json.loads(marker.read_text())
+        if left["fingerprint"] == fingerprint:
+            return partial, left["done"]
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+    _write_json(partial / FINISHED, {"fingerprint": fingerprint, "done": []})
+    _set_attributes(partial, provenance(settings, heard))
+    _set_attributes(partial / "stimuli", {})
+    for kind, played_set in stimuli.items():
+        stimuli_dataset(played_set).to_zarr(
+            str(partial / "stimuli" / kind), mode="w", zarr_format=ZARR_FORMAT, consolidated=False
+        )
+    return partial, []
+
+
+def provenance(settings: Settings, heard: Sequence[Encoder]) -> dict[str, object]:
+    """Say where a run came from: the root's attributes."""
+    versions = {name: version(name) for name in VERSIONED} | {"python": platform.python_version()}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": json.dumps(versions),
+        "device": ", ".join(sorted({str(encoder.device) for encoder in heard})),
+        "precision": "float32",
+        "seed": settings.seed,
+        "settings": repr(settings),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "platform": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
+        "encoders": ", ".join(encoder.name for encoder in heard),
+        "weights_sha256": ", ".join(encoder.weights.sha256 for encoder in heard),
+    }
+
+
+def _set_attributes(path: Path, attributes: dict[str, object]) -> None:
+    zarr.open_group(str(path), mode="a", zarr_format=ZARR_FORMAT).attrs.update(attributes)
+
+
+def _write_json(path: Path, content: object) -> None:
+    beside = path.with_suffix(".tmp")
+    beside.write_text(json.dumps(content))
+    os.replace(beside, path)
+
+
+def _node(name: str) -> str:
+    return name.replace(":", ".").replace("/", ".")
