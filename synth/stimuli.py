@@ -189,6 +189,8 @@ class StimulusSet:
         crossed = self[np.repeat(np.arange(len(self)), len(contexts))]
         known = tuple(c for c in contexts if c is not None)
         labels = ["silence" if c is None else c.label for c in contexts]
+        if len(set(labels)) < len(labels):
+            raise InputError(f"contexts {', '.join(labels)}: must have different labels")
         index = [-1 if c is None else known.index(c) for c in contexts]
         return StimulusSet(
             columns=crossed.columns,
