@@ -39,6 +39,8 @@ CONTROLS = (
     "control:texture",
     "control:rectifier",
 )
+PITCH_TIMBRES = ("saw", "square", "dull", "missing fundamental")
+CHORD_QUALITIES = ("major", "minor", "diminished", "augmented", "sus4", "dominant7", "major7", "minor7")
 VERSIONED = ("tonotopy", "torch", "numpy", "scipy", "numba", "librosa", "encodec", "xarray", "zarr")
 FINISHED = "finished.json"
 
@@ -147,8 +149,8 @@ def played(settings: Settings) -> dict[str, StimulusSet]:
     """Return what a run plays, by kind: partials, pitches, chords."""
     return {
         "partials": partials(settings.low_hz, settings.high_hz, per_octave=settings.per_octave),
-        "pitches": pitches(midi=range(36, 97, 2)),
-        "chords": chords(range(48, 60)),
+        "pitches": pitches(midi=range(36, 97, 2), timbres=PITCH_TIMBRES),
+        "chords": chords(range(48, 60), qualities=CHORD_QUALITIES, inversions=(0, 1, 2), voicings=("close", "open")),
     }
 
 

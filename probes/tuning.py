@@ -169,7 +169,7 @@ def _interpolated_peak(frequency_hz: np.ndarray, level_db: np.ndarray, peak: int
     """Vertex of the parabola through the highest point and its neighbours, in dB."""
     if peak in (0, len(level_db) - 1):
         return float(frequency_hz[peak])
-    f0, f1, f2 = frequency_hz[peak - 1 : peak + 2] - frequency_hz[peak]
+    f0, _, f2 = frequency_hz[peak - 1 : peak + 2] - frequency_hz[peak]
     d0, d2 = level_db[peak - 1], level_db[peak + 1]  # the peak itself is at 0 dB
     curvature = (d2 / f2 - d0 / f0) / (f2 - f0)
     if curvature >= 0:
