@@ -3,6 +3,7 @@
 from .chords import QUALITIES, chord_notes, chords
 from .contexts import Noise, OtherPartials, RecordingSlice, other_pitches, recording_slices
 from .errors import InputError
+from .export import parse_stimuli, write_wavs
 from .partials import Snap, hz_to_midi, midi_to_hz, partials, partials_at
 from .pitches import TIMBRES, Timbre, pitches
 from .recordings import Recording, find_recordings, level_dbfs, read_recording
@@ -29,9 +30,11 @@ __all__ = [
     "level_dbfs",
     "midi_to_hz",
     "other_pitches",
+    "parse_stimuli",
     "partials",
     "partials_at",
     "pitches",
     "read_recording",
     "recording_slices",
+    "write_wavs",
 ]

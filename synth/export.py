@@ -21,6 +21,7 @@ from .pitches import pitches
 from .stimuli import StimulusSet
 
 TABLE = "stimuli.csv"
+_MADE_HERE = ("peak_dbfs", "fade_s")  # the last columns of the table
 _TILE = 64  # waveforms held at once
 
 
@@ -75,15 +76,15 @@ def write_wavs(
         target.mkdir()
         with (target / TABLE).open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
-            table.writerow(["file", *stimuli.coordinates, "peak_dbfs", "fade_s"])
+            table.writerow(["file", *stimuli.coordinates, *_MADE_HERE])
             for start in range(0, len(stimuli), _TILE):
                 tile = stimuli[start : start + _TILE]
                 for row, waveform in enumerate(tile.render(sample_rate, len(window)) * window, start):
                     peak = float(np.abs(waveform).max())
                     if not peak <= 1.0:
                         raise InputError(
-                            f"stimulus {row}: its peak is {20 * math.log10(peak):+.2f} dBFS, which a file would clip; "
-                            f"lower the level by that much{_level_of(stimuli, row)}"
+                            f"stimulus {row}: its peak of {20 * math.log10(peak):+.2f} dBFS would clip; "
+                            f"lower its level by as much{_level_of(stimuli, row)}"
                         )
                     name = f"{row:0{digits}d}{_slug(stimuli, row)}.wav"
                     soundfile.write(target / name, waveform, sample_rate, subtype="PCM_16")
@@ -226,7 +227,9 @@ def _refuse_others(folder: Path) -> None:
     ours: set[str] = set()
     if TABLE in found:
         with (folder / TABLE).open(newline="", encoding="utf-8") as file:
-            ours = {TABLE, *(row[0] for row in list(csv.reader(file))[1:] if row)}
+            header, *rows = [row for row in csv.reader(file) if row] or [[]]
+        if header[:1] + header[-2:] == ["file", *_MADE_HERE]:
+            ours = {TABLE, *(row[0] for row in rows)}
     if found - ours:
         raise InputError(
             f"output {folder}: exists and holds something else ({min(found - ours)}); name another"
@@ -243,7 +246,7 @@ def _fades(n_samples: int, n_fade: int) -> np.ndarray:
 
 
 def _slug(stimuli: StimulusSet, row: int) -> str:
-    """What a file's name says of its stimulus, such as "_chord_C_major"."""
+    """Say in a file's name what its stimulus is, such as "_chord_C_major"."""
     known = {name: values[row] for name, values in stimuli.coordinates.items()}
     words = [str(known[name]) for name in ("kind", "root", "quality", "timbre") if name in known]
     if "f0_hz" in known:
