@@ -39,7 +39,7 @@ class SampleCNNConfig:
     n_classes : int > 0
         Outputs of the classifier.
     dropout : float
-        Share of latent channels dropped in training.
+        Share of latent channels (averaged over time) dropped in training.
 
     Raises
     ------
@@ -72,7 +72,7 @@ class SampleCNNConfig:
         return 3 ** len(self.channels)
 
 
-TINY = SampleCNNConfig(channels=(32, 32, 64, 64, 128, 128), latent_channels=128, n_classes=12)
+TINY = SampleCNNConfig(channels=(32, 32, 64, 64, 128, 128), latent_channels=128, n_classes=12, dropout=0.3)
 
 
 class Block(nn.Module):
@@ -120,7 +120,7 @@ class SampleCNN(nn.Module):
     def forward(self, waveforms: Tensor) -> Tensor:
         """Map [B, 1, T] to class scores [B, n_classes] before the sigmoid (or softmax)."""
         latent = self.latent(self.blocks(waveforms))  # [B, C, F]
-        return self.classifier(self.dropout(latent).mean(dim=-1))
+        return self.classifier(self.dropout(latent.mean(dim=-1)))
 
 
 def stages_of(config: SampleCNNConfig) -> dict[str, Stage]:

@@ -58,12 +58,12 @@ PLAYED = tuple(family for family, register in FAMILIES.items() if register)
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip of the corpus: where it lies, who plays, what, and what it is for."""
+    """One clip: where it lies, its family, what it is for, its program (0 to 127), and its kind of score."""
 
     path: str
     label: str
     split: str
-    program: int
+    group: int
     kind: str
 
 
@@ -105,7 +105,7 @@ def clips_of(clips_per_program: int, seed: int = 0) -> list[Clip]:
 
     Examples
     --------
-    >>> [clip.split for clip in clips_of(8) if clip.program == 0].count("validation")
+    >>> [clip.split for clip in clips_of(8) if clip.group == 0].count("validation")
     1
     """
     held_out = held_out_programs(seed)
@@ -133,7 +133,7 @@ def render_corpus(
 
     On disk: ``<split>/<family>/<program>_<n>.wav`` (22,050 Hz, mono, 16 bit, peak -6 dBFS),
     ``corpus.json`` (the recipe) and, written last, ``labels.csv`` (path, label = family, split,
-    program, kind). The splits are "training", "validation" (other pieces by the same instruments)
+    group = program, kind). The splits are "training", "validation" (other pieces by the same instruments)
     and "test" (instruments that occur nowhere else). Interrupted, it goes on where it stopped.
 
     Parameters
@@ -170,11 +170,11 @@ def render_corpus(
     recipe = _recipe(clips_per_program, seconds, seed, font)
     _claim(folder, recipe)
     clips = clips_of(clips_per_program, seed)
-    programs = sorted({clip.program for clip in clips})
+    programs = sorted({clip.group for clip in clips})
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
 
         def render(program: int) -> None:
-            _render_program(folder, [c for c in clips if c.program == program], recipe, font)
+            _render_program(folder, [c for c in clips if c.group == program], recipe, font)
 
         from rich.progress import track
 
@@ -246,10 +246,26 @@ def _find_soundfont(soundfont: str | Path | None) -> Path:
     return found
 
 
-def _score(clip: Clip, n: int, recipe: Recipe) -> tuple[list[Note], int]:
+def _sounding_range(program: int, family: str, font: Path) -> tuple[int, int]:
+    """Return the lowest and highest note of a family's register that a program has a sound for."""
+    lowest, highest = FAMILIES[family] or (0, 127)
+    keys = np.arange(lowest, highest + 1)
+    notes = [Note(int(key), 100, 0.3 * k, 0.3 * k + 0.2) for k, key in enumerate(keys)]
+    dry = [ControlChange(91, 0, 0.0), ControlChange(93, 0, 0.0)]
+    cuts = [ControlChange(120, 0, 0.3 * k + 0.25) for k in range(len(keys))]
+    samples = _fluidsynth(midi_file(program, notes, dry + cuts), font)
+    step = round(0.3 * _RENDER_RATE)
+    samples = np.pad(samples, (0, step))[: len(keys) * step]  # the rendering ends with its last event
+    loudest = np.abs(samples.reshape(len(keys), step)).max(axis=1)
+    sounding = keys[loudest > 1e-3]
+    if not len(sounding):
+        raise InputError(f"soundfont {font}: program {program} ({family}) is silent")
+    return int(sounding[0]), int(sounding[-1])
+
+
+def _score(clip: Clip, n: int, recipe: Recipe, lowest: int, highest: int) -> tuple[list[Note], int]:
     """Return the notes of a clip and its reverb level."""
-    rng = np.random.default_rng([recipe.seed, clip.program, n])
-    lowest, highest = FAMILIES[clip.label] or (0, 127)
+    rng = np.random.default_rng([recipe.seed, clip.group, n])
     centre = rng.uniform(lowest, highest)
     narrow = rng.uniform(8, 18)  # half the range of one piece, in semitones
     low = round(max(lowest, min(centre, highest - 12) - narrow))
@@ -262,18 +278,19 @@ def _render_program(folder: Path, clips: list[Clip], recipe: Recipe, font: Path)
     """Render all clips of one program in one go (loading a soundfont takes long), then cut."""
     if all((folder / clip.path).is_file() for clip in clips):
         return
+    lowest, highest = _sounding_range(clips[0].group, clips[0].label, font)
     notes, controls = [], []
     step_s = recipe.seconds + _GAP_S
     for n, clip in enumerate(clips):
-        own, reverb = _score(clip, n, recipe)
+        own, reverb = _score(clip, n, recipe, lowest, highest)
         start = n * step_s
         notes += [Note(x.midi, x.velocity, x.onset_s + start, x.offset_s + start) for x in own]
         controls += [ControlChange(91, reverb, start), ControlChange(120, 0, start + step_s - 0.5)]
-    samples = _fluidsynth(midi_file(clips[0].program, notes, controls), font)
+    samples = _fluidsynth(midi_file(clips[0].group, notes, controls), font)
     for clip, own in zip(clips, _cut(samples, len(clips), recipe.seconds), strict=True):
         peak = float(np.abs(own).max(initial=0.0))
         if peak < 1e-4:
-            raise InputError(f"soundfont {font}: program {clip.program} ({clip.label}) renders as silence")
+            raise InputError(f"soundfont {font}: program {clip.group} ({clip.label}) renders as silence")
         path = folder / clip.path
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
