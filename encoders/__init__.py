@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from ..synth.errors import InputError
     from .base import Encoder, ModuleEncoder, Stage
     from .registry import available, load, register
-    from .wrap import wrap
+    from .wrapping import wrap
 
 # Imported on first use, so that a name costs torch only where it is needed.
 _homes = {
@@ -18,7 +18,7 @@ _homes = {
     "available": ".registry",
     "load": ".registry",
     "register": ".registry",
-    "wrap": ".wrap",
+    "wrap": ".wrapping",
 }
 
 __all__ = ["Encoder", "InputError", "ModuleEncoder", "Stage", "available", "load", "register", "wrap"]

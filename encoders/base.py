@@ -155,13 +155,18 @@ class ModuleEncoder:
         """
         check_stages(self, stages)
         check_waveforms(waveforms)
+        heard = self.hear(waveforms, stages)
+        return {stage: heard[stage] for stage in stages}
+
+    def hear(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        """Do what `run` does, unchecked; the stages come in the order they were heard."""
         heard: dict[str, Tensor] = {}
         with torch.inference_mode(), self._listening(stages, heard), suppress(_Deepest):
             self.module(self._prepare(waveforms.to(self.device, torch.float32)))
         silent = [stage for stage in stages if stage not in heard]
         if silent:
             raise InputError(f"{self.name}: stage {silent[0]!r} ({self.taps[silent[0]]}) was never reached")
-        return {stage: heard[stage] for stage in stages}
+        return heard
 
     def kernels(self, stage: str) -> np.ndarray | None:
         """Return the closed form of a plain convolution stage; see `Encoder.kernels`."""
@@ -172,7 +177,8 @@ class ModuleEncoder:
     def _listening(self, stages: Sequence[str], heard: dict[str, Tensor]) -> Iterator[None]:
         def listen(stage: str) -> Callable[..., None]:
             def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-                heard[stage] = self._read(stage, output)
+                if stage not in heard:  # a module that is called again is heard the first time
+                    heard[stage] = self._read(stage, output)
                 if len(heard) == len(set(stages)):
                     raise _Deepest
 
@@ -180,7 +186,7 @@ class ModuleEncoder:
 
         handles = [
             self.module.get_submodule(self.taps[stage]).register_forward_hook(listen(stage))
-            for stage in stages
+            for stage in dict.fromkeys(stages)
         ]
         try:
             yield

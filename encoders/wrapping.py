@@ -1,0 +1,333 @@
+"""Any torch module as an encoder: layout, hop and receptive field are found out by running it."""
+
+from __future__ import annotations
+
+import difflib
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..synth.errors import InputError
+from .base import ModuleEncoder, Stage, Weights
+from .weights import state_sha256
+
+LONGEST_S = 4.0  # a frame that still hears both ends of this much sound has no bounded receptive field
+TOLERANCE = 1e-4  # of an activation's norm; float32 convolutions keep within 1e-5
+
+
+def wrap(
+    module: nn.Module,
+    sample_rate: int,
+    stages: Mapping[str, str],
+    name: str | None = None,
+    prepare: Callable[[Tensor], Any] | None = None,
+) -> ModuleEncoder:
+    """Make an encoder of a torch module, which is put into evaluation mode.
+
+    Everything a `Stage` states is measured: the axes by varying batch and length, the hop by the
+    lengths at which a frame is added, receptive field and latency by the frames that turn NaN when
+    part of the waveform does (exact, and not deceived by weights that are zero). A stage that
+    follows the samples as a fixed affine function is a "convolution", and its kernels are read off
+    impulses, or off the weights where it is a plain `Conv1d` on the waveform.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Takes float32 [B, 1, T] or [B, T] (found out by running), or what `prepare` makes.
+    sample_rate : int > 0
+        Samples per second of the waveforms it expects.
+    stages : mapping of str to str
+        Stage name -> submodule name, as in ``module.named_modules()``. Use the canonical names
+        (`CANONICAL_STAGES`) where they apply. Of a tuple, the first tensor is heard; axes other than
+        batch and time become channels.
+    name : str, optional
+        By default the module's class.
+    prepare : callable, optional
+        float32 [B, T] -> what `module` takes.
+
+    Returns
+    -------
+    ModuleEncoder
+        Its stages are in the order in which the module reaches them.
+
+    Raises
+    ------
+    InputError
+        If a stage is not there, gives no tensor, has no time axis, or has no fixed hop; or if the
+        module takes no waveforms.
+
+    Examples
+    --------
+    >>> encoder = wrap(nn.Sequential(nn.Conv1d(1, 4, 10, stride=5), nn.ReLU()), 16_000, {"first_layer": "0"})
+    >>> encoder.stages["first_layer"]
+    Stage(name='first_layer', channels=4, hop=5, receptive_field=10, latency=9, kind='convolution')
+    """
+    name = name or type(module).__name__
+    _check_submodules(name, module, stages)
+    state = {key: value for key, value in module.state_dict().items() if isinstance(value, Tensor)}
+    encoder = ModuleEncoder(
+        name,
+        module,
+        sample_rate,
+        {stage: Stage(stage, 1, 1, None, 0) for stage in stages},  # measured below
+        stages,
+        Weights("given", state_sha256(state)),
+        read=_first_tensor,
+    )
+    forms = [lambda waveforms: waveforms[:, None], lambda waveforms: waveforms]
+    length, order = _find_input(encoder, forms if prepare is None else [prepare])
+    layouts = {stage: _layout(encoder, stage, length) for stage in order}
+    # cloned, since modules further on may work in place
+    encoder._read = lambda stage, output: layouts[stage].arrange(_first_tensor(stage, output)).clone()
+    encoder.stages = {stage: _measure(encoder, stage, length) for stage in order}
+    for stage in order:
+        if encoder.stages[stage].receptive_field is not None:
+            _find_kernels(encoder, stage, length)
+    return encoder
+
+
+def _check_submodules(name: str, module: nn.Module, stages: Mapping[str, str]) -> None:
+    known = [submodule for submodule, _ in module.named_modules() if submodule]
+    if not stages:
+        raise InputError(f"{name}: no stages given; its submodules are {_listed(known)}")
+    for stage, submodule in stages.items():
+        if submodule not in known and submodule:
+            nearest = difflib.get_close_matches(submodule, known, n=5, cutoff=0.3)
+            names = [*nearest, *(other for other in known if other not in nearest)]
+            raise InputError(
+                f"stage {stage!r}: {name} has no submodule {submodule!r}; it has {_listed(names) or 'none'}"
+            )
+
+
+def _listed(names: list[str], most: int = 20) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _first_tensor(stage: str, output: Any) -> Tensor:
+    while not isinstance(output, Tensor):
+        if isinstance(output, Mapping):
+            output = list(output.values())
+        if not isinstance(output, list | tuple) or not output:
+            raise InputError(f"stage {stage!r}: gives {type(output).__name__}, not a tensor")
+        output = output[0]
+    return torch.view_as_real(output) if output.is_complex() else output
+
+
+def _noise(encoder: ModuleEncoder, batch: int, length: int) -> Tensor:
+    generator = torch.Generator().manual_seed(length)
+    return (0.1 * torch.randn(batch, length, generator=generator)).to(encoder.device)
+
+
+def _find_input(encoder: ModuleEncoder, forms: list[Callable[[Tensor], Any]]) -> tuple[int, list[str]]:
+    """Settle on a form and a length that the module takes; also return the stages in order of hearing."""
+    complaint = ""
+    length = max(1, encoder.sample_rate // 4)
+    while length <= LONGEST_S * encoder.sample_rate:
+        for form in forms:
+            encoder._prepare = form
+            try:
+                return length, list(encoder.hear(_noise(encoder, 2, length), list(encoder.stages)))
+            except InputError:
+                raise
+            except Exception as error:  # whatever a module may raise at what it does not take
+                complaint = complaint or _first_line(error)
+        length *= 2
+    raise InputError(
+        f"{encoder.name}: takes neither [B, 1, T] nor [B, T] waveforms ({complaint}); give `prepare`"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+
+
+def _hear(encoder: ModuleEncoder, stage: str, waveforms: Tensor) -> Tensor:
+    try:
+        return encoder.hear(waveforms, [stage])[stage]
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{encoder.name}: refuses waveforms of {waveforms.shape[1]} samples ({_first_line(error)}); "
+            "`prepare` may pad them"
+        ) from None
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which axes of a submodule's output are batch and time."""
+
+    batch: int
+    time: int
+
+    def arrange(self, output: Tensor) -> Tensor:
+        """Return [B, C, F]; axes other than batch and time are flattened, in their order."""
+        output = output.movedim((self.batch, self.time), (0, -1))
+        return output.flatten(1, -2) if output.ndim > 2 else output[:, None]
+
+
+def _layout(encoder: ModuleEncoder, stage: str, length: int) -> _Layout:
+    plain, wide, long = (
+        _hear(encoder, stage, _noise(encoder, batch, samples)).shape
+        for batch, samples in ((2, length), (3, length), (2, 2 * length))
+    )
+    if not len(plain) == len(wide) == len(long):
+        raise InputError(f"stage {stage!r}: gives tensors of varying rank, {tuple(plain)} and {tuple(long)}")
+    batch = [axis for axis, size in enumerate(plain) if size != wide[axis]]
+    time = [axis for axis, size in enumerate(plain) if size != long[axis]]
+    if not time:
+        raise InputError(
+            f"stage {stage!r}: has no time axis: it is {tuple(plain)} whether {length} samples play or "
+            f"{2 * length}; choose a stage before the pooling over time"
+        )
+    if len(time) > 1 or len(batch) != 1 or batch == time:
+        raise InputError(
+            f"stage {stage!r}: needs one batch axis and one time axis, has {len(batch)} and {len(time)} "
+            f"in {tuple(plain)}"
+        )
+    return _Layout(batch[0], time[0])
+
+
+def _measure(encoder: ModuleEncoder, stage: str, length: int) -> Stage:
+    output = _hear(encoder, stage, _noise(encoder, 1, length))
+    hop = _hop(encoder, stage, length)
+    measured = Stage(stage, output.shape[1], hop, None, 0)
+    if not output.is_floating_point():
+        return replace(measured, kind="codes")
+    field, latency = _field(encoder, stage, hop, length)
+    return replace(measured, receptive_field=field, latency=latency)
+
+
+def _hop(encoder: ModuleEncoder, stage: str, length: int) -> int:
+    """Return the samples per frame, from the exact lengths at which one more frame appears."""
+
+    def count(samples: int) -> int:
+        return _hear(encoder, stage, _noise(encoder, 1, samples)).shape[-1]
+
+    def next_step(samples: int) -> int:
+        now, span = count(samples), 1
+        while count(samples + span) == now:
+            span *= 2
+        return bisect_left(range(samples + span), True, samples, key=lambda longer: count(longer) > now)
+
+    first = next_step(length)
+    hop, frames = next_step(first) - first, count(first)
+    for k in (1, 2, 3, 7):
+        if (count(first + k * hop - 1), count(first + k * hop)) != (frames + k - 1, frames + k):
+            raise InputError(
+                f"stage {stage!r}: has no fixed hop, in whole samples: {frames} frames at {first} samples, "
+                f"{count(first + k * hop)} at {first + k * hop}"
+            )
+    return hop
+
+
+def _field(encoder: ModuleEncoder, stage: str, hop: int, length: int) -> tuple[int | None, int]:
+    """Return receptive field and latency, by what turns NaN; None where it grows with the waveform.
+
+    NaN from a sample on, or up to it, rather than at one: what a frame sees may have gaps.
+    """
+    length = max(length, 16 * hop)
+    longest = max(LONGEST_S * encoder.sample_rate, length)
+    while True:
+        noise = _noise(encoder, 1, length)
+
+        def lost(start: int, stop: int, frame: int, noise: Tensor = noise) -> bool:
+            spoilt = noise.clone()
+            spoilt[:, start:stop] = torch.nan
+            return bool(_hear(encoder, stage, spoilt)[0, :, frame].isnan().any())
+
+        end, middle = length, _hear(encoder, stage, noise).shape[-1] // 2
+        if not lost(0, end, middle):
+            return None, 0  # the module hides NaN
+        from_start, to_end = lost(0, 1, middle), lost(end - 1, end, middle)
+        if (from_start or to_end) and 2 * length <= longest:
+            length *= 2
+            continue
+        if to_end:
+            return None, 0
+        samples = range(length)
+        last = bisect_left(samples, True, key=lambda start: not lost(start, end, middle)) - 1
+        latency = last - middle * hop
+        later = (middle + 2) * hop + latency
+        if not lost(later, end, middle + 2) or lost(later + 1, end, middle + 2):
+            raise InputError(
+                f"stage {stage!r}: has no fixed hop: its frames are not evenly spaced over the samples"
+            )
+        if from_start:
+            return None, latency
+        first = bisect_left(samples, True, key=lambda stop: lost(0, stop + 1, middle))
+        # a module that hides NaN on one of its ways gives itself away when other sound plays around the field
+        elsewhere = noise.flip(-1)
+        elsewhere[:, first : last + 1] = noise[:, first : last + 1]
+        heard, again = (_hear(encoder, stage, sound)[0, :, middle] for sound in (noise, elsewhere))
+        return (last - first + 1 if _close(again, heard) else None), latency
+
+
+def _close(found: Tensor, expected: Tensor) -> bool:
+    return bool((found - expected).norm() <= TOLERANCE * expected.norm())
+
+
+def _find_kernels(encoder: ModuleEncoder, stage: str, length: int) -> None:
+    """Make a stage a "convolution" if it is an affine function of its window, the same in every frame."""
+    known = encoder.stages[stage]
+    field = known.receptive_field or 1
+    length = max(length, 2 * field + 16 * known.hop + abs(known.latency))
+    one, two = _noise(encoder, 2, length)
+    played = torch.stack([one + two, one, two, 0 * one])
+    both, first, second, silence = _hear(encoder, stage, played)
+    inside = _whole_frames(known, length, silence.shape[-1])
+    bias = silence[:, inside.start, None]
+    if not _close(silence[:, inside], bias.expand(-1, len(inside))):
+        return
+    if not _close(both - silence, first + second - 2 * silence):  # the cheap test, before the impulses
+        return
+    kernels = _impulse_kernels(encoder, stage, length, bias)
+    start = inside.start * known.hop + known.latency - field + 1
+    windows = one[start:].unfold(0, field, known.hop)[: len(inside)]  # [F, L]
+    for gain in (0.1, 100.0):
+        heard = _hear(encoder, stage, gain * one[None])[0, :, inside]
+        if not _close(heard - bias, gain * kernels @ windows.T):
+            return
+    exact = _conv_weights(encoder.module.get_submodule(encoder.taps[stage]))
+    if exact is not None and exact.shape == kernels.shape and _close(exact.to(kernels), kernels):
+        kernels = exact
+    encoder.stages[stage] = replace(known, kind="convolution")
+    encoder._kernels[stage] = kernels.double().cpu().numpy()
+
+
+def _whole_frames(stage: Stage, length: int, frames: int) -> range:
+    """Return the frames whose whole field lies on the waveform."""
+    before = (stage.receptive_field or 1) - 1 - stage.latency
+    return range(max(0, -(-before // stage.hop)), min(frames, (length - 1 - stage.latency) // stage.hop + 1))
+
+
+def _impulse_kernels(encoder: ModuleEncoder, stage: str, length: int, bias: Tensor) -> Tensor:  # [C, L]
+    """Read kernels off the answers to impulses at `hop` neighbouring samples; each gives every hop-th tap."""
+    known = encoder.stages[stage]
+    field, hop = known.receptive_field or 1, known.hop
+    kernels = torch.zeros(known.channels, field, device=bias.device)
+    for positions in torch.arange(field, field + hop).split(64):
+        impulses = torch.zeros(len(positions), length)
+        impulses[torch.arange(len(positions)), positions] = 1
+        answers = _hear(encoder, stage, impulses) - bias
+        for answer, position in zip(answers, positions.tolist(), strict=True):
+            newest = -(-(position - known.latency) // hop)  # the first frame that sees the impulse
+            taps = torch.arange(position - (newest * hop + known.latency - field + 1), -1, -hop)
+            kernels[:, taps] = answer[:, newest : newest + len(taps)]
+    return kernels
+
+
+def _conv_weights(module: nn.Module) -> Tensor | None:
+    """Return the kernels of a `Conv1d` that hears one channel, with zeros where it is dilated."""
+    if not isinstance(module, nn.Conv1d) or module.in_channels != 1:
+        return None
+    weight = module.weight.detach().double()[:, 0]
+    (dilation,) = module.dilation
+    kernels = weight.new_zeros(len(weight), (weight.shape[1] - 1) * dilation + 1)
+    kernels[:, ::dilation] = weight
+    return kernels
