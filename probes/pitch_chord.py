@@ -23,7 +23,7 @@ def pitch_tuning(
     stages: Sequence[str] | None = None,
     *,
     phases: int = 4,
-    frames: int = 4,
+    frames: int = 8,
     tile_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
@@ -58,7 +58,7 @@ def chord_tuning(
     stages: Sequence[str] | None = None,
     *,
     phases: int = 4,
-    frames: int = 4,
+    frames: int = 8,
     tile_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:

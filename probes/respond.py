@@ -23,6 +23,7 @@ from ..synth.stimuli import StimulusSet
 from .progress import Progress
 
 TILE_SECONDS = (8.0, 2.0, 4.0, 16.0)  # of audio; the first tiles try these, the fastest stays
+MIN_STEADY_SECONDS = 0.02  # where a frame is short, more frames are awaited
 MAX_STEADY_SECONDS = 1.0  # where a frame is long, fewer frames are awaited
 SETTLING_FRAMES = 96
 SETTLING_WINDOW = 4
@@ -76,7 +77,7 @@ def respond(
     write: Write,
     *,
     phases: int = 4,
-    frames: int = 4,
+    frames: int = 8,
     tolerance: float = 0.01,
     tile_seconds: float | None = None,
     label: str = "",
@@ -100,7 +101,8 @@ def respond(
         ``write(stage, rows, values)`` receives the reduced values of stimuli ``rows`` as arrays [b, ...].
     phases : int > 0
     frames : int > 0
-        Steady frames wanted at each stage (fewer, at least one, where they would last over a second).
+        Steady frames wanted at each stage: more where they would not fill 20 ms, fewer, at least one,
+        where they would last over a second.
     tolerance : float > 0
         Relative change between successive windows below which a stage of unbounded receptive field
         counts as settled.
@@ -153,7 +155,7 @@ def listening_plan(
     stimuli: StimulusSet,
     stages: Sequence[str],
     phases: int = 4,
-    frames: int = 4,
+    frames: int = 8,
     tolerance: float = 0.01,
 ) -> Plan:
     """Find how long stimuli must be, and which frames of each stage to use; see `respond`."""
@@ -174,8 +176,10 @@ def listening_plan(
     needed = 0
     for name in stages:
         stage = encoder.stages[name]
-        affordable = int(MAX_STEADY_SECONDS * encoder.sample_rate / stage.hop)
-        wanted = max(1, min(frames, affordable))
+        fewest, most = (
+            int(s * encoder.sample_rate / stage.hop) for s in (MIN_STEADY_SECONDS, MAX_STEADY_SECONDS)
+        )
+        wanted = max(1, min(max(frames, fewest), most))
         needed = max(needed, (first[name] + wanted - 1) * stage.hop + stage.latency + 1)
     whole_hop = math.lcm(*(encoder.stages[name].hop for name in stages))
     n_samples = math.ceil(needed / whole_hop) * whole_hop

@@ -150,7 +150,9 @@ def played(settings: Settings) -> dict[str, StimulusSet]:
     return {
         "partials": partials(settings.low_hz, settings.high_hz, per_octave=settings.per_octave),
         "pitches": pitches(midi=range(36, 97, 2), timbres=PITCH_TIMBRES),
-        "chords": chords(range(48, 60), qualities=CHORD_QUALITIES, inversions=(0, 1, 2), voicings=("close", "open")),
+        "chords": chords(
+            range(48, 60), qualities=CHORD_QUALITIES, inversions=(0, 1, 2), voicings=("close", "open")
+        ),
     }
 
 

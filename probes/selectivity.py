@@ -26,7 +26,7 @@ from .tuning import (
     tuning_columns,
 )
 
-SAMPLED_FRAMES = 64
+SAMPLED_FRAMES = 256
 LONGEST_REFINED = 4096  # samples: longer receptive fields would need more tones than a refinement is worth
 CHANNELS_AT_ONCE = 64
 CLOSED_FORM_FLOOR_DB = -40.0
@@ -38,7 +38,7 @@ def selectivity(
     stages: Sequence[str] | None = None,
     *,
     phases: int = 4,
-    frames: int = 4,
+    frames: int = 8,
     refine: bool = False,
     tile_seconds: float | None = None,
     out: str | Path | None = None,
@@ -140,7 +140,7 @@ def tone_response(
 ) -> dict[str, Tensor]:
     """Reduce steady frames [b, K, C, F] to the response of each channel, re the stimulus's RMS: [b, C].
 
-    Of many frames at most 64 are looked at, spread by the golden ratio so that no period repeats them.
+    Of many frames at most 256 are looked at, spread by the golden ratio so that no period repeats them.
     """
     n_frames = activations.shape[-1]
     if n_frames > SAMPLED_FRAMES:

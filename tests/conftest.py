@@ -1,0 +1,5 @@
+from hypothesis import settings
+
+# The same examples at every run: a red test is red for everybody.
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=30)
+settings.load_profile("repeatable")
