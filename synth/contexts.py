@@ -185,7 +185,7 @@ def recording_slices(folder: str | Path, seconds: float = 1.0, per_file: int = 1
     -------
     stimuli : StimulusSet
         Rows without partials, whose context is the part at its own level. Coordinates: kind
-        ("recording"), file (path within the folder), title, start_s.
+        ("recording"), recording (path within the folder), title, start_s.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def recording_slices(folder: str | Path, seconds: float = 1.0, per_file: int = 1
             start = math.floor(start * 1000) / 1000  # readable, and never past the end
             context = RecordingSlice(recording.path, start)
             file = recording.path.relative_to(folder).as_posix()
-            coordinates = {"kind": "recording", "file": file, "title": recording.title, "start_s": start}
+            coordinates = {"kind": "recording", "recording": file, "title": recording.title, "start_s": start}
             rows.append(Stimulus((), context, coordinates))
     return StimulusSet.of(rows)
 

@@ -124,7 +124,7 @@ def parse_stimuli(spec: str) -> StimulusSet:
     """
     kind, *fields = spec.split(":")
     if kind not in _READERS:
-        if Path(spec).is_dir():
+        if spec and Path(spec).is_dir():
             return recording_slices(spec)
         known = ", ".join(_READERS)
         raise InputError(
@@ -248,11 +248,11 @@ def _fades(n_samples: int, n_fade: int) -> np.ndarray:
 def _slug(stimuli: StimulusSet, row: int) -> str:
     """Say in a file's name what its stimulus is, such as "_chord_C_major"."""
     known = {name: values[row] for name, values in stimuli.coordinates.items()}
-    words = [str(known[name]) for name in ("kind", "root", "quality", "timbre") if name in known]
+    words = [str(known[name]) for name in ("kind", "title", "root", "quality", "timbre") if name in known]
     if "f0_hz" in known:
         words.append(f"{known['f0_hz']:.0f}Hz")
     kept = ("".join(c if c.isalnum() or c in "#-" else "-" for c in word) for word in words)
-    return "".join(f"_{word}" for word in kept)
+    return "".join(f"_{word[:40]}" for word in kept)
 
 
 def _level_of(stimuli: StimulusSet, row: int) -> str:

@@ -1,0 +1,73 @@
+"""Rendering against numpy: the same sines, the same tiles, float32 out of float64, side by side in one run."""
+
+import time
+
+import numpy as np
+
+from tonotopy.synth import StimulusSet, partials, pitches
+
+RATE = 24_000
+GOALS = {1: 30.0, 2: 50.0}  # threads -> times numpy's throughput
+REPEATS = 7
+
+
+def render_with_numpy(stimuli: StimulusSet, n_samples: int) -> np.ndarray:
+    """Render as one would with numpy: one np.sin over [rows, partials, samples] for a few rows at a time."""
+    n_partials = int(np.diff(stimuli.first)[0])
+    shape = (len(stimuli), n_partials, 1)
+    frequency, amplitude, phase = (
+        stimuli.columns[name].reshape(shape) for name in ("frequency_hz", "amplitude", "phase_rad")
+    )
+    t = np.arange(n_samples) / RATE
+    out = np.empty((len(stimuli), n_samples), dtype=np.float32)
+    rows = max(1, 16 // n_partials)  # 3 MB of float64: larger and smaller chunks were slower
+    for start in range(0, len(stimuli), rows):
+        part = slice(start, start + rows)
+        waves = np.sin(2 * np.pi * frequency[part] * t + phase[part])
+        out[part] = np.sum(amplitude[part] * waves, axis=1)
+    return out
+
+
+def best_seconds(render) -> float:
+    """Shortest of several runs after one that warms up: others' work only ever adds time."""
+    render()
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        render()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def rows() -> list[tuple[str, str, str, float, float]]:
+    """Return (what, ours, reference, ratio, goal) for each comparison."""
+    table = []
+    for what, stimuli in (
+        ("256 partials of 1 s", partials(60, 10_000, count=256, phase_rad=0.3)),
+        ("64 pitches of 10 partials, 1 s", pitches(f0_hz=np.geomspace(50, 1000, 64).tolist(), timbres="saw")),
+    ):
+        reference = best_seconds(lambda stimuli=stimuli: render_with_numpy(stimuli, RATE))
+        error = np.abs(stimuli.render(RATE, RATE) - render_with_numpy(stimuli, RATE)).max()
+        assert error < 1e-6, f"the two disagree by {error}"
+        for threads, goal in GOALS.items():
+            ours = best_seconds(lambda n=threads, stimuli=stimuli: stimuli.render(RATE, RATE, threads=n))
+            table.append(
+                (
+                    f"synthesis: {what}, {threads} thread{'s' * (threads > 1)}",
+                    f"{len(stimuli) / ours:,.0f} sounds/s",
+                    f"numpy {len(stimuli) / reference:,.0f} sounds/s",
+                    reference / ours,
+                    goal,
+                )
+            )
+    return table
+
+
+def main() -> None:
+    """Print the table."""
+    for what, ours, reference, ratio, goal in rows():
+        print(f"{what:58} {ours:>22} {reference:>24} {ratio:7.1f} times (goal {goal:g})")
+
+
+if __name__ == "__main__":
+    main()
