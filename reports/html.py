@@ -1,0 +1,243 @@
+"""The report: one self-contained page about one or several runs."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import matplotlib
+import xarray as xr
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ..probes.schema import ROLES, subjects
+from ..synth.errors import InputError
+from . import figures
+from .audio import clips
+from .figures.drawing import STYLE, Illustration, hertz, stages_with
+from .numbers import Table, cautions, findings, summary
+from .runs import Heard, controls_of, encoders_of, played_in, read_run
+
+TEMPLATES = Path(__file__).parent / "templates"
+LARGEST_BYTES = 10_000_000
+RESOLUTIONS_DPI = (200, 144, 96)  # the first at which the page stays small enough is taken
+MARK = b'<meta name="generator" content="tonotopy">'
+KNOWN_ANSWERS = {
+    "filterbank:stft": "best frequencies on bin centres, a noise band of 1.50 bins, and no closed-form error",
+    "filterbank:stft_magnitude": "the same bands as the transform it is the magnitude of",
+    "filterbank:gammatone": "bands that widen with best frequency as the ear's do",
+    "control:decimator": "one channel that answers to every frequency alike",
+    "control:texture": "codes that change with almost any sound, and no orderly map",
+    "control:rectifier": "one channel that answers to every frequency alike",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An illustration as it stands in the page."""
+
+    id: str
+    source: str
+    width: int
+    height: int
+    question: str
+    reading: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page."""
+
+    id: str
+    title: str
+    about: list[str]
+    pictures: list[Picture]
+    table: Table | None = None
+
+
+def report(runs: Sequence[str | Path | xr.DataTree], out: str | Path) -> Path:
+    """Write one self-contained HTML page about one or several runs.
+
+    Parameters
+    ----------
+    runs : sequence of path or xarray.DataTree
+        Results of `tonotopy.probes.run.probe`; with several, or several encoders in one, they are compared.
+    out : path
+        The page. A page that an earlier call wrote is replaced, any other file is not.
+
+    Returns
+    -------
+    out : Path
+
+    Raises
+    ------
+    InputError
+        If a run is missing, unfinished or no run, or `out` is a folder or somebody else's file, or the page
+        would be larger than 10 MB.
+    """
+    out = Path(out)
+    _check_output(out)
+    if not runs:
+        raise InputError("report: no run given, at least one is needed")
+    trees = [read_run(run) for run in runs]
+    for dpi in RESOLUTIONS_DPI:
+        page = _page(trees, dpi).encode()
+        if len(page) < LARGEST_BYTES:
+            return _write(out, page)
+    raise InputError(
+        f"report: the page would have {len(page) / 1e6:.1f} MB, at most {LARGEST_BYTES / 1e6:.0f} MB are written; "
+        "give fewer runs"
+    )
+
+
+def _check_output(out: Path) -> None:
+    if out.is_dir():
+        raise InputError(f"output {out}: is a folder; give the name of a file")
+    if out.is_file():
+        with out.open("rb") as file:
+            if MARK not in file.read(2000):
+                raise InputError(f"output {out}: exists and is not a report of ours; choose another name")
+    elif out.exists():
+        raise InputError(f"output {out}: is not a file")
+
+
+def _write(out: Path, page: bytes) -> Path:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(page)
+        os.chmod(beside, 0o644)  # mkstemp's own mode shuts others out
+        os.replace(beside, out)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+    return out
+
+
+def _page(trees: Sequence[xr.DataTree], dpi: int) -> str:
+    heard = [one for tree in trees for one in encoders_of(tree)]
+    controls = list({(h.name, h.encoder.attrs["sample_rate"]): h for t in trees for h in controls_of(t).values()}.values())
+    several = len(heard) > 1
+    names = list(dict.fromkeys(h.name for h in heard))
+    sections = [_encoder_section(i, h, dpi) for i, h in enumerate(heard)]
+    if controls:
+        sections.append(_control_section(controls, dpi))
+    rate = int(min(h.encoder.attrs["sample_rate"] for h in heard))
+    played = {kind: table for tree in reversed(trees) for kind, table in played_in(tree).items()}
+    sounds = [(kind.capitalize(), clips(table, rate)) for kind, table in played.items()]
+    prefix = (lambda h: f"{h.name}, ") if several else (lambda h: "")
+    page = {
+        "title": f"What {_listed(names)} hear{'' if len(names) > 1 else 's'}",
+        "probed": [_probed(tree) for tree in trees],
+        "findings": [prefix(h) + s for h in heard for s in findings(h)],
+        "cautions": [prefix(h) + s for h in heard for s in cautions(h)],
+        "summary": summary(heard, controls),
+        "summary_caption": ("Encoders side by side" if several else "The encoder at its stages")
+        + ", random weights as lowest to highest over seeds, controls below",
+        "sections": sections,
+        "sounds": sounds,
+        "provenance": [facts for i, tree in enumerate(trees) for facts in _provenance(tree, i, len(trees))],
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    # the style sheet holds quotation marks and must not be escaped; it is ours
+    css = jinja2.filters.Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+    return environment.get_template("report.html").render(page=page, css=css)
+
+
+def _encoder_section(index: int, heard: Heard, dpi: int) -> Section:
+    about = [f"Weights: {heard.encoder.attrs['weights_source']}. {heard.encoder.attrs['weights_note']}".strip()]
+    pictures = [_picture(one, f"e{index}-", dpi) for one in illustrations(heard)]
+    return Section(f"encoder-{index}", heard.name, about, pictures)
+
+
+def illustrations(heard: Heard) -> list[Illustration]:
+    """Draw every figure that an encoder's probes have the data for."""
+    drawn = []
+    tuning, random = heard.probe("selectivity"), heard.random("selectivity")
+    if tuning is not None and stages_with(tuning, "response"):
+        drawn.append(figures.tonotopic_map(tuning, random, heard.name))
+        drawn.append(figures.best_frequency_by_rank(tuning, random, heard.name))
+        drawn.append(figures.bandwidth_by_frequency(tuning, random, heard.name))
+        drawn += [figures.tuning_curves(tuning, s, heard.name) for s in stages_with(tuning, "best_frequency")]
+    if tuning is not None and stages_with(tuning, "change_probability"):
+        drawn.append(figures.code_changes(tuning, heard.name))
+    pitch, chord = heard.probe("pitch_tuning"), heard.probe("chord_tuning")
+    if pitch is not None and stages_with(pitch, "f0_share"):
+        drawn.append(figures.pitch_map(pitch, heard.random("pitch_tuning"), heard.name))
+        drawn.append(figures.pitch_shares(pitch, heard.random("pitch_tuning"), heard.name))
+    if chord is not None and stages_with(chord, "root_share"):
+        drawn.append(figures.chord_shares(chord, heard.random("chord_tuning"), heard.name))
+    return drawn
+
+
+def _control_section(controls: Sequence[Heard], dpi: int) -> Section:
+    tunings = {h.name: tuning for h in controls if (tuning := h.probe("selectivity")) is not None}
+    drawn = []
+    if any(stages_with(tuning, "response") for tuning in tunings.values()):
+        drawn.append(figures.control_maps(tunings))
+    drawn += [figures.code_changes(t, n) for n, t in tunings.items() if stages_with(t, "change_probability")]
+    about = ["What the same measurement gives where the answer is known beforehand."]
+    about += [f"{name} must show {KNOWN_ANSWERS[name]}." for name in tunings if name in KNOWN_ANSWERS]
+    pictures = [_picture(one, f"c{i}-", dpi) for i, one in enumerate(drawn)]
+    return Section("controls", "Controls", about, pictures, summary([], controls))
+
+
+def _picture(drawn: Illustration, prefix: str, dpi: int) -> Picture:
+    width, height = drawn.figure.get_size_inches() * 96
+    source = image_uri(drawn.figure, dpi)
+    return Picture(
+        prefix + drawn.name, source, round(width), round(height), drawn.question, drawn.reading, drawn.alt
+    )
+
+
+def image_uri(figure: Figure, dpi: int) -> str:
+    """Encode a figure as a data URI: PNG with a palette, a third of the size of full colour."""
+    with matplotlib.rc_context(fname=STYLE):
+        pixels = io.BytesIO()
+        figure.savefig(pixels, format="png", dpi=dpi)
+    packed = io.BytesIO()
+    Image.open(pixels).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(packed, "png", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(packed.getvalue()).decode()
+
+
+def _probed(tree: xr.DataTree) -> str:
+    encoders = encoders_of(tree)
+    who = _listed([f"{h.name} ({h.encoder.attrs['sample_rate']:,} samples per second)" for h in encoders])
+    kinds = []
+    for kind, table in played_in(tree).items():
+        text = f"{table.sizes['stimulus']} {kind}"
+        if kind == "partials":
+            frequency = table["frequency_hz"].values
+            text += f" from {hertz(frequency.min())} to {hertz(frequency.max())}"
+        kinds.append(text)
+    beside = [f"{n} random network{'s' * (n > 1)}" for n in {len(h.baselines) for h in encoders if h.baselines}]
+    beside += [f"{len(c)} controls"] if (c := controls_of(tree)) else []
+    created = str(tree.attrs["created_at"])[:16].replace("T", " ")
+    played = f" heard {_listed(kinds)}" if kinds else ""
+    return f"{who}{played}" + (f", beside {_listed(beside)}" if beside else "") + f". Measured {created}."
+
+
+def _provenance(tree: xr.DataTree, index: int, count: int) -> list[tuple[str, list[tuple[str, str]]]]:
+    run = f"Run {index + 1}" if count > 1 else "Run"
+    about = [(str(name).replace("_", " "), str(value)) for name, value in tree.attrs.items()]
+    about += [(f"{kind}, SHA-256", str(table.attrs["sha256"])) for kind, table in played_in(tree).items()]
+    found = [(run, about)]
+    for role in ROLES:
+        for node, child in subjects(tree, role).items():
+            rows = [(str(name).replace("_", " "), str(value)) for name, value in child.attrs.items() if value != ""]
+            found.append((f"{run}: {node}", rows))
+    return found
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
