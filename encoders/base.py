@@ -70,6 +70,8 @@ class Encoder(Protocol):
         From shallow to deep.
     weights : Weights
     device : torch.device
+    randomised : callable or None
+        Seed -> the same architecture with random weights, the baseline; None where there is none.
     """
 
     # read-only here, so that an attribute, a property or a narrower type all meet the contract
@@ -121,6 +123,8 @@ class ModuleEncoder:
     kernels : mapping of str to float64 [C, L]
         Closed forms of plain convolution stages.
     """
+
+    randomised: Callable[[int], Encoder] | None = None  # seed -> the same architecture, drawn anew
 
     def __init__(
         self,

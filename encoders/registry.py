@@ -77,4 +77,7 @@ def load(name: str, weights: str | Path = "pretrained", seed: int = 0, **options
     if isinstance(factory, str):
         module, attribute = factory.split(":")
         factory = getattr(import_module(module, __package__), attribute)
-    return factory(weights=weights, seed=seed, **options)  # type: ignore[operator]
+    encoder: Encoder = factory(weights=weights, seed=seed, **options)  # type: ignore[operator]
+    if encoder.weights.source != "none":
+        encoder.randomised = lambda seed: load(name, weights="random", seed=seed, **options)
+    return encoder

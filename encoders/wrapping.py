@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -87,7 +89,27 @@ def wrap(
     for stage in order:
         if encoder.stages[stage].receptive_field is not None:
             _find_kernels(encoder, stage, length)
+    encoder.randomised = lambda seed: wrap(
+        _reinitialised(name, module, seed), sample_rate, stages, name, prepare
+    )
     return encoder
+
+
+def _reinitialised(name: str, module: nn.Module, seed: int) -> nn.Module:
+    """Return a copy of a module with its parameters drawn anew, each submodule in its own way."""
+    twin = copy.deepcopy(module)
+    drawn: set[int] = set()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for part in twin.modules():
+            own = [id(tensor) for tensor in part.parameters(recurse=False)]
+            if own and callable(getattr(part, "reset_parameters", None)):
+                part.reset_parameters()
+                drawn.update(own)
+    left = [key for key, tensor in twin.named_parameters() if id(tensor) not in drawn]
+    if left:
+        raise InputError(f"{name}: no random baseline: nothing says how {left[0]!r} is initialised")
+    return twin
 
 
 def _check_submodules(name: str, module: nn.Module, stages: Mapping[str, str]) -> None:
@@ -206,66 +228,86 @@ def _measure(encoder: ModuleEncoder, stage: str, length: int) -> Stage:
 def _hop(encoder: ModuleEncoder, stage: str, length: int) -> int:
     """Return the samples per frame, from the exact lengths at which one more frame appears."""
 
+    @cache
     def count(samples: int) -> int:
         return _hear(encoder, stage, _noise(encoder, 1, samples)).shape[-1]
 
-    def next_step(samples: int) -> int:
-        now, span = count(samples), 1
-        while count(samples + span) == now:
-            span *= 2
-        return bisect_left(range(samples + span), True, samples, key=lambda longer: count(longer) > now)
-
-    first = next_step(length)
-    hop, frames = next_step(first) - first, count(first)
-    for k in (1, 2, 3, 7):
-        if (count(first + k * hop - 1), count(first + k * hop)) != (frames + k - 1, frames + k):
-            raise InputError(
-                f"stage {stage!r}: has no fixed hop, in whole samples: {frames} frames at {first} samples, "
-                f"{count(first + k * hop)} at {first + k * hop}"
-            )
+    frames, longer = count(length), 2 * length
+    while count(longer) < frames + 8 and 2 * longer <= LONGEST_S * encoder.sample_rate:
+        longer *= 2
+    more = count(longer) - frames
+    lowest = (longer - length) // (more + 1) + 1
+    highest = -((length - longer) // max(1, more - 1)) - 1 if more > 1 else longer - length
+    first = bisect_left(
+        range(length + highest), True, length + 1, key=lambda samples: count(samples) > frames
+    )
+    hop = bisect_left(range(highest), True, lowest, key=lambda step: count(first + step) > frames + 1)
+    steady = 1 <= lowest <= hop <= highest and count(longer) == frames + 1 + (longer - first) // hop
+    for k in (0, 1, 2, 7):
+        steady = steady and (count(first + k * hop - 1), count(first + k * hop)) == (
+            frames + k,
+            frames + k + 1,
+        )
+    if not steady:
+        raise InputError(
+            f"stage {stage!r}: has no fixed hop of whole samples: {frames} frames at {length} samples, "
+            f"{count(longer)} at {longer}"
+        )
     return hop
 
 
 def _field(encoder: ModuleEncoder, stage: str, hop: int, length: int) -> tuple[int | None, int]:
     """Return receptive field and latency, by what turns NaN; None where it grows with the waveform.
 
-    NaN from a sample on, or up to it, rather than at one: what a frame sees may have gaps.
+    NaN from a sample on, or up to one, rather than at one: what a frame sees may have gaps.
     """
-    length = max(length, 16 * hop)
-    longest = max(LONGEST_S * encoder.sample_rate, length)
-    while True:
-        noise = _noise(encoder, 1, length)
+    lengths = [max(length, 16 * hop)]
+    while 4 * lengths[-1] <= LONGEST_S * encoder.sample_rate:
+        lengths.append(4 * lengths[-1])
 
-        def lost(start: int, stop: int, frame: int, noise: Tensor = noise) -> bool:
-            spoilt = noise.clone()
-            spoilt[:, start:stop] = torch.nan
-            return bool(_hear(encoder, stage, spoilt)[0, :, frame].isnan().any())
+    def lost(samples: int, start: int, stop: int) -> Tensor:  # bool [F]
+        spoilt = _noise(encoder, 1, samples)
+        spoilt[:, start:stop] = torch.nan
+        return _hear(encoder, stage, spoilt)[0].isnan().any(dim=0)
 
-        end, middle = length, _hear(encoder, stage, noise).shape[-1] // 2
-        if not lost(0, end, middle):
-            return None, 0  # the module hides NaN
-        from_start, to_end = lost(0, 1, middle), lost(end - 1, end, middle)
-        if (from_start or to_end) and 2 * length <= longest:
-            length *= 2
-            continue
-        if to_end:
-            return None, 0
-        samples = range(length)
-        last = bisect_left(samples, True, key=lambda start: not lost(start, end, middle)) - 1
-        latency = last - middle * hop
-        later = (middle + 2) * hop + latency
-        if not lost(later, end, middle + 2) or lost(later + 1, end, middle + 2):
-            raise InputError(
-                f"stage {stage!r}: has no fixed hop: its frames are not evenly spaced over the samples"
-            )
-        if from_start:
-            return None, latency
-        first = bisect_left(samples, True, key=lambda stop: lost(0, stop + 1, middle))
-        # a module that hides NaN on one of its ways gives itself away when other sound plays around the field
-        elsewhere = noise.flip(-1)
-        elsewhere[:, first : last + 1] = noise[:, first : last + 1]
-        heard, again = (_hear(encoder, stage, sound)[0, :, middle] for sound in (noise, elsewhere))
-        return (last - first + 1 if _close(again, heard) else None), latency
+    def middle_lost(samples: int, start: int, stop: int) -> bool:
+        frames = lost(samples, start, stop)
+        return bool(frames[len(frames) // 2])
+
+    samples = next((n for n in lengths if not middle_lost(n, n - 1, n)), None)
+    if samples is None or not middle_lost(samples, 0, samples):  # it hears the end, or hides NaN
+        return None, 0
+    frames = len(lost(samples, 0, 0))
+    centre, tail = frames // 2, samples - 4 * hop
+    latencies = range(-centre * hop, samples - centre * hop)
+    first_lost = frames - int(lost(samples, tail, samples).sum())
+    if 0 < first_lost < frames:  # tells it to within a hop
+        latencies = range(tail - first_lost * hop, tail - first_lost * hop + hop - 1)
+    latency = latencies.start + bisect_left(
+        latencies, True, key=lambda late: not middle_lost(samples, centre * hop + late + 1, samples)
+    )
+    later = (centre + 2) * hop + latency
+    if not lost(samples, later, samples)[centre + 2] or lost(samples, later + 1, samples)[centre + 2]:
+        raise InputError(
+            f"stage {stage!r}: has no fixed hop: its frames are not evenly spaced over the samples"
+        )
+
+    longer = next((n for n in lengths if n >= samples and not middle_lost(n, 0, 1)), None)
+    if longer is None:
+        return None, latency
+    centre, head = len(lost(longer, 0, 0)) // 2, 4 * hop
+    last = centre * hop + latency
+    fields = range(1, last + 2)
+    lost_frames = int(lost(longer, 0, head).sum())
+    if lost_frames > 0:
+        fields = range((lost_frames - 1) * hop + latency + 2 - head, lost_frames * hop + latency + 1 - head)
+    field = fields.start + bisect_left(fields, True, key=lambda f: not middle_lost(longer, 0, last - f + 1))
+    # a module that hides NaN on one of its ways gives itself away when other sound plays around the field
+    noise = _noise(encoder, 1, longer)
+    elsewhere = noise.flip(-1)
+    elsewhere[:, last - field + 1 : last + 1] = noise[:, last - field + 1 : last + 1]
+    heard, again = (_hear(encoder, stage, sound)[0, :, centre] for sound in (noise, elsewhere))
+    return (field if _close(again, heard) else None), latency
 
 
 def _close(found: Tensor, expected: Tensor) -> bool:
@@ -317,7 +359,7 @@ def _impulse_kernels(encoder: ModuleEncoder, stage: str, length: int, bias: Tens
         answers = _hear(encoder, stage, impulses) - bias
         for answer, position in zip(answers, positions.tolist(), strict=True):
             newest = -(-(position - known.latency) // hop)  # the first frame that sees the impulse
-            taps = torch.arange(position - (newest * hop + known.latency - field + 1), -1, -hop)
+            taps = list(range(position - (newest * hop + known.latency - field + 1), -1, -hop))
             kernels[:, taps] = answer[:, newest : newest + len(taps)]
     return kernels
 

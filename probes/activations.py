@@ -101,7 +101,7 @@ def _allocate(
         shape=(n_stimuli, *block.shape[1:]),
         chunks=(min(at_once, n_stimuli), *block.shape[1:]),
         dtype=block.dtype,
-        fill_value=float("nan") if block.dtype.kind == "f" else -1,
+        fill_value=float("nan") if block.dtype.kind == "f" else None,
         attributes={
             "_ARRAY_DIMENSIONS": ["stimulus", "channel", "frame"],
             "units": "1",

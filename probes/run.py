@@ -39,7 +39,7 @@ CONTROLS = (
     "control:texture",
     "control:rectifier",
 )
-PITCH_TIMBRES = ("saw", "square", "dull", "missing fundamental")
+PITCH_TIMBRES = ("saw", "square", "dull", "missing")
 CHORD_QUALITIES = ("major", "minor", "diminished", "augmented", "sus4", "dominant7", "major7", "minor7")
 VERSIONED = ("tonotopy", "torch", "numpy", "scipy", "numba", "librosa", "encodec", "xarray", "zarr")
 FINISHED = "finished.json"
@@ -126,10 +126,12 @@ def probe(
         (e if not isinstance(e, str) else load(e, weights=weights, seed=settings.seed)) for e in encoders
     ]
     for encoder in heard:
+        if [other.name for other in heard].count(encoder.name) > 1:
+            raise InputError(f"encoder {encoder.name!r}: given twice")
         check_stages(encoder, settings.stages or ())
         stimuli["partials"].below_nyquist(encoder.sample_rate)
     partial, finished = _begin(out, settings, stimuli, heard)
-    for subject in subjects_to_hear(heard, encoders, settings):
+    for subject in subjects_to_hear(heard, settings):
         _set_attributes(partial / subject.node, subject_attributes(subject.encoder, subject.role, subject.of))
         for name, measure in _measures(subject, stimuli, settings, partial, progress).items():
             group = f"{subject.node}/{name}"
@@ -156,22 +158,15 @@ def played(settings: Settings) -> dict[str, StimulusSet]:
     }
 
 
-def subjects_to_hear(
-    heard: Sequence[Encoder], given: Sequence[str | Encoder], settings: Settings
-) -> Iterator[Subject]:
+def subjects_to_hear(heard: Sequence[Encoder], settings: Settings) -> Iterator[Subject]:
     """Yield the encoders, each followed by its random baselines, then the controls."""
-    names = [encoder.name for encoder in heard]
-    for encoder, origin in zip(heard, given, strict=True):
-        if names.count(encoder.name) > 1:
-            raise InputError(f"encoder {encoder.name!r}: given twice")
+    for encoder in heard:
         node = _node(encoder.name)
         yield Subject(node, "encoder", "", encoder, settings.stages)
         # An encoder with random weights is itself the draw of the first seed.
         first = settings.seed + (encoder.weights.source == "random")
         for i in range(settings.baselines):
-            yield Subject(
-                f"{node}.random{i}", "baseline", node, _random(encoder, origin, first + i), settings.stages
-            )
+            yield Subject(f"{node}.random{i}", "baseline", node, _random(encoder, first + i), settings.stages)
     rates = sorted({encoder.sample_rate for encoder in heard})
     for rate in rates if settings.controls else ():
         for name in CONTROLS:
@@ -180,13 +175,10 @@ def subjects_to_hear(
             yield Subject(_node(name) + suffix, "control", "", control, None)
 
 
-def _random(encoder: Encoder, origin: str | Encoder, seed: int) -> Encoder:
-    if isinstance(origin, str):
-        return load(origin, weights="random", seed=seed)
-    randomised = getattr(encoder, "randomised", None)
-    if randomised is None:
-        raise InputError(f"encoder {encoder.name!r}: has no randomised(seed); ask for baselines=0")
-    return randomised(seed)
+def _random(encoder: Encoder, seed: int) -> Encoder:
+    if encoder.randomised is None:
+        raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
+    return encoder.randomised(seed)
 
 
 def _measures(

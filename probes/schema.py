@@ -41,6 +41,7 @@ class Variable:
     long_name: str
 
 
+_UNITS = {"hz": "Hz", "s": "s", "rad": "rad", "dbfs": "dB re full-scale sine", "midi": "MIDI note"}
 _SC = ("stage", "channel")
 _STAGE = {
     "stage": Variable(("stage",), "1", "stage"),
@@ -156,18 +157,20 @@ def stimuli_dataset(stimuli: StimulusSet) -> xr.Dataset:
     """Store a specification; `stimuli_from` gives it back."""
     variables: dict[str, xr.Variable] = {}
     for name in COLUMNS:
-        attributes = {"units": name.rsplit("_", 1)[-1] if "_" in name else "1", "long_name": name}
-        variables[name] = xr.Variable(("partial",), stimuli.columns[name], attributes)
+        variables[name] = xr.Variable(("partial",), stimuli.columns[name], _told_by(name))
     about = {"units": "1", "long_name": "first partial of each stimulus, and their number"}
     variables["first"] = xr.Variable(("boundary",), stimuli.first, about)
     about = {"units": "1", "long_name": "index of the accompanying context; -1 for silence"}
     variables["context_index"] = xr.Variable(("stimulus",), stimuli.context_index, about)
     for name, values in stimuli.coordinates.items():
-        variables[f"coordinate_{name}"] = xr.Variable(
-            ("stimulus",), np.asarray(values), {"units": "1", "long_name": name}
-        )
+        variables[f"coordinate_{name}"] = xr.Variable(("stimulus",), np.asarray(values), _told_by(name))
     contexts = "\n".join(repr(context) for context in stimuli.contexts)
     return xr.Dataset(variables, attrs={"sha256": stimuli.sha256, "contexts": contexts})
+
+
+def _told_by(name: str) -> dict[str, str]:
+    """Read units off the end of a name."""
+    return {"units": _UNITS.get(name.rsplit("_", 1)[-1], "1"), "long_name": name.replace("_", " ")}
 
 
 def stimuli_from(stored: xr.Dataset) -> StimulusSet:

@@ -1,0 +1,168 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from torch import nn
+
+from tonotopy.encoders import load, wrap
+from tonotopy.probes import run
+from tonotopy.probes.activations import activations
+from tonotopy.probes.run import Settings, probe
+from tonotopy.probes.schema import SCHEMA, stimuli_from, subjects, validate
+from tonotopy.synth import partials, pitches
+from tonotopy.synth.errors import InputError
+
+SMALL = Settings(baselines=1, controls=False, low_hz=100, high_hz=5000, per_octave=3, refine=False)
+
+
+@pytest.fixture
+def few_stimuli(monkeypatch):
+    played = run.played
+
+    def fewer(settings):
+        whole = played(settings)
+        return whole | {
+            "pitches": pitches(midi=[60, 67], timbres=["saw", "square"]),
+            "chords": run.chords([48, 50], ["major", "minor"]),
+        }
+
+    monkeypatch.setattr(run, "played", fewer)
+
+
+def small_net():
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        return nn.Sequential(nn.Conv1d(1, 4, 16, stride=4), nn.ReLU(), nn.Conv1d(4, 6, 4, stride=2))
+
+
+@pytest.fixture
+def wrapped():
+    return wrap(small_net(), 16_000, {"first_layer": "0", "latent": "2"}, name="mine")
+
+
+def test_a_run_reopens_bit_equal_and_by_xarray_alone(wrapped, tmp_path, few_stimuli):
+    out = probe([wrapped], tmp_path / "run.zarr", SMALL)
+    tree = xr.open_datatree(out)
+    validate(tree)
+    again = xr.open_datatree(out)
+    direct = run.selectivity(wrapped, run.played(SMALL)["partials"], refine=False)
+    stored = tree["mine/selectivity"].to_dataset().load()
+    for name, values in direct.variables.items():
+        if values.dtype.kind == "f" and name != "response":
+            np.testing.assert_allclose(stored[name], values, rtol=1e-4, err_msg=str(name))
+    xr.testing.assert_identical(stored, again["mine/selectivity"].to_dataset().load())
+    assert tree.attrs["weights_sha256"] == wrapped.weights.sha256
+    assert json.loads(tree.attrs["versions"])["torch"] == torch.__version__.split("+")[0]
+
+
+def test_every_variable_has_units_and_a_name(wrapped, tmp_path, few_stimuli):
+    tree = xr.open_datatree(probe([wrapped], tmp_path / "run.zarr", SMALL))
+    seen = 0
+    for node in tree.subtree:
+        for variable in node.variables.values():
+            assert variable.attrs["units"]
+            assert variable.attrs["long_name"]
+            seen += 1
+    assert seen > 100
+
+
+def test_subjects_are_encoder_baselines_and_controls(wrapped, tmp_path, few_stimuli):
+    tree = xr.open_datatree(
+        probe(
+            [wrapped], tmp_path / "run.zarr", Settings(**(vars(SMALL) | {"controls": True, "baselines": 2}))
+        )
+    )
+    assert list(subjects(tree, "encoder")) == ["mine"]
+    assert list(subjects(tree, "baseline")) == ["mine.random0", "mine.random1"]
+    assert set(subjects(tree, "control")) == {c.replace(":", ".") for c in run.CONTROLS}
+    hashes = [tree[n].attrs["weights_sha256"] for n in ("mine", "mine.random0", "mine.random1")]
+    assert len(set(hashes)) == 3
+    assert {node.attrs["sample_rate"] for node in subjects(tree).values()} == {16_000}
+    for node in subjects(tree).values():
+        assert set(node.children) == set(SCHEMA)
+
+
+def test_the_specification_is_stored_whole(wrapped, tmp_path, few_stimuli):
+    tree = xr.open_datatree(probe([wrapped], tmp_path / "run.zarr", SMALL))
+    played = run.played(SMALL)
+    for kind, stimuli in played.items():
+        assert stimuli_from(tree[f"stimuli/{kind}"].to_dataset().load()).sha256 == stimuli.sha256
+
+
+def test_interrupted_work_goes_on(wrapped, tmp_path, few_stimuli, monkeypatch):
+    out, calls = tmp_path / "run.zarr", []
+    measure = run.pitch_tuning
+
+    def breaks_once(*args, **kwargs):
+        calls.append("pitch")
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return measure(*args, **kwargs)
+
+    monkeypatch.setattr(run, "pitch_tuning", breaks_once)
+    with pytest.raises(KeyboardInterrupt):
+        probe([wrapped], out, SMALL)
+    assert not out.exists()  # nothing half-written is taken for finished
+    probe([wrapped], out, SMALL)
+    assert len(calls) == 3  # the first subject's was not measured again
+    validate(xr.open_datatree(out))
+    assert not out.with_name("run.zarr.partial").exists()
+
+
+def test_other_settings_start_afresh(wrapped, tmp_path, few_stimuli, monkeypatch):
+    out = tmp_path / "run.zarr"
+
+    def breaks(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "chord_tuning", breaks)
+        with pytest.raises(KeyboardInterrupt):
+            probe([wrapped], out, SMALL)
+    tree = xr.open_datatree(probe([wrapped], out, replace(SMALL, per_octave=4)))
+    assert tree["mine/selectivity"].sizes["frequency"] == len(partials(100, 5000, per_octave=4))
+
+
+@pytest.mark.parametrize("name", ["run.zarr", "run.zarr.partial"])
+def test_a_folder_that_holds_something_else_is_left_alone(wrapped, tmp_path, name):
+    other = tmp_path / name
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="exists"):
+        probe([wrapped], tmp_path / "run.zarr", SMALL)
+    assert (other / "thesis.txt").read_text() == "mine"
+
+
+def test_bad_requests_are_refused_before_anything_is_written(wrapped, tmp_path):
+    out = tmp_path / "run.zarr"
+    for encoders, settings, message in (
+        (["encodek"], SMALL, "encoder 'encodek': not known; known are"),
+        ([wrapped], Settings(stages=("conv9",)), "'conv9': mine has no such stage"),
+        ([wrapped], Settings(high_hz=9000), "Nyquist"),
+        ([wrapped], Settings(low_hz=-1), "low_hz -1: must be a positive"),
+        ([wrapped, wrapped], SMALL, "'mine': given twice"),
+    ):
+        with pytest.raises(InputError, match=message):
+            probe(encoders, out, settings)
+        assert not list(tmp_path.iterdir())
+
+
+def test_activations_are_those_of_the_encoder(wrapped, tmp_path):
+    tones = partials(100, 5000, count=20)
+    out = activations(wrapped, tones, tmp_path / "act.zarr", ["latent", "first_layer"], seconds=0.6)
+    tree = xr.open_datatree(out)
+    waves = torch.from_numpy(tones.render(16_000, 9600))
+    for stage, values in wrapped.run(waves, ["first_layer", "latent"]).items():
+        assert tree[stage]["activation"].dims == ("stimulus", "channel", "frame")
+        np.testing.assert_allclose(tree[stage]["activation"], values, atol=1e-6)
+    with pytest.raises(InputError, match="exists already"):
+        activations(wrapped, tones, tmp_path / "act.zarr")
+
+
+def test_codes_stay_integers(tmp_path):
+    texture, tones = load("control:texture"), partials(100, 5000, count=3)
+    out = activations(texture, tones, tmp_path / "act.zarr", seconds=0.2)
+    assert xr.open_datatree(out)["codes/activation"].dtype.kind == "i"
