@@ -103,8 +103,9 @@ def _reinitialised(name: str, module: nn.Module, seed: int) -> nn.Module:
         torch.manual_seed(seed)
         for part in twin.modules():
             own = [id(tensor) for tensor in part.parameters(recurse=False)]
-            if own and callable(getattr(part, "reset_parameters", None)):
-                part.reset_parameters()
+            reset: Any = getattr(part, "reset_parameters", None)
+            if own and callable(reset):
+                reset()
                 drawn.update(own)
     left = [key for key, tensor in twin.named_parameters() if id(tensor) not in drawn]
     if left:
@@ -232,6 +233,7 @@ def _hop(encoder: ModuleEncoder, stage: str, length: int) -> int:
     def count(samples: int) -> int:
         return _hear(encoder, stage, _noise(encoder, 1, samples)).shape[-1]
 
+    # frames per sample over a longer stretch bound the hop, the steps themselves tell it
     frames, longer = count(length), 2 * length
     while count(longer) < frames + 8 and 2 * longer <= LONGEST_S * encoder.sample_rate:
         longer *= 2
