@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 
@@ -78,9 +79,12 @@ def oscillate(
     cuts = _even_cuts(starts, threads)
     if len(cuts) == 2:
         fill(*cuts)
-    else:
-        with ThreadPoolExecutor(len(cuts) - 1) as pool:
-            list(pool.map(fill, cuts[:-1], cuts[1:]))
+        return out
+    with ThreadPoolExecutor(len(cuts) - 2) as pool:
+        others = [pool.submit(fill, *run) for run in pairwise(cuts[1:])]
+        fill(*cuts[:2])  # the caller works too
+        for other in others:
+            other.result()
     return out
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from .errors import InputError
 from .stimuli import COLUMNS, StimulusSet
 
+MAX_GRID = 10_000_000  # a slip of the keyboard, not a wish
+
 
 @dataclass(frozen=True)
 class Snap:
@@ -53,8 +55,11 @@ def hz_to_midi(frequency_hz):
 def amplitude_of(level_dbfs):
     """Amplitude of a sine whose RMS lies `level_dbfs` above that of a full-scale sine (AES17)."""
     level = np.asarray(level_dbfs, dtype=np.float64)
-    if not np.isfinite(level).all():
-        raise InputError(f"level {level[~np.isfinite(level)].flat[0]} dBFS: must be finite")
+    wrong = ~(np.abs(level) <= 300)
+    if wrong.any():
+        raise InputError(
+            f"level {level[wrong].flat[0]} dBFS: must be a finite number of at most 300 dB either way"
+        )
     return 10.0 ** (level / 20.0)
 
 
@@ -76,7 +81,7 @@ def partials(
     ----------
     low_hz, high_hz : float > 0
         Ends of the grid. The lowest frequency is always in it; the highest is if a step falls on it,
-        and always with `count`.
+        and always with a `count` of two or more.
     per_octave : float > 0
         So many to the octave.
     count : int > 0
@@ -119,12 +124,16 @@ def partials(
         raise InputError(f"{name} {value}: must be positive and finite, or the grid is empty")
     if spacing not in ("log", "linear"):
         raise InputError(f"spacing {spacing!r}: must be 'log' or 'linear'")
+    span = high_hz - low_hz
+    size = {"per_octave": math.log2(high_hz / low_hz) * value, "step_hz": span / value, "count": value}[name]
+    if size > MAX_GRID:
+        raise InputError(f"{name} {value:g}: the grid would hold over {MAX_GRID:,} partials")
     rounding = 1e-9  # a step that meets high_hz but for rounding counts as meeting it
     if per_octave is not None:
         steps = math.floor(math.log2(high_hz / low_hz) * per_octave + rounding)
         frequency = low_hz * 2.0 ** (np.arange(steps + 1) / per_octave)
     elif step_hz is not None:
-        frequency = low_hz + step_hz * np.arange(math.floor((high_hz - low_hz) / step_hz + rounding) + 1)
+        frequency = low_hz + step_hz * np.arange(math.floor(span / step_hz + rounding) + 1)
     elif count != int(value):
         raise InputError(f"count {count}: must be a whole number")
     else:

@@ -77,7 +77,7 @@ def find_recordings(folder: str | Path) -> list[Recording]:
 
 def _fma_tracks(path: Path) -> dict[int, tuple[str, str]]:
     """Titles and top genres by track number, from FMA's table with its three header rows."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
         rows = csv.reader(file)
         header = list(zip(next(rows, []), next(rows, []), strict=False))
         if ("track", "title") not in header or ("track", "genre_top") not in header:
@@ -160,8 +160,11 @@ def content_sha256(path: str | Path) -> str:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"recording {path}: no such file")
-    status = path.stat()
-    return _sha256(path.absolute(), status.st_size, status.st_mtime_ns)
+    try:
+        status = path.stat()
+        return _sha256(path.absolute(), status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise InputError(f"recording {path}: cannot be read ({error.strerror})") from None
 
 
 def level_dbfs(waveform: np.ndarray) -> float:

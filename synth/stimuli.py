@@ -97,8 +97,8 @@ class StimulusSet:
             raise InputError(
                 f"frequency {frequency[wrong][0]} Hz: must be a positive, finite number of hertz"
             )
-        for name in ("amplitude", "phase_rad", "onset_s"):
-            wrong = ~np.isfinite(self.columns[name])
+        for name, most in (("amplitude", 1e20), ("phase_rad", np.inf), ("onset_s", np.inf)):
+            wrong = ~(np.isfinite(self.columns[name]) & (np.abs(self.columns[name]) <= most))
             if wrong.any():
                 raise InputError(f"{name} {self.columns[name][wrong][0]}: must be finite")
         if np.isnan(self.columns["offset_s"]).any():
@@ -273,6 +273,8 @@ class StimulusSet:
         for row in np.flatnonzero(self.context_index >= 0):  # type: ignore[operator]
             context = self.contexts[self.context_index[row]]  # type: ignore[index]
             waveforms[row] += context.render(n_samples, sample_rate, float(rms[row]))
+            if not np.isfinite(waveforms[row]).all():
+                raise InputError(f"context {context.label!r}: its waveform holds NaN or Inf")
         return waveforms
 
     @property

@@ -5,6 +5,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tonotopy.synth import (
     InputError,
     Noise,

@@ -3,6 +3,7 @@ import csv
 import numpy as np
 import pytest
 import soundfile
+
 from tonotopy.synth import (
     InputError,
     Partial,

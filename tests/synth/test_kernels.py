@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tonotopy.synth import InputError
 from tonotopy.synth.kernels import oscillate, oscillate_reference
 
@@ -35,15 +36,16 @@ def bank(seed, counts, n_samples, n_ramped=0.5):
     )
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=150)
 @given(
     seed=st.integers(0, 2**32 - 1),
     counts=st.lists(st.integers(0, 6), min_size=1, max_size=5),
-    n_samples=st.sampled_from([1, 2, 63, 64, 65, 2047, 2048, 2049, 5000]),
+    n_samples=st.sampled_from([1, 2, 63, 64, 65, 2047, 2048, 2049, 2112, 5000]),
+    n_ramped=st.sampled_from([0.0, 0.3, 1.0]),
     threads=st.integers(1, 7),
 )
-def test_equals_float64_sines(seed, counts, n_samples, threads):
-    args = bank(seed, counts, n_samples)
+def test_equals_float64_sines(seed, counts, n_samples, n_ramped, threads):
+    args = bank(seed, counts, n_samples, n_ramped)
     waveforms = oscillate(*args, threads=threads)
     assert waveforms.dtype == np.float32
     assert np.abs(waveforms - oscillate_reference(*args)).max() <= ERROR

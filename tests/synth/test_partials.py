@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tonotopy.synth import InputError, Snap, hz_to_midi, level_dbfs, midi_to_hz, partials, partials_at
 
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=60)
@@ -99,6 +100,8 @@ def test_midi_and_hertz_are_inverse(midi):
         ({"low_hz": 10, "high_hz": 100}, "not 0"),
         ({"low_hz": 10, "high_hz": 100, "count": 3, "per_octave": 3}, "not 2"),
         ({"low_hz": 10, "high_hz": 100, "count": 0}, "count 0.*empty"),
+        ({"low_hz": 10, "high_hz": 100, "step_hz": 1e-12}, "step_hz 1e-12: the grid would hold over"),
+        ({"low_hz": 10, "high_hz": 100, "count": 3, "level_dbfs": 1e5}, "level 100000.0 dBFS"),
         ({"low_hz": 10, "high_hz": 100, "count": 2.5}, "count 2.5"),
         ({"low_hz": 10, "high_hz": 100, "per_octave": -1}, "per_octave -1"),
         ({"low_hz": 10, "high_hz": 100, "step_hz": float("nan")}, "step_hz nan"),

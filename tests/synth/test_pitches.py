@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tonotopy.synth import TIMBRES, InputError, Timbre, level_dbfs, pitches
 
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=60)

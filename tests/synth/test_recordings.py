@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pytest
 import soundfile
+
 import tonotopy.synth.recordings as recordings
 from tonotopy.synth import InputError, Recording, find_recordings, level_dbfs, read_recording
 

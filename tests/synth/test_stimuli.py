@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tonotopy.synth import (
     InputError,
     Noise,
@@ -194,6 +195,7 @@ def test_rows_without_partials_stay_when_others_are_dropped():
         (Partial(np.nan), "frequency nan Hz"),
         (Partial(np.inf), "frequency inf Hz"),
         (Partial(1.0, np.nan), "amplitude nan"),
+        (Partial(1.0, 1e39), "amplitude 1e\\+39"),
         (Partial(1.0, 1.0, np.inf), "phase_rad inf"),
         (Partial(1.0, onset_s=np.nan), "onset_s nan"),
         (Partial(1.0, offset_s=np.nan), "offset_s nan"),
@@ -203,6 +205,18 @@ def test_rows_without_partials_stay_when_others_are_dropped():
 def test_refuses_unusable_numbers(partial, named):
     with pytest.raises(InputError, match=named):
         StimulusSet.of([Stimulus((partial,))])
+
+
+class Broken:
+    label = "broken"
+
+    def render(self, n_samples, sample_rate, component_rms):
+        return np.full(n_samples, np.nan, np.float32)
+
+
+def test_a_context_that_is_not_finite_is_named():
+    with pytest.raises(InputError, match="context 'broken': its waveform holds NaN"):
+        partials(100, 1000, count=2).in_contexts([None, Broken()]).render(RATE, 10)
 
 
 def test_refuses_what_cannot_be_a_set():
