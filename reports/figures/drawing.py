@@ -18,7 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 STYLE = Path(__file__).parent.parent / "style.mplstyle"
 LABEL_SIZE = 9.5  # of labels that several panels share
 WIDTH_IN = 5.2  # narrow on purpose: 9 pt at this width is still legible on a phone
-TICKS_HZ = [10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000]
+TICKS_HZ = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000]
 # Okabe & Ito 2008: told apart by people with any colour vision; markers and line styles differ as well
 TRAINED, RANDOM, THIRD, DARK = "#0072B2", "#E69F00", "#009E73", "#333333"
 
@@ -104,11 +104,12 @@ def frequency_axis(
     axes: Axes, which: Literal["x", "y"], low_hz: float, high_hz: float, label: str = "", narrow: bool = False
 ) -> None:
     """Make an axis logarithmic in Hz, with ticks where people look for them; decades only if `narrow`."""
+    high_hz = next((tick for tick in TICKS_HZ if high_hz < tick < 1.01 * high_hz), high_hz)  # show a tick just missed
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     (axes.set_xlim if which == "x" else axes.set_ylim)(low_hz, high_hz)
     inside = [f for f in TICKS_HZ if low_hz * 0.999 <= f <= high_hz * 1.001]
-    decades = [f for f in inside if str(f)[0] == "1"]
+    decades = [f for f in inside if str(f).startswith("1")]
     ticks = decades if (narrow or len(inside) > 8) and len(decades) > 1 else inside
     axis.set_major_locator(FixedLocator(ticks if len(ticks) > 1 else [low_hz, high_hz]))
     axis.set_minor_locator(NullLocator())

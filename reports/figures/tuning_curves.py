@@ -29,6 +29,7 @@ def tuning_curves(tuning: xr.Dataset, stage: str, name: str = "", count: int = 1
     chosen = spread(live, count)
     frequency = one["frequency"].values
     exact = one["closed_form"].values if "closed_form" in one and one["closed_form"].notnull().any() else None
+    look = {"lw": 1.3} if exact is None else {"lw": 3.2, "alpha": 0.55}  # both lines stay visible
     rows = max(1, -(-len(chosen) // PER_ROW))
     with canvas(0.8 + 1.2 * rows, f"{name}, {stage}: single tuning curves") as figure:
         grid = figure.subplots(rows, PER_ROW, squeeze=False, sharex=True, sharey=True)
@@ -36,9 +37,9 @@ def tuning_curves(tuning: xr.Dataset, stage: str, name: str = "", count: int = 1
             axes.set_axis_off()
         for axes, channel in zip(grid.flat, chosen, strict=False):
             peak = one["response"].values[channel].max()
-            axes.plot(frequency, _db(one["response"].values[channel], peak), color=TRAINED, label="measured")
+            axes.plot(frequency, _db(one["response"].values[channel], peak), color=TRAINED, label="measured", **look)
             if exact is not None:
-                axes.plot(frequency, _db(exact[channel], peak), "--", color=DARK, lw=1.1, label="closed form")
+                axes.plot(frequency, _db(exact[channel], peak), "--", color="black", lw=1.1, label="closed form")
             axes.axhline(-3, color=DARK, ls=":", lw=0.8)
             axes.set_title(f"{channel}: {hertz(one['best_frequency'].values[channel])}", weight="normal", size=9)
             frequency_axis(axes, "x", frequency[0], frequency[-1], narrow=True)

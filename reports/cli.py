@@ -1,0 +1,320 @@
+"""The command line. Every command is one call of the library; what it needs is imported inside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..synth.errors import InputError
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result goes.", show_default=False)]
+Seed = Annotated[int, typer.Option("--seed", help="Seeds whatever is drawn.")]
+Weights = Annotated[str, typer.Option("--weights", help="'pretrained', 'random', or the path of a file.")]
+Stages = Annotated[
+    str, typer.Option("--stages", help="Stages, apart by commas; the canonical ones if left out.", show_default=False)
+]
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Play sounds of known content to neural audio encoders and measure what they hear. "
+    "Begin with `tonotopy demo`.",
+)
+train = typer.Typer(help="Train an encoder on a folder of audio.")
+app.add_typer(train, name="train")
+
+
+def main() -> None:
+    """Run the command line: bad input is one line on stderr and exit code 2, Ctrl-C one line and 130."""
+    try:
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # the reader (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except InputError as error:
+        code = _refuse(str(error))
+    except OSError as error:
+        code = _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # what typer raises for unusable arguments has one
+            raise
+        code = _refuse(error.format_message())  # type: ignore[attr-defined]
+    if code == 130:
+        print("interrupted", file=sys.stderr)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(message: str) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"tonotopy {version('tonotopy')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def encoders() -> None:
+    """List what can be probed: stages, hops, receptive fields, where the weights are."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..encoders.registry import available
+
+    # as wide as its content where nobody reads it on a terminal
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    table = Table("encoder", "rate (Hz)", "stage: channels / hop / receptive field (samples)", "weights")
+    for name in available():
+        table.add_row(name, *_described(name), end_section=True)
+    console.print(table)
+
+
+def _described(name: str) -> tuple[str, str, str]:
+    """Sample rate, stages and whereabouts of the weights of an encoder, or why it cannot be had."""
+    from ..encoders.base import canonical_stages
+    from ..encoders.registry import load
+
+    try:
+        encoder = load(name, weights="random")
+    except InputError as error:
+        return "–", "–", str(error)
+    except Exception as error:  # a plug-in may fail in any way; the others are listed all the same
+        return "–", "–", f"cannot be loaded: {type(error).__name__}"
+    lines = []
+    for stage in canonical_stages(encoder) or list(encoder.stages):
+        about = encoder.stages[stage]
+        field = "unbounded" if about.receptive_field is None else about.receptive_field
+        lines.append(f"{stage}: {about.channels} / {about.hop} / {field}")
+    more = len(encoder.stages) - len(lines)
+    if more:
+        lines.append(f"and {more} more: {', '.join(s for s in encoder.stages if s not in canonical_stages(encoder))}")
+    return str(encoder.sample_rate), "\n".join(lines), _whereabouts(name, encoder.weights.source)
+
+
+def _whereabouts(name: str, source: str) -> str:
+    """Where pretrained weights are, without fetching any."""
+    from importlib.resources import files
+
+    import torch
+
+    if source == "none":
+        return "needs none"
+    if (files("tonotopy.encoders.zoo") / f"{name}.safetensors").is_file():
+        return "in the box"
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    found = sorted(cache.glob(f"{name}-*"))
+    return str(found[0]) if found else "not on this machine; 'probe' fetches them or says how to get them"
+
+
+@app.command()
+def probe(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Encoders, as `tonotopy encoders` lists them.")],
+    out: Out,
+    weights: Weights = "pretrained",
+    stages: Stages = "",
+    baselines: Annotated[int, typer.Option(min=0, help="Randomly initialised networks beside each encoder.")] = 3,
+    controls: Annotated[bool, typer.Option(help="Hear the controls too.")] = True,
+    seed: Seed = 0,
+    refine: Annotated[bool, typer.Option(help="Add the partials that resolve bandwidths.")] = True,
+    low_hz: Annotated[float, typer.Option(help="Lowest partial.")] = 60.0,
+    high_hz: Annotated[float, typer.Option(help="Highest partial.")] = 10_000.0,
+    per_octave: Annotated[float, typer.Option(help="Partials per octave.")] = 24.0,
+) -> None:
+    """Play partials, pitches and chords to encoders, beside random baselines and controls.
+
+    Interrupted, the same command goes on where it stopped. Example:
+
+        tonotopy probe samplecnn_tiny encodec_24khz --out run.zarr
+    """
+    from ..probes.progress import Progress
+    from ..probes.run import Settings
+    from ..probes.run import probe as run_probe
+
+    settings = Settings(
+        _names(stages), baselines, controls, seed, refine, low_hz=low_hz, high_hz=high_hz, per_octave=per_octave
+    )
+    path = run_probe(names, out, settings, weights=weights, progress=Progress())
+    print(f"{path}\nread it:  tonotopy report {path} --out report.html")
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="What `tonotopy probe` wrote.")],
+    out: Out = Path("report.html"),
+) -> None:
+    """Write one self-contained page about one or several runs.
+
+    Example:
+
+        tonotopy report run.zarr other.zarr --out report.html
+    """
+    from .html import report as write_report
+
+    print(write_report(runs, out))
+
+
+@app.command()
+def stimuli(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="What to play; see the examples.")],
+    out: Out,
+    sample_rate: Annotated[int, typer.Option(help="Samples per second.")] = 24_000,
+    seconds: Annotated[float, typer.Option(help="Length of each sound.")] = 1.0,
+) -> None:
+    """Write stimuli as WAV files with a table, to hear what is played.
+
+    Examples:
+
+        tonotopy stimuli partials:60-10000:per_octave=2 --out sounds
+
+        tonotopy stimuli pitches:midi=48-60:timbres=saw,square --out sounds
+
+        tonotopy stimuli chords:roots=48-59:qualities=major,minor --out sounds
+    """
+    from ..synth.export import parse_stimuli, write_wavs
+
+    print(write_wavs(parse_stimuli(spec), out, sample_rate=sample_rate, duration_s=seconds))
+
+
+@app.command()
+def activations(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An encoder.")],
+    stimuli: Annotated[str, typer.Option(help="What to play, as in `tonotopy stimuli`; or a folder of recordings.")],
+    out: Out,
+    stages: Stages = "",
+    seconds: Annotated[float, typer.Option(help="Length of each sound.")] = 1.0,
+    weights: Weights = "pretrained",
+    seed: Seed = 0,
+) -> None:
+    """Write an encoder's raw activations to a zarr store.
+
+    Example:
+
+        tonotopy activations samplecnn_tiny --stimuli pitches:midi=48-60 --stages latent --out act.zarr
+    """
+    from ..encoders.registry import load
+    from ..probes.activations import activations as write_activations
+    from ..probes.progress import Progress
+    from ..synth.export import parse_stimuli
+
+    played = parse_stimuli(stimuli)
+    encoder = load(name, weights=weights, seed=seed)
+    print(write_activations(encoder, played, out, _names(stages), seconds=seconds, progress=Progress()))
+
+
+@app.command()
+def corpus(
+    out: Out,
+    clips_per_program: Annotated[int, typer.Option(help="Clips per instrument; 96 play.")] = 40,
+    seconds: Annotated[float, typer.Option(help="Length of a clip.")] = 8.0,
+    soundfont: Annotated[Path | None, typer.Option(help="A General-MIDI soundfont; FluidR3 by default.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Render a labelled corpus of General-MIDI instruments to train on (needs fluidsynth).
+
+    Example:
+
+        tonotopy corpus --out corpus --clips-per-program 10
+    """
+    from ..encoders.training.corpus import render_corpus
+
+    print(render_corpus(out, clips_per_program, seconds, seed, soundfont, progress=True))
+
+
+@train.callback()
+def _train() -> None:
+    pass
+
+
+@train.command("samplecnn")
+def train_samplecnn(
+    corpus: Annotated[Path, typer.Option(help="Folder of audio with labels (labels.csv, or FMA's layout).")],
+    out: Out,
+    labels: Annotated[Path | None, typer.Option(help="Table of labels, if it lies elsewhere.")] = None,
+    background: Annotated[Path | None, typer.Option(help="Folder of unlabelled audio to mix in.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the recordings.")] = 36,
+    seed: Seed = 0,
+    resume: Annotated[bool, typer.Option(help="Go on from a checkpoint.")] = True,
+) -> None:
+    """Train a small SampleCNN to name the class of a recording; interrupted, it goes on.
+
+    Example:
+
+        tonotopy train samplecnn --corpus corpus --out training-runs/first
+    """
+    from ..encoders.training import samplecnn as training
+
+    recipe = training.TrainingRecipe(epochs=epochs)
+    scores = training.train_samplecnn(
+        corpus, out, recipe=recipe, background=background, labels=labels, seed=seed, resume=resume, progress=True
+    )
+    for split, score in scores.items():
+        print(f"{split}: {score}")
+    print(out / "model.safetensors")
+
+
+@app.command()
+def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
+    """Probe the bundled encoder beside its controls and random baselines, and write the report.
+
+    A finished run of the same settings is used again.
+    """
+    from ..encoders.registry import load
+    from ..probes.progress import Progress
+    from ..probes.run import Settings
+    from ..probes.run import probe as run_probe
+    from .html import report as write_report
+
+    settings, encoder = Settings(seed=seed), load("samplecnn_tiny", seed=seed)
+    run = out / "samplecnn_tiny.zarr"
+    if run.exists() and not _is_run_of(run, repr(settings), encoder.weights.sha256):
+        import shutil
+
+        shutil.rmtree(run)
+    if not run.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        run_probe([encoder], run, settings, progress=Progress())
+    page = write_report([run], out / "report.html")
+    print(f"The report is at {page.resolve().as_uri()}")
+
+
+def _is_run_of(run: Path, settings: str, weights_sha256: str) -> bool:
+    """Whether a finished run was made with these settings and weights by this version; raise if it is no run."""
+    import json
+    from importlib.metadata import version
+
+    from .runs import read_run
+
+    attributes = read_run(run).attrs
+    return (
+        attributes.get("settings") == settings
+        and attributes.get("weights_sha256") == weights_sha256
+        and json.loads(attributes["versions"]).get("tonotopy") == version("tonotopy")
+    )
+
+
+def _names(listed: str) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in listed.split(",") if name.strip()) or None
+
+
+if __name__ == "__main__":
+    main()
