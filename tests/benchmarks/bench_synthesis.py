@@ -8,6 +8,8 @@ import numpy as np
 
 from tonotopy.synth import StimulusSet, partials, pitches
 
+from .table import Row
+
 RATE = 24_000
 GOALS = {1: 30.0, 2: 50.0}  # threads -> times numpy's throughput
 REPEATS = 9
@@ -41,8 +43,8 @@ def best_seconds(*renders: Callable[[], np.ndarray]) -> list[float]:
     return [min(own[1:]) for own in times]  # the first run warms up
 
 
-def rows() -> list[tuple[str, str, str, float, float]]:
-    """Return (what, ours, reference, ratio, goal) for each comparison."""
+def rows() -> list[Row]:
+    """Compare throughputs for partials and pitches, on one thread and on two."""
     table = []
     for what, stimuli in (
         ("256 partials of 1 s", partials(60, 10_000, count=256, phase_rad=0.3)),
@@ -56,7 +58,7 @@ def rows() -> list[tuple[str, str, str, float, float]]:
         )
         for (threads, goal), seconds in zip(GOALS.items(), ours, strict=True):
             table.append(
-                (
+                Row(
                     f"synthesis: {what}, {threads} thread{'s' * (threads > 1)}",
                     f"{len(stimuli) / seconds:,.0f} sounds/s",
                     f"numpy {len(stimuli) / reference:,.0f} sounds/s",
@@ -69,8 +71,8 @@ def rows() -> list[tuple[str, str, str, float, float]]:
 
 def main() -> None:
     """Print the table."""
-    for what, ours, reference, ratio, goal in rows():
-        print(f"{what:58} {ours:>22} {reference:>24} {ratio:7.1f} times (goal {goal:g})")
+    for row in rows():
+        print(row)
 
 
 if __name__ == "__main__":
