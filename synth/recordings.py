@@ -197,6 +197,7 @@ def _resampled(path: Path, sample_rate: float, cache: Path) -> np.ndarray:
         if own_rate != sample_rate:
             import soxr
 
+            _refuse_long(path, len(waveform), own_rate, sample_rate)
             waveform = soxr.resample(waveform, own_rate, sample_rate, quality="VHQ")
         try:
             cache.mkdir(parents=True, exist_ok=True)
@@ -209,6 +210,14 @@ def _resampled(path: Path, sample_rate: float, cache: Path) -> np.ndarray:
                 f"cache folder {cache}: cannot be written ({error}); set XDG_CACHE_HOME"
             ) from None
     return np.load(kept, mmap_mode="r")
+
+
+def _refuse_long(path: Path, frames: int, own_rate: int, sample_rate: float) -> None:
+    """Raise if a header's odd sample rate would blow the recording up."""
+    if frames * sample_rate > MAX_FRAMES * own_rate:
+        raise InputError(
+            f"recording {path}: {frames} frames at {own_rate} Hz are too many at {sample_rate:g} Hz"
+        )
 
 
 def _open(path: Path):

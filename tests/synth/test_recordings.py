@@ -1,9 +1,13 @@
 import csv
 import os
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tonotopy.synth.recordings as recordings
 from tonotopy.synth import InputError, Recording, find_recordings, level_dbfs, read_recording
@@ -127,6 +131,29 @@ def test_unusable_files_are_one_line_errors_that_name_them(tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(
+    st.sampled_from([".wav", ".flac", ".ogg"]),
+    st.lists(st.tuples(st.integers(0, 120), st.integers(0, 255)), min_size=1, max_size=6),
+    st.integers(0, 2000),
+)
+def test_damaged_headers_are_read_or_refused(suffix, changes, cut):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"a{suffix}"
+        soundfile.write(path, tone(441, 8000, 0.25), 8000)
+        data = bytearray(path.read_bytes())
+        for place, value in changes:
+            data[place] = value
+        path.write_bytes(data[: len(data) - cut])
+        problem = ""
+        try:
+            assert recordings.duration_s(path) > 0
+            assert np.isfinite(read_recording(path, 8000, cache=Path(folder) / "cache")).all()
+        except InputError as error:
+            problem = str(error)
+        assert "\n" not in problem
+
+
 def test_sizes_are_checked_before_decoding(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "long.wav", tone(100, 8000), 8000)
     soundfile.write(tmp_path / "wide.wav", np.ones((10, 65)) / 2, 8000)
@@ -136,6 +163,13 @@ def test_sizes_are_checked_before_decoding(tmp_path, monkeypatch):
         read_recording(tmp_path / "long.wav", 8000)
     with pytest.raises(InputError, match="65 channels; at most 64"):
         read_recording(tmp_path / "wide.wav", 8000)
+
+
+def test_a_rate_that_would_blow_the_recording_up_is_refused(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "slow.wav", tone(100, 8000), 1)
+    monkeypatch.setattr(recordings, "MAX_FRAMES", 100_000)
+    with pytest.raises(InputError, match="8000 frames at 1 Hz are too many at 24000 Hz"):
+        read_recording(tmp_path / "slow.wav", 24_000)
 
 
 @pytest.mark.parametrize(
