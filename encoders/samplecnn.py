@@ -150,7 +150,8 @@ def stages_of(config: SampleCNNConfig) -> dict[str, Stage]:
 
 def metadata_of(config: SampleCNNConfig, labels: tuple[str, ...] = ()) -> dict[str, str]:
     """Return what a safetensors file of weights says of itself: the configuration and the class names."""
-    return {METADATA_KEY: json.dumps(asdict(config)), "labels": json.dumps(labels)}
+    # One key: safetensors writes several in an order that changes from run to run, and the hash with it.
+    return {METADATA_KEY: json.dumps({"config": asdict(config), "labels": labels})}
 
 
 def read_config(path: Path) -> SampleCNNConfig | None:
@@ -171,7 +172,7 @@ def read_config(path: Path) -> SampleCNNConfig | None:
     if METADATA_KEY not in stored:
         return None
     try:
-        values = json.loads(stored[METADATA_KEY])
+        values = json.loads(stored[METADATA_KEY])["config"]
         return SampleCNNConfig(**{**values, "channels": tuple(values["channels"])})
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(

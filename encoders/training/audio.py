@@ -18,6 +18,7 @@ from ...synth.errors import InputError
 
 LONGEST_S = 600.0  # of a longer recording only the beginning is used: memory stays bounded
 _MOST_CHANNELS = 16
+_MOST_SAMPLES = 100_000_000  # read from one file, over all channels
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def decode(file: Path, sample_rate: int) -> np.ndarray:
             rate, channels = opened.samplerate, opened.channels
             if channels > _MOST_CHANNELS or not 1_000 <= rate <= 768_000:
                 raise InputError(f"{file}: {channels} channels at {rate} Hz cannot be used")
-            samples = opened.read(int(LONGEST_S * rate), always_2d=True).mean(axis=1)
+            most = min(int(LONGEST_S * rate), _MOST_SAMPLES // channels)
+            samples = opened.read(most, always_2d=True).mean(axis=1)
     except (soundfile.SoundFileError, OSError) as error:
         raise InputError(f"{file}: cannot be read as audio ({str(error).splitlines()[0]})") from None
     if not np.isfinite(samples).all():

@@ -17,7 +17,7 @@ from .metrics import Score
 if TYPE_CHECKING:
     from .samplecnn import Material, TrainingRecipe
 
-_NAMED = 10  # unreadable files and background recordings listed by name
+_NAMED = 10  # unreadable files listed by name
 
 
 def card(
@@ -36,11 +36,11 @@ def card(
     parts = [
         f"# SampleCNN, {len(config.channels)} blocks\n\nA tagger of raw audio (Lee et al. 2018) that names "
         f"one of {len(material.classes)} classes: {', '.join(material.classes)}.",
-        _data(material, origin),
+        _data(material, origin, corpus, config.sample_rate),
         _metrics(material, scores, origin.get("splits", {}), history),
         _recipe(config, recipe, seed),
         _commands(origin, recipe, seed, material.background is not None),
-        f"## Licence\n\nWeights: that of this library, as far as the data allow. Data: "
+        f"## Licence\n\nWeights: MIT, as this library, as far as the data allow. Data: "
         f"{origin.get('licence', 'as its source states it; name it here before you pass the weights on')}.",
         f"## Weights\n\nSHA-256 of the file: `{hashlib.sha256(weights.read_bytes()).hexdigest()}` "
         f"({weights.stat().st_size:,} bytes, safetensors, float32, inference tensors only).",
@@ -48,19 +48,20 @@ def card(
     return "\n\n".join(parts) + "\n"
 
 
-def _data(material: Material, origin: Mapping[str, object]) -> str:
-    first, rate_seconds = material.store.first, np.diff(material.store.first)
+def _data(material: Material, origin: Mapping[str, object], corpus: Path, sample_rate: int) -> str:
+    lengths_s = np.diff(material.store.first) / sample_rate
     counts = ", ".join(
         f"{len(material.split(split))} {split}" for split in ("training", "validation", "test")
     )
     text = f"## Data\n\n{origin.get('description', 'A folder of labelled audio')}. "
-    text += f"{len(material.files)} recordings ({counts}), {first[-1]:,} samples, "
-    text += f"{rate_seconds.min():,} to {rate_seconds.max():,} each."
+    text += f"{len(material.files)} recordings ({counts}), together "
+    text += f"{lengths_s.sum() / 3600:.2f} hours at {sample_rate:,} Hz, "
+    text += f"{lengths_s.min():.2f} to {lengths_s.max():.2f} s each."
     if material.background is not None:
         text += f" Unlabelled background: {len(material.background)} recordings, mixed in at low level."
     if unreadable := material.store.unreadable:
         text += f"\n\n{len(unreadable)} files could not be used:\n\n"
-        text += "\n".join(f"- {reason}" for reason in unreadable[:_NAMED])
+        text += "\n".join(f"- {reason.replace(f'{corpus}/', '')}" for reason in unreadable[:_NAMED])
         text += f"\n- and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
     return text
 
