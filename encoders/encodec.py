@@ -168,7 +168,8 @@ def _encodec(sample_rate: int, source: str | Path, seed: int, codebooks: int) ->
     if source != "random":
         path = _download(sample_rate) if source == "pretrained" else source
         fill(codec, read_state(path), str(path))
-    note = "" if codec.quantizer.vq.layers[0]._codebook.inited else _fill_codebooks(codec.eval(), seed)
+    books = [layer._codebook for layer in codec.quantizer.vq.layers[:codebooks]]
+    note = "" if all(book.inited for book in books) else _fill(codec.eval(), books, seed)
     taps = {stage: f"codec.encoder.model.{index}" for stage, index in BLOCKS.items()}
     taps["first_layer"] += ".conv.conv"  # before its norm
     encoder = EncodecEncoder(
@@ -259,8 +260,8 @@ def _first_kernels(codec: Any) -> np.ndarray:  # [C, 7]
 POOL, SOUND_S, SOUNDS = 4096, 1.0, 8
 
 
-def _fill_codebooks(codec: Any, seed: int) -> str:
-    """Fill the codebooks, residual by residual, and return the sentence that says so.
+def _fill(codec: Any, books: list[Any], seed: int) -> str:
+    """Fill codebooks, residual by residual, and return the sentence that says so.
 
     The latents of a few sounds, and points drawn between pairs of them, are the data; of each codebook
     the 1024 vectors are the means that two steps of k-means find among what is left of the data.
@@ -272,8 +273,7 @@ def _fill_codebooks(codec: Any, seed: int) -> str:
     generator = torch.Generator().manual_seed(seed)
     one, other = torch.randint(len(latents), (2, POOL), generator=generator)
     residual = torch.lerp(latents[one], latents[other], torch.rand(POOL, 1, generator=generator))
-    for layer in codec.quantizer.vq.layers:
-        book = layer._codebook
+    for book in books:
         means = residual[torch.randperm(POOL, generator=generator)[: book.codebook_size]].clone()
         for _ in range(2):
             nearest = _nearest(residual, means)
@@ -287,8 +287,8 @@ def _fill_codebooks(codec: Any, seed: int) -> str:
         book.cluster_size.copy_(torch.bincount(nearest, minlength=len(means)))
         book.inited.fill_(1)
     return (
-        f"codebooks untrained: filled by k-means, residual by residual, from {POOL} points between latents "
-        f"of {SOUNDS} s of tones and noise (seed {seed})"
+        f"{len(books)} codebooks untrained: filled by k-means, residual by residual, "
+        f"from {POOL} points between latents of {SOUNDS} s of tones and noise (seed {seed})"
     )
 
 

@@ -1,0 +1,75 @@
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from tonotopy.encoders import InputError, available, load, register, registry, wrap
+
+BUILT_IN = {
+    "samplecnn_tiny", "samplecnn", "encodec_24khz", "encodec_48khz",
+    "filterbank:stft", "filterbank:stft_magnitude", "filterbank:gammatone",
+    "control:decimator", "control:texture", "control:rectifier",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def own_registry(monkeypatch):
+    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+
+
+def test_what_is_built_in():
+    assert set(available()) >= BUILT_IN
+
+
+def test_an_encoder_that_is_not_known_and_those_that_are():
+    with pytest.raises(
+        InputError, match=r"encoder 'encodec': not known; known are .*encodec_24khz"
+    ) as raised:
+        load("encodec")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_registered_factory_gets_weights_seed_and_options():
+    asked = {}
+
+    def factory(**options):
+        asked.update(options)
+        return load("control:decimator")
+
+    register("mine", factory)
+    assert "mine" in available()
+    assert load("mine", weights="random", seed=3, width=2).name == "control:decimator"
+    assert asked == {"weights": "random", "seed": 3, "width": 2}
+
+
+@pytest.mark.parametrize("taken", ["encodec_24khz", "mine"])
+def test_a_name_is_given_once(taken):
+    register("mine", lambda **_: load("control:decimator"))
+    with pytest.raises(InputError, match=f"encoder '{taken}': the name is already registered"):
+        register(taken, lambda **_: load("control:decimator"))
+
+
+def test_a_plug_in_is_found_by_its_entry_point(monkeypatch):
+    point = EntryPoint("theirs", "tonotopy.encoders.controls:rectifier", registry.ENTRY_POINT_GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+    assert "theirs" in available()
+    assert load("theirs").name == "control:rectifier"
+    with pytest.raises(InputError, match="already registered"):
+        register("theirs", lambda **_: load("control:decimator"))
+
+
+def test_the_room_opens_without_torch():
+    code = "import sys, tonotopy.encoders; print([m for m in ('torch', 'encodec') if m in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_names_of_the_room_are_what_they_say():
+    import tonotopy.encoders as room
+    from tonotopy.encoders.wrapping import wrap as original
+
+    assert room.wrap is wrap is original
+    assert all(callable(getattr(room, name)) for name in room.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = room.nothing
