@@ -205,17 +205,20 @@ def _closed_form(
     known = {i: w for i, s in enumerate(stages) if (w := encoder.kernels(s)) is not None}
     if not known:
         return {}
-    n_stages, widest = len(stages), max(store.n_channels)
-    exact = np.full((n_stages, widest, len(frequency)), np.nan, dtype=np.float32)
-    error_db = np.full(n_stages, np.nan)
+    exact = store.allocate("closed_form", per_level=False)
+    error_db = np.full(len(stages), np.nan)
     for i, kernels in known.items():
-        curves = closed_form_response(kernels, frequency, encoder.sample_rate)
-        exact[i, : len(kernels)] = curves
-        loud = curves > curves.max(1, keepdims=True) * 10 ** (CLOSED_FORM_FLOOR_DB / 20)
-        if loud.any():
-            measured = store.read(i, slice(0, len(kernels)))
-            error_db[i] = np.median(np.abs(20 * np.log10(np.maximum(measured[loud], 1e-30) / curves[loud])))
-    return {"closed_form": exact, "closed_form_error": error_db}
+        off_db = []
+        for lo in range(0, len(kernels), CHANNELS_AT_ONCE):
+            block = slice(lo, min(lo + CHANNELS_AT_ONCE, len(kernels)))
+            curves = closed_form_response(kernels[block], frequency, encoder.sample_rate)
+            exact[i, block] = curves.astype(np.float32)
+            loud = curves > curves.max(1, keepdims=True) * 10 ** (CLOSED_FORM_FLOOR_DB / 20)
+            measured = np.maximum(store.read(i, block)[loud], 1e-30)
+            off_db.append(np.abs(20 * np.log10(measured / curves[loud])).astype(np.float32))
+        if sum(map(len, off_db)):
+            error_db[i] = np.median(np.concatenate(off_db))
+    return {"closed_form_error": error_db}
 
 
 def run_attributes(phases: int, plan: Plan, stimuli: StimulusSet) -> dict[str, object]:

@@ -46,23 +46,28 @@ class ResponseStore:
         kinds = {encoder.stages[s].kind for s in stages}
         names = ["response"] * bool(kinds - {"codes"}) + ["change_probability"] * ("codes" in kinds)
         self._shape = (len(stages), max(self.n_channels), n_stimuli, *([n_levels] if n_levels > 1 else []))
-        self.arrays = {name: self._allocate(name) for name in names}
+        self.arrays: dict[str, np.ndarray | zarr.Array] = {}
+        for name in names:
+            self.allocate(name)
 
-    def _allocate(self, name: str) -> np.ndarray | zarr.Array:
+    def allocate(self, name: str, per_level: bool = True) -> np.ndarray | zarr.Array:
+        """Add an array, filled with NaN, with or without an axis for levels."""
+        shape = self._shape if per_level else self._shape[:3]
         if self._out is None:
-            return np.full(self._shape, np.nan, dtype=np.float32)
+            return self.arrays.setdefault(name, np.full(shape, np.nan, dtype=np.float32))
         spec = SCHEMA[self._probe][name]
-        dims = [*spec.dims, *(["level"] if len(self._shape) > 3 else [])]
+        dims = [*spec.dims, *(["level"] if len(shape) > 3 else [])]
         group = zarr.open_group(str(self._out), mode="a", zarr_format=ZARR_FORMAT)
-        return group.create_array(
+        self.arrays[name] = group.create_array(
             name,
-            shape=self._shape,
-            chunks=(1, self._shape[1], min(CHUNK, self._shape[2]), *self._shape[3:]),
+            shape=shape,
+            chunks=(1, shape[1], min(CHUNK, shape[2]), *shape[3:]),
             dtype="float32",
             fill_value=float("nan"),
             attributes={"_ARRAY_DIMENSIONS": dims, "units": spec.units, "long_name": spec.long_name},
             overwrite=True,
         )
+        return self.arrays[name]
 
     def writer(self, level: int = 0) -> Callable[[str, slice, Mapping[str, np.ndarray]], None]:
         """Return the `write` that `respond` calls."""
