@@ -7,18 +7,13 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-import soundfile
-from scipy.signal import resample_poly
 
 from ...synth.errors import InputError
-
-LONGEST_S = 600.0  # of a longer recording only the beginning is used: memory stays bounded
-_MOST_CHANNELS = 16
-_MOST_SAMPLES = 100_000_000  # read from one file, over all channels
+from ...synth.recordings import read_recording
 
 
 @dataclass(frozen=True)
@@ -124,27 +119,6 @@ def _decode_all(files: Sequence[Path], sample_rate: int, path: Path, progress: b
 
 
 def decode(file: Path, sample_rate: int) -> np.ndarray:
-    """Read a recording as mono float64 [T] at `sample_rate`; at most its first ten minutes.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, no audio, empty, silent, or holds NaN or Inf.
-    """
-    try:
-        with soundfile.SoundFile(file) as opened:
-            rate, channels = opened.samplerate, opened.channels
-            if channels > _MOST_CHANNELS or not 1_000 <= rate <= 768_000:
-                raise InputError(f"{file}: {channels} channels at {rate} Hz cannot be used")
-            most = min(int(LONGEST_S * rate), _MOST_SAMPLES // channels)
-            samples = opened.read(most, always_2d=True).mean(axis=1)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise InputError(f"{file}: cannot be read as audio ({str(error).splitlines()[0]})") from None
-    if not np.isfinite(samples).all():
-        raise InputError(f"{file}: holds NaN or Inf")
-    if rate != sample_rate and len(samples):
-        ratio = Fraction(sample_rate, rate)
-        samples = resample_poly(samples, ratio.numerator, ratio.denominator)
-    if not len(samples) or np.abs(samples).max() < 1e-6:
-        raise InputError(f"{file}: empty or silent")
-    return samples
+    """Read a whole recording as mono float32 [T] at `sample_rate`; see `read_recording`."""
+    with TemporaryDirectory() as cache:  # the store is the cache
+        return read_recording(file, sample_rate, cache=cache)

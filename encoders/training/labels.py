@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...synth.errors import InputError
+from ...synth.recordings import SUFFIXES
 
 SPLITS = ("training", "validation", "test")
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
 _ALIASES = {"train": "training", "valid": "validation", "val": "validation"}
 
 
@@ -105,7 +105,7 @@ def _from_fma(rows: Sequence[Sequence[str]], corpus: Path) -> list[LabelledFile]
     there = {
         int(path.stem): path
         for path in sorted(corpus.rglob("*"))
-        if path.suffix.lower() in AUDIO_SUFFIXES and path.stem.isdecimal()
+        if path.suffix.lower() in SUFFIXES and path.stem.isdecimal()
     }
     found = []
     for row in rows[3:]:

@@ -37,6 +37,13 @@ class Score:
         """How many recordings were judged."""
         return int(self.confusion.sum())
 
+    def __str__(self) -> str:
+        low, high = self.interval
+        return (
+            f"accuracy {self.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}; chance {self.chance:.3f}) "
+            f"on {self.n_recordings} recordings of {self.n_groups} groups"
+        )
+
 
 def score(targets: np.ndarray, named: np.ndarray, n_classes: int, groups: Sequence[str]) -> Score:
     """Compare names with truth; both int64 [n_recordings].

@@ -19,11 +19,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ...synth.errors import InputError
+from ...synth.recordings import find_recordings
 from ..samplecnn import TINY, SampleCNN, SampleCNNConfig, metadata_of
 from ..weights import randomly_initialised
 from .audio import AudioStore, store_audio
 from .augment import Augmentation, augment
-from .labels import AUDIO_SUFFIXES, SPLITS, LabelledFile, find_labels
+from .labels import SPLITS, LabelledFile, find_labels
 from .metrics import Score, score
 
 _VALIDATED = 5  # validation takes every fifth epoch, and the last
@@ -136,7 +137,7 @@ def train_samplecnn(
     recipe, out = recipe or TrainingRecipe(), Path(out)
     found = find_labels(corpus, labels)
     config = replace(config, n_classes=len({file.label for file in found if file.split == "training"}))
-    company = _audio_in(background) if background is not None else []
+    company = [r.path for r in find_recordings(background)] if background is not None else []
     identity = {
         "config": asdict(config),
         "recipe": asdict(recipe),
@@ -165,13 +166,6 @@ def gather(
     if company:
         background = store_audio(company, config.sample_rate, out / "background.i16", progress)
     return Material(tuple(classes), store, files, background)
-
-
-def _audio_in(folder: str | Path) -> list[Path]:
-    paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
-    if not paths:
-        raise InputError(f"background {folder}: holds no audio")
-    return paths
 
 
 def crop_samples(config: SampleCNNConfig) -> int:

@@ -396,6 +396,8 @@ def test_score_counts():
     assert (result.accuracy, result.chance, result.n_groups) == (4 / 6, 0.5, 3)
     assert result.confusion.tolist() == [[2, 1, 0], [0, 1, 0], [1, 0, 1]]
     assert result.interval == (0.5, 1.0)  # groups score 1/2, 2/2, 1/2
+    told = "accuracy 0.667 (95 % interval 0.500 to 1.000; chance 0.500) on 6 recordings of 3 groups"
+    assert str(result) == told
 
 
 # Scores of music
