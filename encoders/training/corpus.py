@@ -202,14 +202,14 @@ def _recipe(clips_per_program: int, seconds: float, seed: int, font: Path) -> Re
         sha256,
         description=(
             f"General-MIDI renders ({font.name}, fluidsynth) of random monophonic lines and chords: "
-            f"{len(PLAYED)} instrument families of 8 programs, {clips_per_program} pieces of {seconds:g} s "
-            "for each program, with varied tempo, rhythm, articulation, velocity, register and reverb"
+            f"{len(PLAYED)} instrument families of {_PROGRAMS} programs, {clips_per_program} pieces of "
+            f"{seconds:g} s for each program, with varied tempo, rhythm, articulation, velocity, register and reverb"
         ),
         licence=f"soundfont: {fluid}; the scores are generated and free of rights",
         splits={
             "validation": "held-out pieces, played by instruments that were heard in training",
-            "test": "held-out instruments: 2 of 8 programs of each family, never heard in training "
-            f"(General-MIDI programs, counted from 0: {', '.join(map(str, held_out))})",
+            "test": f"held-out instruments: {_HELD_OUT} of {_PROGRAMS} programs of each family, never heard "
+            f"in training (General-MIDI programs, counted from 0: {', '.join(map(str, held_out))})",
         },
     )
 

@@ -130,9 +130,9 @@ def train_samplecnn(
     Notes
     -----
     FMA small: unpack ``fma_small.zip`` and ``fma_metadata.zip`` into one folder, which is the corpus.
-    On two cores the small network takes half a minute per epoch of 2,500 examples, and one thread
-    (``OMP_NUM_THREADS=1``) is as fast as two; the published size wants an accelerator, which is used
-    where torch finds one.
+    The small network takes half a minute per epoch of 2,500 examples on one core; on two cores shared
+    with other work, one thread (``OMP_NUM_THREADS=1``) was faster than two. The published size wants
+    an accelerator, which is used where torch finds one.
     """
     recipe, out = recipe or TrainingRecipe(), Path(out)
     found = find_labels(corpus, labels)

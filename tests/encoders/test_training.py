@@ -504,13 +504,15 @@ def test_fluidsynth_plays_the_note():
 
 @needs_fluidsynth
 def test_render_resume_and_train(tmp_path, monkeypatch):
-    played = ("organ", "bass")  # of which the corpus plays an octave
+    played = ("organ", "bass")  # three programs each, which play an octave
+    monkeypatch.setattr(corpus, "_PROGRAMS", 3)
+    monkeypatch.setattr(corpus, "_HELD_OUT", 1)
     monkeypatch.setattr(corpus, "PLAYED", played)
     monkeypatch.setattr(corpus, "FAMILIES", {f: (40, 52) if f in played else None for f in corpus.FAMILIES})
     folder = tmp_path / "corpus"
     table = corpus.render_corpus(folder, clips_per_program=2, seconds=1.0)
     found = find_labels(folder)
-    assert len(found) == 32
+    assert len(found) == 12
     assert {f.label for f in found} == {"organ", "bass"}
     for file in found:
         facts = soundfile.info(file.path)
@@ -527,7 +529,7 @@ def test_render_resume_and_train(tmp_path, monkeypatch):
     config = SampleCNNConfig(channels=(2,) * 6, latent_channels=2)
     train_samplecnn(folder, tmp_path / "out", config, TrainingRecipe(epochs=1, batch_size=5))
     card = (tmp_path / "out" / "model.md").read_text()
-    assert "held-out instruments: 2 of 8 programs" in card
+    assert "held-out instruments: 1 of 3 programs" in card
     assert "tonotopy corpus --out CORPUS --clips-per-program 2 --seconds 1 --seed 0" in card
     assert "MIT licence" in card
 
