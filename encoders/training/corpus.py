@@ -203,7 +203,8 @@ def _recipe(clips_per_program: int, seconds: float, seed: int, font: Path) -> Re
         description=(
             f"General-MIDI renders ({font.name}, fluidsynth) of random monophonic lines and chords: "
             f"{len(PLAYED)} instrument families of {_PROGRAMS} programs, {clips_per_program} pieces of "
-            f"{seconds:g} s for each program, with varied tempo, rhythm, articulation, velocity, register and reverb"
+            f"{seconds:g} s for each program, with varied tempo, rhythm, articulation, velocity, register "
+            "and reverb"
         ),
         licence=f"soundfont: {fluid}; the scores are generated and free of rights",
         splits={
