@@ -97,17 +97,21 @@ def wrap(
 
 def _reinitialised(name: str, module: nn.Module, seed: int) -> nn.Module:
     """Return a copy of a module with its parameters drawn anew, each submodule in its own way."""
-    twin = copy.deepcopy(module)
-    drawn: set[int] = set()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        for part in twin.modules():
-            own = [id(tensor) for tensor in part.parameters(recurse=False)]
-            reset: Any = getattr(part, "reset_parameters", None)
-            if own and callable(reset):
-                reset()
-                drawn.update(own)
-    left = [key for key, tensor in twin.named_parameters() if id(tensor) not in drawn]
+    try:
+        twin = copy.deepcopy(module)
+        with torch.random.fork_rng(), torch.no_grad():
+            torch.manual_seed(seed)
+            for tensor in twin.parameters():
+                tensor.fill_(
+                    torch.nan
+                )  # what is still NaN afterwards was not drawn: a weight norm's parts, say
+            for part in twin.modules():
+                reset: Any = getattr(part, "reset_parameters", None)
+                if callable(reset):
+                    reset()
+    except RuntimeError as error:
+        raise InputError(f"{name}: no random baseline: it cannot be copied ({_first_line(error)})") from None
+    left = [key for key, tensor in twin.named_parameters() if tensor.isnan().any()]
     if left:
         raise InputError(f"{name}: no random baseline: nothing says how {left[0]!r} is initialised")
     return twin

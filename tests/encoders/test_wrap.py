@@ -300,3 +300,18 @@ def test_wrapping_changes_neither_weights_nor_the_random_state():
     assert all(torch.equal(value, state[key]) for key, value in module.state_dict().items())
     assert encoder.weights.source == "given"
     assert not any(part._forward_hooks for part in module.modules())
+
+
+def test_the_random_baseline_is_drawn_anew_and_never_by_half():
+    module = nn.Sequential(nn.Conv1d(1, 4, 8, stride=4), nn.BatchNorm1d(4))
+    encoder: Any = wrap(module, RATE, {"first_layer": "0", "latent": "1"})
+    one, same, other = (encoder.randomised(seed) for seed in (1, 1, 2))
+    assert one.stages == encoder.stages
+    assert len({twin.weights.sha256 for twin in (encoder, one, other)}) == 3
+    assert one.weights.sha256 == same.weights.sha256
+    # under a weight norm, `reset_parameters` leaves what the weight is made of as it was
+    normed: Any = wrap(
+        nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv1d(1, 2, 3))), RATE, {"a": "0"}
+    )
+    with pytest.raises(InputError, match="no random baseline"):
+        normed.randomised(0)
