@@ -25,8 +25,9 @@ from .progress import Progress
 TILE_SECONDS = (8.0, 2.0, 4.0, 16.0)  # of audio; the first tiles try these, the fastest stays
 MIN_STEADY_SECONDS = 0.02  # where a frame is short, more frames are awaited
 MAX_STEADY_SECONDS = 1.0  # where a frame is long, fewer frames are awaited
-SETTLING_FRAMES = 96
-SETTLING_WINDOW = 4
+SETTLING_FRAMES, SETTLING_SECONDS = 96, 0.3  # how long an unbounded stage is watched: the longer of both
+SETTLING_WINDOWS = 24
+SETTLING_PHASES = 8  # enough that a steady nonlinear response does not look unsettled
 FRAMEWISE = {"quantized": "latent", "codes": "latent"}  # functions of one frame: they settle when it does
 
 
@@ -125,7 +126,7 @@ def respond(
     check_stages(encoder, stages)
     stimuli.below_nyquist(encoder.sample_rate)
     with flushing_denormals():
-        plan = listening_plan(encoder, stimuli, stages, phases, frames, tolerance)
+        plan = listening_plan(encoder, stimuli, stages, frames, tolerance)
         silent = encoder.run(torch.zeros(1, plan.n_samples), stages)
         silence = {s: _steady(silent[s], plan.listening[s])[0] for s in stages}
         tiles = _Tiles(plan.n_samples * phases / encoder.sample_rate, tile_seconds)
@@ -154,22 +155,18 @@ def listening_plan(
     encoder: Encoder,
     stimuli: StimulusSet,
     stages: Sequence[str],
-    phases: int = 4,
     frames: int = 8,
     tolerance: float = 0.01,
 ) -> Plan:
     """Find how long stimuli must be, and which frames of each stage to use; see `respond`."""
+    unbounded = [s for s in stages if encoder.stages[s].receptive_field is None]
+    settling = _settling(encoder, stimuli, unbounded, tolerance)
     first: dict[str, int] = {}
     settled: dict[str, bool] = {}
     for name in stages:
         stage = encoder.stages[name]
         if stage.receptive_field is None:
-            source = encoder.stages.get(FRAMEWISE.get(name, name), stage)
-            if source.name not in first:
-                first[source.name], settled[source.name] = _settling(
-                    encoder, stimuli, source, phases, tolerance
-                )
-            first[name], settled[name] = first[source.name], settled[source.name]
+            first[name], settled[name] = settling[name]
         else:
             first[name] = max(0, math.ceil((stage.receptive_field - 1 - stage.latency) / stage.hop))
             settled[name] = True
@@ -192,32 +189,44 @@ def listening_plan(
 
 
 def _settling(
-    encoder: Encoder, stimuli: StimulusSet, stage: Stage, phases: int, tolerance: float
-) -> tuple[int, bool]:
-    """Frames after which windows of a stage without a bounded receptive field agree, and whether they do.
+    encoder: Encoder, stimuli: StimulusSet, stages: Sequence[str], tolerance: float
+) -> dict[str, tuple[int, bool]]:
+    """Frames after which stages without a bounded receptive field are steady, and whether they ever are.
 
-    Up to six stimuli, spread over the set, play for `SETTLING_FRAMES` frames. For each, the vector of RMS
-    deviations from silence over channels in a window of four frames is compared with the next window's;
-    the stage has settled where no later pair differs by more than `tolerance`, relative, RMS over stimuli.
+    Up to four stimuli, spread over the set, play for 96 frames or 0.3 s. For each, the vector of RMS
+    deviations from silence over channels in one of 24 windows is compared with the next window's; the
+    stage has settled where no later pair differs by more than `tolerance`, relative, RMS over stimuli.
     """
-    few = stimuli[np.unique(np.linspace(0, len(stimuli) - 1, 6).astype(int))].with_phases(phases)
-    bounded = max((s.receptive_field or 0 for s in encoder.stages.values() if s.hop <= stage.hop), default=0)
-    head = math.ceil(bounded / stage.hop)
-    n_samples = (head + SETTLING_FRAMES) * stage.hop + stage.latency
-    silence = encoder.run(torch.zeros(1, n_samples), [stage.name])[stage.name]
-    heard = encoder.run(torch.from_numpy(few.render(encoder.sample_rate, n_samples)), [stage.name])[
-        stage.name
-    ]
+    if not stages:
+        return {}
+    watched = {s: encoder.stages.get(FRAMEWISE.get(s, s), encoder.stages[s]) for s in stages}
+    few = stimuli[np.unique(np.linspace(0, len(stimuli) - 1, 4).astype(int))]
+    n_frames = {
+        s: max(SETTLING_FRAMES, SETTLING_SECONDS * encoder.sample_rate / s.hop) for s in watched.values()
+    }
+    bounded = max((s.receptive_field or 0) for s in encoder.stages.values())
+    n_samples = bounded + max(math.ceil(n * s.hop) + s.latency for s, n in n_frames.items())
+    names = [s.name for s in n_frames]
+    power: dict[str, list[Tensor]] = {name: [] for name in names}
+    silence = encoder.run(torch.zeros(1, n_samples), names)
+    for row in range(len(few)):
+        tone = few[row : row + 1].with_phases(SETTLING_PHASES).render(encoder.sample_rate, n_samples)
+        for name, heard in encoder.run(torch.from_numpy(tone), names).items():
+            power[name].append((heard.float() - silence[name].float()).square().mean(0))
+    agree = {s.name: _agreement(torch.stack(power[s.name]), s, n_samples, tolerance) for s in n_frames}
+    return {name: agree[stage.name] for name, stage in watched.items()}
+
+
+def _agreement(power: Tensor, stage: Stage, n_samples: int, tolerance: float) -> tuple[int, bool]:
+    """First steady frame of mean powers [b, C, F], and whether one was found in the first half."""
     usable = (n_samples - 1 - stage.latency) // stage.hop + 1
-    deviation = (heard.float() - silence.float())[..., :usable]
-    power = deviation.square().unflatten(0, (-1, phases)).mean(1)  # [b, C, F]
-    windows = power.unfold(-1, SETTLING_WINDOW, SETTLING_WINDOW).mean(-1).sqrt()  # [b, C, W]
+    window = max(1, usable // SETTLING_WINDOWS)
+    windows = power[..., :usable].unfold(-1, window, window).mean(-1).sqrt()  # [b, C, W]
     change = (windows[..., 1:] - windows[..., :-1]).square().sum(1)  # [b, W - 1]
     size = windows[..., 1:].square().sum(1).clamp_min(torch.finfo(torch.float32).tiny)
     unsettled = torch.nonzero((change / size).mean(0).sqrt() > tolerance).flatten()
-    first = 0 if len(unsettled) == 0 else (int(unsettled[-1]) + 1) * SETTLING_WINDOW
-    half = usable // 2
-    return (first, True) if first <= half else (half, False)
+    first = 0 if len(unsettled) == 0 else (int(unsettled[-1]) + 1) * window
+    return (first, True) if first <= usable // 2 else (usable // 2, False)
 
 
 def _steady(activations: Tensor, listening: Listening) -> Tensor:
