@@ -15,7 +15,10 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result goes.",
 Seed = Annotated[int, typer.Option("--seed", help="Seeds whatever is drawn.")]
 Weights = Annotated[str, typer.Option("--weights", help="'pretrained', 'random', or the path of a file.")]
 Stages = Annotated[
-    str, typer.Option("--stages", help="Stages, apart by commas; the canonical ones if left out.", show_default=False)
+    str,
+    typer.Option(
+        "--stages", help="Stages, apart by commas; the canonical ones if left out.", show_default=False
+    ),
 ]
 
 app = typer.Typer(
@@ -84,8 +87,10 @@ def encoders() -> None:
     # as wide as its content where nobody reads it on a terminal
     console = Console(width=None if sys.stdout.isatty() else 160)
     table = Table("encoder", "rate (Hz)", "stage: channels / hop / receptive field (samples)", "weights")
-    for name in available():
-        table.add_row(name, *_described(name), end_section=True)
+    with Console(stderr=True).status("building the encoders") as status:
+        for name in available():
+            status.update(f"building {name}")
+            table.add_row(name, *_described(name), end_section=True)
     console.print(table)
 
 
@@ -107,7 +112,9 @@ def _described(name: str) -> tuple[str, str, str]:
         lines.append(f"{stage}: {about.channels} / {about.hop} / {field}")
     more = len(encoder.stages) - len(lines)
     if more:
-        lines.append(f"and {more} more: {', '.join(s for s in encoder.stages if s not in canonical_stages(encoder))}")
+        lines.append(
+            f"and {more} more: {', '.join(s for s in encoder.stages if s not in canonical_stages(encoder))}"
+        )
     return str(encoder.sample_rate), "\n".join(lines), _whereabouts(name, encoder.weights.source)
 
 
@@ -128,11 +135,15 @@ def _whereabouts(name: str, source: str) -> str:
 
 @app.command()
 def probe(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Encoders, as `tonotopy encoders` lists them.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Encoders, as `tonotopy encoders` lists them.")
+    ],
     out: Out,
     weights: Weights = "pretrained",
     stages: Stages = "",
-    baselines: Annotated[int, typer.Option(min=0, help="Randomly initialised networks beside each encoder.")] = 3,
+    baselines: Annotated[
+        int, typer.Option(min=0, help="Randomly initialised networks beside each encoder.")
+    ] = 3,
     controls: Annotated[bool, typer.Option(help="Hear the controls too.")] = True,
     seed: Seed = 0,
     refine: Annotated[bool, typer.Option(help="Add the partials that resolve bandwidths.")] = True,
@@ -151,7 +162,14 @@ def probe(
     from ..probes.run import probe as run_probe
 
     settings = Settings(
-        _names(stages), baselines, controls, seed, refine, low_hz=low_hz, high_hz=high_hz, per_octave=per_octave
+        _names(stages),
+        baselines,
+        controls,
+        seed,
+        refine,
+        low_hz=low_hz,
+        high_hz=high_hz,
+        per_octave=per_octave,
     )
     path = run_probe(names, out, settings, weights=weights, progress=Progress())
     print(f"{path}\nread it:  tonotopy report {path} --out report.html")
@@ -182,7 +200,7 @@ def stimuli(
 ) -> None:
     """Write stimuli as WAV files with a table, to hear what is played.
 
-    Examples:
+    For example:
 
         tonotopy stimuli partials:60-10000:per_octave=2 --out sounds
 
@@ -198,7 +216,9 @@ def stimuli(
 @app.command()
 def activations(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An encoder.")],
-    stimuli: Annotated[str, typer.Option(help="What to play, as in `tonotopy stimuli`; or a folder of recordings.")],
+    stimuli: Annotated[
+        str, typer.Option(help="What to play, as in `tonotopy stimuli`; or a folder of recordings.")
+    ],
     out: Out,
     stages: Stages = "",
     seconds: Annotated[float, typer.Option(help="Length of each sound.")] = 1.0,
@@ -226,7 +246,9 @@ def corpus(
     out: Out,
     clips_per_program: Annotated[int, typer.Option(help="Clips per instrument; 96 play.")] = 40,
     seconds: Annotated[float, typer.Option(help="Length of a clip.")] = 8.0,
-    soundfont: Annotated[Path | None, typer.Option(help="A General-MIDI soundfont; FluidR3 by default.")] = None,
+    soundfont: Annotated[
+        Path | None, typer.Option(help="A General-MIDI soundfont; FluidR3 by default.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Render a labelled corpus of General-MIDI instruments to train on (needs fluidsynth).
@@ -265,7 +287,14 @@ def train_samplecnn(
 
     recipe = training.TrainingRecipe(epochs=epochs)
     scores = training.train_samplecnn(
-        corpus, out, recipe=recipe, background=background, labels=labels, seed=seed, resume=resume, progress=True
+        corpus,
+        out,
+        recipe=recipe,
+        background=background,
+        labels=labels,
+        seed=seed,
+        resume=resume,
+        progress=True,
     )
     for split, score in scores.items():
         print(f"{split}: {score}")
@@ -298,7 +327,7 @@ def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
 
 
 def _is_run_of(run: Path, settings: str, weights_sha256: str) -> bool:
-    """Whether a finished run was made with these settings and weights by this version; raise if it is no run."""
+    """Whether a finished run has these settings, weights and version; raise if it is no run at all."""
     import json
     from importlib.metadata import version
 

@@ -6,13 +6,15 @@ import base64
 import io
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import matplotlib
 import xarray as xr
+from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -21,7 +23,7 @@ from ..synth.errors import InputError
 from . import figures
 from .audio import clips
 from .figures.drawing import STYLE, Illustration, hertz, stages_with
-from .numbers import Table, cautions, findings, summary
+from .numbers import cautions, findings, summary
 from .runs import Heard, controls_of, encoders_of, played_in, read_run
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -59,7 +61,6 @@ class Section:
     title: str
     about: list[str]
     pictures: list[Picture]
-    table: Table | None = None
 
 
 def report(runs: Sequence[str | Path | xr.DataTree], out: str | Path) -> Path:
@@ -92,7 +93,8 @@ def report(runs: Sequence[str | Path | xr.DataTree], out: str | Path) -> Path:
         if len(page) < LARGEST_BYTES:
             return _write(out, page)
     raise InputError(
-        f"report: the page would have {len(page) / 1e6:.1f} MB, at most {LARGEST_BYTES / 1e6:.0f} MB are written; "
+        f"report: the page would have {len(page) / 1e6:.1f} MB, at most {LARGEST_BYTES / 1e6:.0f} MB are "
+        "written; "
         "give fewer runs"
     )
 
@@ -124,7 +126,9 @@ def _write(out: Path, page: bytes) -> Path:
 
 def _page(trees: Sequence[xr.DataTree], dpi: int) -> str:
     heard = [one for tree in trees for one in encoders_of(tree)]
-    controls = list({(h.name, h.encoder.attrs["sample_rate"]): h for t in trees for h in controls_of(t).values()}.values())
+    controls = list(
+        {(h.name, h.encoder.attrs["sample_rate"]): h for t in trees for h in controls_of(t).values()}.values()
+    )
     several = len(heard) > 1
     names = list(dict.fromkeys(h.name for h in heard))
     sections = [_encoder_section(i, h, dpi) for i, h in enumerate(heard)]
@@ -150,12 +154,18 @@ def _page(trees: Sequence[xr.DataTree], dpi: int) -> str:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     # the style sheet holds quotation marks and must not be escaped; it is ours
-    css = jinja2.filters.Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+    css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     return environment.get_template("report.html").render(page=page, css=css)
 
 
 def _encoder_section(index: int, heard: Heard, dpi: int) -> Section:
-    about = [f"Weights: {heard.encoder.attrs['weights_source']}. {heard.encoder.attrs['weights_note']}".strip()]
+    about = [
+        f"Weights: {heard.encoder.attrs['weights_source']}. {heard.encoder.attrs['weights_note']}".strip()
+    ]
+    if (tuning := heard.probe("selectivity")) is not None:
+        about.append(
+            f"{tuning.sizes['frequency']:,} partials were played, those that resolve the bandwidths included."
+        )
     pictures = [_picture(one, f"e{index}-", dpi) for one in illustrations(heard)]
     return Section(f"encoder-{index}", heard.name, about, pictures)
 
@@ -188,8 +198,9 @@ def _control_section(controls: Sequence[Heard], dpi: int) -> Section:
     drawn += [figures.code_changes(t, n) for n, t in tunings.items() if stages_with(t, "change_probability")]
     about = ["What the same measurement gives where the answer is known beforehand."]
     about += [f"{name} must show {KNOWN_ANSWERS[name]}." for name in tunings if name in KNOWN_ANSWERS]
+    about.append("Their numbers stand in the table at the top.")
     pictures = [_picture(one, f"c{i}-", dpi) for i, one in enumerate(drawn)]
-    return Section("controls", "Controls", about, pictures, summary([], controls))
+    return Section("controls", "Controls", about, pictures)
 
 
 def _picture(drawn: Illustration, prefix: str, dpi: int) -> Picture:
@@ -206,7 +217,9 @@ def image_uri(figure: Figure, dpi: int) -> str:
         pixels = io.BytesIO()
         figure.savefig(pixels, format="png", dpi=dpi)
     packed = io.BytesIO()
-    Image.open(pixels).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(packed, "png", optimize=True)
+    Image.open(pixels).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+        packed, "png", optimize=True
+    )
     return "data:image/png;base64," + base64.b64encode(packed.getvalue()).decode()
 
 
@@ -220,7 +233,9 @@ def _probed(tree: xr.DataTree) -> str:
             frequency = table["frequency_hz"].values
             text += f" from {hertz(frequency.min())} to {hertz(frequency.max())}"
         kinds.append(text)
-    beside = [f"{n} random network{'s' * (n > 1)}" for n in {len(h.baselines) for h in encoders if h.baselines}]
+    beside = [
+        f"{n} random network{'s' * (n > 1)}" for n in {len(h.baselines) for h in encoders if h.baselines}
+    ]
     beside += [f"{len(c)} controls"] if (c := controls_of(tree)) else []
     created = str(tree.attrs["created_at"])[:16].replace("T", " ")
     played = f" heard {_listed(kinds)}" if kinds else ""
@@ -231,12 +246,16 @@ def _provenance(tree: xr.DataTree, index: int, count: int) -> list[tuple[str, li
     run = f"Run {index + 1}" if count > 1 else "Run"
     about = [(str(name).replace("_", " "), str(value)) for name, value in tree.attrs.items()]
     about += [(f"{kind}, SHA-256", str(table.attrs["sha256"])) for kind, table in played_in(tree).items()]
-    found = [(run, about)]
-    for role in ROLES:
-        for node, child in subjects(tree, role).items():
-            rows = [(str(name).replace("_", " "), str(value)) for name, value in child.attrs.items() if value != ""]
-            found.append((f"{run}: {node}", rows))
-    return found
+    who = [
+        (node, _weights(role, child.attrs)) for role in ROLES for node, child in subjects(tree, role).items()
+    ]
+    return [(run, about), (f"{run}: who was heard", who)]
+
+
+def _weights(role: str, attributes: Mapping[Any, Any]) -> str:
+    source, sha256, note = (attributes[f"weights_{name}"] for name in ("source", "sha256", "note"))
+    said = f"{role}; {attributes['sample_rate']:,} Hz; weights: {source}, SHA-256 {sha256}"
+    return f"{said}; {note}" if note else said
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from .runs import Heard
 
 @dataclass(frozen=True)
 class Column:
-    """A number per stage: how it is read off a probe, written, and whether random weights are its yardstick."""
+    """A number per stage: how it is read, written, and whether random weights are its yardstick."""
 
     probe: str
     variable: str
@@ -30,21 +30,21 @@ COLUMNS = (
     Column("selectivity", "best_frequency", "Best freq. from", "lowest best frequency", "Hz", "min", False),
     Column("selectivity", "best_frequency", "to", "highest best frequency", "Hz", "max", False),
     Column("selectivity", "quality", "Q", "median best frequency / -3 dB bandwidth", "1"),
-    Column("selectivity", "n_pass_bands", "Bands", "median number of separate bands within 3 dB of the peak", "count"),
+    Column("selectivity", "n_pass_bands", "Bands", "median number of bands within 3 dB of the peak", "count"),
     Column("selectivity", "bandwidth_3db", "-3 dB band", "median width of the pass-band at -3 dB", "Hz"),
-    Column("selectivity", "equivalent_noise_bandwidth", "Noise band", "median equivalent noise bandwidth", "Hz"),
+    Column("selectivity", "equivalent_noise_bandwidth", "Noise band", "median equivalent noise band", "Hz"),
     Column("selectivity", "nyquist_share", "Band / Nyquist", "median -3 dB band / the stage's Nyquist", "1"),
     Column(
-        "selectivity", "resolved", "Resolved", "channels whose band the grid resolves", "share", "share", False
+        "selectivity", "resolved", "Resolved", "channels whose band is resolved", "share", "share", False
     ),
     Column(
         "selectivity", "open_band", "Open", "channels whose band runs off the grid: lower bounds", "share",
         "share", False,
     ),
     Column(
-        "selectivity", "closed_form_error", "Closed form", "median |measured - closed form|", "dB", "value", False
+        "selectivity", "closed_form_error", "Closed form", "median |measured - exact|", "dB", "value", False
     ),
-    Column("selectivity", "change_probability", "Codes changed", "mean probability that a code changes", "1", "mean"),
+    Column("selectivity", "change_probability", "Codes changed", "mean chance that one changes", "1", "mean"),
     Column("pitch_tuning", "f0_share", "Pitch: f0", "median variance share of f0", "1"),
     Column("chord_tuning", "root_share", "Chord: root", "median variance share of the root", "1"),
     Column("chord_tuning", "quality_share", "Chord: quality", "median variance share of the quality", "1"),
@@ -91,7 +91,11 @@ def value_of(column: Column, probe: xr.Dataset | None, stage: str) -> float:
         return np.nan
     one = at_stage(probe, stage)
     values = np.asarray(one[column.variable].values, dtype=float)
-    if "best_frequency" in one and str(one["kind"].values) == "codes" and column.variable != "change_probability":
+    if (
+        "best_frequency" in one
+        and str(one["kind"].values) == "codes"
+        and column.variable != "change_probability"
+    ):
         return np.nan  # codes have no tuning curve
     finite = values[np.isfinite(values)]
     if column.reduce == "live":
@@ -201,9 +205,13 @@ def findings(heard: Heard) -> list[str]:
         mark = placed(value, among)
         text = f"{stage}: the median channel has Q {value:.2f}"
         if mark:
-            text += f"; {len(among)} random network{'s' * (len(among) > 1)} give {interval(among, '1')}, so it lies {mark} "
-            text += "their range" if len(among) > 1 else "that one"
+            networks = f"{len(among)} random network" + "s" * (len(among) > 1)
+            text += f"; {networks} give {interval(among, '1')}, so it lies {mark} their range"
         sentences.append(text + ".")
+    for stage in stages_of(heard):
+        error = value_of(next(c for c in COLUMNS if c.variable == "closed_form_error"), tuning, stage)
+        if np.isfinite(error):
+            sentences.append(f"{stage}: measured and closed-form tuning differ by {error:.1g} dB (median).")
     return sentences
 
 
@@ -225,13 +233,15 @@ def cautions(heard: Heard) -> list[str]:
         unresolved = int((live & ~one["resolved"].values.astype(bool)).sum())
         if unresolved:
             said.append(
-                f"{stage}: the grid is too coarse for the bandwidth of {unresolved} of {live.sum()} channels; "
+                f"{stage}: the grid is too coarse for the bandwidth of {unresolved} of {live.sum()} "
+                "channels; "
                 "they are left out of Q and bandwidth."
             )
         several = int((one["n_pass_bands"].values > 1).sum())
         if several:
             said.append(
-                f"{stage}: {several} of {live.sum()} channels have more than one pass-band within 3 dB of their "
+                f"{stage}: {several} of {live.sum()} channels have more than one pass-band within 3 dB of "
+                "their "
                 "peak; Q and bandwidth describe the highest of them only."
             )
         bounds = int((live & one["open_band"].values.astype(bool)).sum())

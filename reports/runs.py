@@ -55,7 +55,9 @@ def read_run(source: str | Path | xr.DataTree) -> xr.DataTree:
         return _checked(source, "run")
     path = Path(source)
     if path.name.endswith(".partial") or (path / FINISHED).is_file():
-        raise InputError(f"run {path}: not finished; give the same 'tonotopy probe' again, it goes on from there")
+        raise InputError(
+            f"run {path}: not finished; give the same 'tonotopy probe' again, it goes on from there"
+        )
     if not path.exists():
         partial = path.with_name(path.name + ".partial")
         raise InputError(f"run {path}: {'not finished yet' if partial.exists() else 'no such folder'}")

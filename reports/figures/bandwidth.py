@@ -8,7 +8,19 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from .drawing import DARK, RANDOM, THIRD, TRAINED, Illustration, at_stage, canvas, frequency_axis, hertz, listed, stages_with
+from .drawing import (
+    DARK,
+    RANDOM,
+    THIRD,
+    TRAINED,
+    Illustration,
+    at_stage,
+    canvas,
+    frequency_axis,
+    hertz,
+    listed,
+    stages_with,
+)
 
 
 def equivalent_rectangular_bandwidth(frequency_hz: np.ndarray) -> np.ndarray:
@@ -59,19 +71,26 @@ def bandwidth_by_frequency(
         if not stages:
             grid[0].set_ylabel("-3 dB bandwidth (Hz)")
         grid[-1].set_xlabel("best frequency (Hz)")
-        known = {label: h for axes in grid for h, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+        known = {
+            label: h for axes in grid for h, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
         if known:
             figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=2)
     return Illustration(
         "bandwidth",
         "Bandwidth by best frequency",
         figure,
-        "How sharply does each channel select, next to what its receptive field, its frame rate and the ear allow?",
+        "How sharply does each channel select, next to what its receptive field, its frame rate and the "
+        "ear allow?",
         "Above the line of the stage's Nyquist frequency a pass-band is wider than what the frame rate can "
-        "carry and folds onto itself; the rectangular kernel is a reference, not a floor. " + listed(found) + ".",
-        f"Scatter of -3 dB bandwidth against best frequency on logarithmic axes for the channels of {name} at "
+        "carry and folds onto itself; the rectangular kernel is a reference, not a floor. "
+        + listed(found)
+        + ".",
+        "Scatter of -3 dB bandwidth against best frequency on logarithmic axes for the channels of "
+        f"{name} at "
         f"{', '.join(stages) or 'no stage'}"
-        f"{', random networks in paler colour' if random else ''}, with lines for the stage's Nyquist frequency, "
+        f"{', random networks in paler colour' if random else ''}, with lines for the stage's Nyquist "
+        "frequency, "
         "a rectangular kernel and the ERB.",
     )
 
@@ -85,7 +104,11 @@ def _counts(one: xr.Dataset) -> str:
     live = int(np.isfinite(one["best_frequency"].values).sum())
     bands = _values(one)
     unresolved = live - len(bands)
-    text = f"median {hertz(float(np.median(bands)))} over {len(bands)} channels" if len(bands) else "no bandwidth"
+    text = (
+        f"median {hertz(float(np.median(bands)))} over {len(bands)} channels"
+        if len(bands)
+        else "no bandwidth"
+    )
     is_open = int((one["open_band"].values.astype(bool) & np.isfinite(one["bandwidth_3db"].values)).sum())
     if is_open:
         text += f", {is_open} of them lower bounds"

@@ -60,7 +60,9 @@ def best_frequency_by_rank(
             seeds = [np.interp(RANKS, np.linspace(0, 1, len(s)), s) for s in seeds if len(s) > 1]
             if seeds:
                 low, high = np.min(seeds, axis=0), np.max(seeds, axis=0)
-                label = f"random weights, {len(seeds)} seeds (min to max)" if len(seeds) > 1 else "random weights"
+                label = (
+                    f"random weights, {len(seeds)} seeds (min to max)" if len(seeds) > 1 else "random weights"
+                )
                 axes.fill_between(100 * RANKS, low, high, color=RANDOM, alpha=0.35, lw=0.8, label=label)
             for scale, (_, _, dashes) in SCALES.items():
                 axes.plot(100 * RANKS, references[scale], dashes, color=DARK, lw=1.1, label=f"evenly {scale}")
@@ -88,7 +90,8 @@ def best_frequency_by_rank(
         "Are best frequencies spaced evenly in hertz, or like the ear's scales?",
         "The references run between the encoder's own lowest and highest best frequency. "
         + (f"RMS distance: {listed(found)}." if found else "No stage has two channels that respond."),
-        f"Curves of best frequency against channel rank for {name} at {', '.join(stages) or 'no stage'}, with "
+        f"Curves of best frequency against channel rank for {name} at {', '.join(stages) or 'no stage'}, "
+        "with "
         "evenly spaced linear, mel and ERB scales"
         + (f" and the range of {len(random)} random networks" if random else "")
         + (f", from {hertz(_sorted(tuning, stages[0])[0])} up." if stages else "."),

@@ -51,10 +51,13 @@ def chord_shares(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: st
         "Root, quality or position",
         figure,
         "Does a channel's answer to a chord follow its root, its quality, or how its notes are laid out?",
-        "Boxes span the middle half of the channels, whiskers 5 to 95 %. A factor with more levels can explain "
-        f"more by chance ({levels['root']} roots, {levels['quality']} qualities, {levels['position']} positions): "
+        "Boxes span the middle half of the channels, whiskers 5 to 95 %. A factor with more levels can "
+        "explain "
+        f"more by chance ({levels['root']} roots, {levels['quality']} qualities, {levels['position']} "
+        "positions): "
         f"read against the random weights. Medians: {listed(found)}.",
-        f"Box plots of the variance shares explained by root, quality and position over the channels of {name} at "
+        "Box plots of the variance shares explained by root, quality and position over the channels of "
+        f"{name} at "
         f"{', '.join(stages)}{', random networks beside them' if random else ''}.",
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
-from .drawing import Illustration, at_stage, canvas, frequency_axis, listed, stages_with
+from .drawing import Illustration, at_stage, bin_edges, canvas, frequency_axis, listed, stages_with
 
 
 def code_changes(tuning: xr.Dataset, name: str = "") -> Illustration:
@@ -25,24 +26,29 @@ def code_changes(tuning: xr.Dataset, name: str = "") -> Illustration:
         for axes, stage in zip(grid, stages, strict=True):
             one = at_stage(tuning, stage)
             frequency, changed = one["frequency"].values, one["change_probability"].values
-            mesh = axes.pcolormesh(
-                frequency, range(1, len(changed) + 1), changed, vmin=0, vmax=1, shading="nearest", rasterized=True
-            )
-            frequency_axis(axes, "x", frequency[0], frequency[-1], "frequency (Hz)")
+            edges, rows = bin_edges(frequency), np.arange(len(changed) + 1) + 0.5
+            mesh = axes.pcolormesh(edges, rows, changed, vmin=0, vmax=1, rasterized=True)
+            frequency_axis(axes, "x", edges[0], edges[-1], "frequency (Hz)")
             axes.grid(False)
             axes.set_title(stage)
             axes.set_ylabel("codebook")
             axes.set_yticks([1, len(changed)] if len(changed) > 1 else [1])
             found.append(f"{changed.mean():.2f} at {stage}")
         figure.colorbar(
-            mesh, ax=list(grid), label="probability that the code changes", location="bottom", aspect=40, pad=0.01
+            mesh,
+            ax=list(grid),
+            label="probability that the code changes",
+            location="bottom",
+            aspect=40,
+            pad=0.01,
         )
     return Illustration(
         "codes",
         "Codes that a partial changes",
         figure,
         "Which partials change the tokens at all?",
-        "Share of frames and phases in which a codebook's code differs from the one that silence gets; integers "
+        "Share of frames and phases in which a codebook's code differs from the one that silence gets; "
+        "integers "
         f"have no power, so there is no tuning curve. Mean over partials and codebooks: {listed(found)}.",
         f"Heat map of the probability that a code changes against frequency, one row per codebook of {name}.",
     )

@@ -56,6 +56,10 @@ def canvas(height_in: float, title: str) -> Iterator[Figure]:
         figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left")
         yield figure
+        figure.draw_without_rendering()
+        figure.set_layout_engine(
+            "none"
+        )  # it is laid out now, in this style; saving need not do it again, twice
 
 
 def at_stage(probe: xr.Dataset, stage: str) -> xr.Dataset:
@@ -104,7 +108,9 @@ def frequency_axis(
     axes: Axes, which: Literal["x", "y"], low_hz: float, high_hz: float, label: str = "", narrow: bool = False
 ) -> None:
     """Make an axis logarithmic in Hz, with ticks where people look for them; decades only if `narrow`."""
-    high_hz = next((tick for tick in TICKS_HZ if high_hz < tick < 1.01 * high_hz), high_hz)  # show a tick just missed
+    high_hz = next(
+        (tick for tick in TICKS_HZ if high_hz < tick < 1.01 * high_hz), high_hz
+    )  # show a tick just missed
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     (axes.set_xlim if which == "x" else axes.set_ylim)(low_hz, high_hz)
@@ -116,6 +122,15 @@ def frequency_axis(
     axis.set_major_formatter(FuncFormatter(lambda f, _: f"{f / 1000:g}k" if f >= 1000 else f"{f:.4g}"))
     if label:
         axis.set_label_text(label)
+
+
+def bin_edges(frequency_hz: np.ndarray) -> np.ndarray:
+    """Return the edges, [n + 1], of cells around frequencies [n], half-way on a logarithmic scale."""
+    logarithm = np.log(frequency_hz)
+    middle = (logarithm[1:] + logarithm[:-1]) / 2
+    if len(middle) == 0:
+        return frequency_hz[0] * np.array([0.97, 1.03])
+    return np.exp([2 * logarithm[0] - middle[0], *middle, 2 * logarithm[-1] - middle[-1]])
 
 
 def level_db(response: np.ndarray, floor_db: float) -> np.ndarray:

@@ -7,8 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from .drawing import LABEL_SIZE, RANDOM, TRAINED, Illustration, at_stage, canvas, hertz, listed, ranked, spread, stages_with
-from .tonotopic_map import CHANNELS_DRAWN, draw_map
+from .drawing import (
+    LABEL_SIZE,
+    RANDOM,
+    TRAINED,
+    Illustration,
+    at_stage,
+    canvas,
+    hertz,
+    listed,
+    ranked,
+    stages_with,
+)
+from .tonotopic_map import draw_map
 
 
 def pitch_map(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
@@ -30,7 +41,7 @@ def pitch_map(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str =
         for row, stage in zip(grid, stages, strict=True):
             for axes, (note, probe) in zip(row, columns, strict=True):
                 one = at_stage(probe, stage)
-                order = spread(ranked(one["best_f0"].values), CHANNELS_DRAWN)
+                order = ranked(one["best_f0"].values)
                 mesh = draw_map(axes, one["f0"].values, one["response"].mean("timbre").values[order])
                 axes.set_title(f"{stage}{note}")
         for axes in grid[-1]:
@@ -75,7 +86,9 @@ def pitch_shares(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: st
                     seed["f0_share"], seed["timbre_share"], s=16, marker="x", color=RANDOM, alpha=0.6,
                     linewidths=0.9, label=label,
                 )  # fmt: skip
-            axes.scatter(one["f0_share"], one["timbre_share"], s=16, color=TRAINED, label=name or "encoder", zorder=3)
+            axes.scatter(
+                one["f0_share"], one["timbre_share"], s=16, color=TRAINED, label=name or "encoder", zorder=3
+            )
             axes.plot([0, 1], [1, 0], color="#999999", lw=0.9, ls="--")
             axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), title=stage)
             median = np.nanmedian(one["f0_share"].values)
@@ -91,9 +104,11 @@ def pitch_shares(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: st
         "Fundamental or timbre",
         figure,
         "Does a channel's answer to a note follow its fundamental or its timbre?",
-        "Each mark is a channel; on the dashed line the two main effects explain everything, below it the rest is "
+        "Each mark is a channel; on the dashed line the two main effects explain everything, below it "
+        "the rest is "
         f"interaction. The median share that f0 explains is {listed(found)}.",
-        f"Scatter of the variance share explained by timbre against that explained by fundamental, per channel of "
+        "Scatter of the variance share explained by timbre against that explained by fundamental, per "
+        "channel of "
         f"{name} at {', '.join(stages)}.",
     )
 

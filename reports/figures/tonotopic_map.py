@@ -9,7 +9,20 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
-from .drawing import LABEL_SIZE, Illustration, at_stage, canvas, frequency_axis, hertz, level_db, listed, ranked, spread, stages_with
+from .drawing import (
+    LABEL_SIZE,
+    Illustration,
+    at_stage,
+    bin_edges,
+    canvas,
+    frequency_axis,
+    hertz,
+    level_db,
+    listed,
+    ranked,
+    spread,
+    stages_with,
+)
 
 FLOOR_DB = -40.0
 COLUMNS_DRAWN = 320
@@ -52,12 +65,16 @@ def tonotopic_map(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: s
         "Tonotopic map",
         figure,
         "Do the channels lay frequency out along a line, each answering to its own region?",
-        "Each row is a channel's tuning curve, brightest at its peak; a diagonal means that channels share the "
-        "range out, vertical stripes that they all hear the same. Levels are re each channel's own peak, so a "
+        "Each row is a channel's tuning curve, brightest at its peak; a diagonal means that channels "
+        "share the "
+        "range out, vertical stripes that they all hear the same. Levels are re each channel's own peak, "
+        "so a "
         "weak channel looks as bright as a strong one. Best frequencies span "
         + listed([f"{_span(at_stage(tuning, s))} at {s}" for s in stages]) + ".",
-        f"Heat map of level against frequency for the channels of {name}, sorted by best frequency, one panel "
-        f"per stage ({', '.join(stages)}){', with a randomly initialised network beside it' if random else ''}.",
+        f"Heat map of level against frequency for the channels of {name}, sorted by best frequency, one "
+        "panel "
+        "per stage "
+        f"({', '.join(stages)}){', with a randomly initialised network beside it' if random else ''}.",
     )  # fmt: skip
 
 
@@ -109,31 +126,28 @@ def _span(one: xr.Dataset) -> str:
 
 
 def _curves(axes: Axes, one: xr.Dataset) -> QuadMesh:
-    order = spread(ranked(one["best_frequency"].values), CHANNELS_DRAWN)
+    order = ranked(one["best_frequency"].values)
     return draw_map(axes, one["frequency"].values, one["response"].values[order])
 
 
 def draw_map(axes: Axes, frequency_hz: np.ndarray, response: np.ndarray) -> QuadMesh:
-    """Draw responses [C, n] as rows, in dB re each row's peak, on a logarithmic frequency axis."""
-    edges = _edges(frequency_hz)
+    """Draw responses [C, n] as rows, in dB re each row's peak, on a logarithmic frequency axis.
+
+    Of many channels 256 are drawn, evenly spread.
+    """
+    count = len(response)
+    response = response[spread(np.arange(count), CHANNELS_DRAWN)]
+    edges = bin_edges(frequency_hz)
     if len(frequency_hz) > COLUMNS_DRAWN:
         edges, response = _thinned(frequency_hz, response)
-    rows = np.arange(len(response) + 1) + 0.5
+    rows = np.linspace(0.5, count + 0.5, len(response) + 1)
     levels = level_db(response, FLOOR_DB) if len(response) else np.zeros((0, len(edges) - 1))
     mesh = axes.pcolormesh(edges, rows, levels, vmin=FLOOR_DB, vmax=0.0, rasterized=True)
     frequency_axis(axes, "x", edges[0], edges[-1], narrow=True)
     axes.grid(False)
     axes.set_facecolor("#bdbdbd")  # where nothing responds
-    axes.set_yticks([1, len(response)] if len(response) > 1 else [1])
+    axes.set_yticks([1, count] if count > 1 else [1])
     return mesh
-
-
-def _edges(frequency_hz: np.ndarray) -> np.ndarray:
-    logarithm = np.log(frequency_hz)
-    middle = (logarithm[1:] + logarithm[:-1]) / 2
-    if len(middle) == 0:
-        return frequency_hz[0] * np.array([0.97, 1.03])
-    return np.exp([2 * logarithm[0] - middle[0], *middle, 2 * logarithm[-1] - middle[-1]])
 
 
 def _thinned(frequency_hz: np.ndarray, response: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

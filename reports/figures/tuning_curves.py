@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from .drawing import DARK, LABEL_SIZE, TRAINED, Illustration, at_stage, canvas, frequency_axis, hertz, ranked, spread
+from .drawing import (
+    DARK,
+    LABEL_SIZE,
+    TRAINED,
+    Illustration,
+    at_stage,
+    canvas,
+    frequency_axis,
+    hertz,
+    ranked,
+    spread,
+)
 
 FLOOR_DB = -50.0
 PER_ROW = 3
@@ -37,11 +48,17 @@ def tuning_curves(tuning: xr.Dataset, stage: str, name: str = "", count: int = 1
             axes.set_axis_off()
         for axes, channel in zip(grid.flat, chosen, strict=False):
             peak = one["response"].values[channel].max()
-            axes.plot(frequency, _db(one["response"].values[channel], peak), color=TRAINED, label="measured", **look)
+            axes.plot(
+                frequency, _db(one["response"].values[channel], peak), color=TRAINED, label="measured", **look
+            )
             if exact is not None:
-                axes.plot(frequency, _db(exact[channel], peak), "--", color="black", lw=1.1, label="closed form")
+                axes.plot(
+                    frequency, _db(exact[channel], peak), "--", color="black", lw=1.1, label="closed form"
+                )
             axes.axhline(-3, color=DARK, ls=":", lw=0.8)
-            axes.set_title(f"{channel}: {hertz(one['best_frequency'].values[channel])}", weight="normal", size=9)
+            axes.set_title(
+                f"{channel}: {hertz(float(one['best_frequency'].values[channel]))}", weight="normal", size=9
+            )
             frequency_axis(axes, "x", frequency[0], frequency[-1], narrow=True)
             axes.set_ylim(FLOOR_DB, 4)
         for axes in grid.flat[max(0, len(chosen) - PER_ROW) : len(chosen)]:
@@ -55,7 +72,8 @@ def tuning_curves(tuning: xr.Dataset, stage: str, name: str = "", count: int = 1
         f"Single tuning curves: {stage}",
         figure,
         f"What does a single filter at {stage} look like?",
-        f"{len(chosen)} of {len(live)} responding channels, evenly spread in order of best frequency; each title "
+        f"{len(chosen)} of {len(live)} responding channels, evenly spread in order of best frequency; "
+        "each title "
         "gives the channel's number and best frequency, the dotted line lies 3 dB below its peak."
         + _agreement(one),
         f"{len(chosen)} small plots of level against frequency, one per channel of {name} at {stage}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -44,7 +46,7 @@ def stage_variables(stages: dict) -> dict[str, np.ndarray]:
     }
 
 
-def padded(blocks: list[np.ndarray | None], widest: int, empty: object = np.nan) -> np.ndarray:
+def padded(blocks: Sequence[np.ndarray | None], widest: int, empty: object = np.nan) -> np.ndarray:
     shape = next(b.shape[1:] for b in blocks if b is not None)
     out = np.full((len(blocks), widest, *shape), empty)
     for i, block in enumerate(blocks):
@@ -67,7 +69,8 @@ def selectivity(seed: int, stages: dict = STAGES) -> xr.Dataset:
     if any(b is not None for b in curves):
         variables["response"] = padded(curves, widest)
         columns = [
-            None if b is None else stacked([tuning_columns(FREQUENCY_HZ, c, step_hz=150.0) for c in b]) for b in curves
+            None if b is None else stacked([tuning_columns(FREQUENCY_HZ, c, step_hz=150.0) for c in b])
+            for b in curves
         ]
         for name in next(c for c in columns if c is not None):
             flag = name in ("resolved", "open_band")
@@ -83,7 +86,8 @@ def selectivity(seed: int, stages: dict = STAGES) -> xr.Dataset:
         variables["closed_form_error"] = np.where(np.array(kinds) == "convolution", 2e-4, np.nan)
     if "codes" in kinds:
         blocks = [
-            generator.uniform(size=(s[0], len(FREQUENCY_HZ))) if s[3] == "codes" else None for s in stages.values()
+            generator.uniform(size=(s[0], len(FREQUENCY_HZ))) if s[3] == "codes" else None
+            for s in stages.values()
         ]
         variables["change_probability"] = padded(blocks, widest)
     return dataset("selectivity", {**variables, **stage_variables(stages)})
@@ -97,7 +101,9 @@ def tuning(seed: int, probe: str, axes: dict[str, np.ndarray]) -> xr.Dataset:
     blocks = [generator.uniform(0.1, 1.0, (s[0], *sizes)) for s in stages.values()]
     first = next(iter(axes))
     variables: dict[str, np.ndarray] = {**axes, "response": padded(blocks, widest)}
-    best = [np.asarray(axes[first], float)[b.reshape(len(b), sizes[0], -1).mean(-1).argmax(1)] for b in blocks]
+    best = [
+        np.asarray(axes[first], float)[b.reshape(len(b), sizes[0], -1).mean(-1).argmax(1)] for b in blocks
+    ]
     variables[f"best_{first}"] = padded(best, widest)
     for name in axes:
         variables[f"{name}_share"] = padded([generator.uniform(0, 0.5, len(b)) for b in blocks], widest)
@@ -114,7 +120,13 @@ def played() -> dict[str, xr.Dataset]:
     for root in (48, 55, 60):
         for quality in QUALITIES:
             partials = tuple(Partial(440.0 * 2 ** ((root + i - 69) / 12), 0.5) for i in (0, 4, 7))
-            about = {"kind": "chord", "root_midi": root, "quality": quality, "inversion": 0, "voicing": "close"}
+            about = {
+                "kind": "chord",
+                "root_midi": root,
+                "quality": quality,
+                "inversion": 0,
+                "voicing": "close",
+            }
             chords.append(Stimulus(partials, coordinates=about))
     sets = {"partials": tones, "pitches": pitches, "chords": chords}
     return {name: stimuli_dataset(StimulusSet.of(rows)) for name, rows in sets.items()}
@@ -136,7 +148,7 @@ def whole(seed: int) -> dict[str, xr.Dataset]:
         "pitch_tuning": tuning(seed, "pitch_tuning", {"f0": F0_HZ, "timbre": TIMBRES}),
         "chord_tuning": tuning(
             seed, "chord_tuning",
-            {"root": np.array([48, 55, 60]), "quality": QUALITIES, "position": np.array(["close, inversion 0"])},
+            {"root": np.array([48, 55, 60]), "quality": QUALITIES, "position": np.array(["close"])},
         ),
     }  # fmt: skip
 
@@ -144,7 +156,8 @@ def whole(seed: int) -> dict[str, xr.Dataset]:
 @pytest.fixture(scope="session")
 def run() -> xr.DataTree:
     attributes = {
-        "schema_version": SCHEMA_VERSION, "created_at": "2026-01-01T00:00:00+00:00", "versions": '{"numpy": "2"}',
+        "schema_version": SCHEMA_VERSION, "created_at": "2026-01-01T00:00:00+00:00",
+        "versions": '{"numpy": "2"}',
         "device": "cpu", "precision": "float32", "seed": 0, "command": "probe(<script>alert(1)</script>)",
     }  # fmt: skip
     flat = {"first_layer": (1, 320, 1, "convolution")}

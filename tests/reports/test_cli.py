@@ -1,0 +1,204 @@
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tonotopy.reports import cli
+from tonotopy.reports.html import MARK
+from tonotopy.synth.errors import InputError
+
+
+@pytest.fixture
+def tonotopy(monkeypatch, capsys):
+    """Run the command line in this process; returns exit code, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tonotopy", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        captured = capsys.readouterr()
+        return left.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_bad_input_is_one_line_and_exit_code_2(tonotopy, tmp_path):
+    (tmp_path / "somebody").mkdir()
+    (tmp_path / "somebody" / "thesis.txt").write_text("years")
+    run = tmp_path / "run.zarr"
+    cases = {
+        "No such command": ["sing"],
+        "Missing argument": ["probe"],
+        "Missing option": ["probe", "filterbank:stft"],
+        "'--baselines'": ["probe", "filterbank:stft", "--out", run, "--baselines", "many"],
+        "encoder 'nobody'": ["probe", "nobody", "--out", run],
+        "stage 'nowhere'": ["probe", "filterbank:stft", "--out", run, "--stages", "nowhere"],
+        "Nyquist": ["probe", "filterbank:stft", "--out", run, "--high-hz", "13000"],
+        "nan": ["probe", "filterbank:stft", "--out", run, "--low-hz", "nan"],
+        "-5": ["probe", "filterbank:stft", "--out", run, "--low-hz", "-5"],
+        "exists": ["probe", "filterbank:stft", "--out", tmp_path / "somebody"],
+        "no such file": ["probe", "samplecnn_tiny", "--weights", tmp_path / "no.safetensors", "--out", run],
+        "no such folder": ["report", tmp_path / "nowhere.zarr", "--out", tmp_path / "report.html"],
+        "is a folder": ["report", run, "--out", tmp_path],
+        "somebody": ["stimuli", "partials:100-200:count=2", "--out", tmp_path / "somebody"],
+        "drums": ["stimuli", "drums:loud", "--out", tmp_path / "sounds"],
+        "'--stimuli'": ["activations", "filterbank:stft", "--out", run],
+        "nothing": ["train", "samplecnn", "--corpus", tmp_path / "nothing", "--out", tmp_path / "model"],
+    }
+    for expected, arguments in cases.items():
+        code, out, err = tonotopy(*arguments)
+        assert code == 2, (arguments, err)
+        assert re.fullmatch(r"error: [^\n]+\n", err), (arguments, err)
+        assert expected.lower() in err.lower(), (arguments, err)
+        assert "Traceback" not in out + err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["somebody"]
+
+
+def test_an_error_of_the_system_is_one_line_too(tonotopy, tmp_path, monkeypatch):
+    def refuse(*_args, **_more):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "sounds"))
+
+    monkeypatch.setattr("tonotopy.synth.export.write_wavs", refuse)
+    code, _, err = tonotopy("stimuli", "partials:100-200:count=2", "--out", tmp_path / "sounds")
+    assert (code, err) == (2, f"error: {tmp_path / 'sounds'}: Permission denied\n")
+
+
+def test_an_error_of_ours_keeps_its_traceback(monkeypatch):
+    def broken(*_args, **_more):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("tonotopy.synth.export.parse_stimuli", broken)
+    monkeypatch.setattr(sys, "argv", ["tonotopy", "stimuli", "x", "--out", "y"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def test_interrupting_is_one_line_and_130(tonotopy, monkeypatch):
+    def interrupted(*_args, **_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tonotopy.synth.export.parse_stimuli", interrupted)
+    code, _, err = tonotopy("stimuli", "partials:100-200:count=2", "--out", "unused")
+    assert (code, err) == (130, "interrupted\n")
+
+
+def test_stimuli_are_written(tonotopy, tmp_path):
+    code, out, _ = tonotopy(
+        "stimuli", "partials:100-200:count=2", "--out", tmp_path / "sounds", "--seconds", "0.1"
+    )
+    assert code == 0
+    assert len(list((tmp_path / "sounds").glob("*.wav"))) == 2
+    assert "sounds" in out
+
+
+def test_probe_then_report(tonotopy, tmp_path):
+    run = tmp_path / "run.zarr"
+    grid = ["--low-hz", 500, "--high-hz", 1000, "--per-octave", 3, "--no-refine"]
+    code, out, _ = tonotopy(
+        "probe", "control:decimator", "--out", run, "--no-controls", "--baselines", 0, *grid
+    )
+    assert code == 0
+    assert str(run) in out
+    code, out, _ = tonotopy("report", run, "--out", tmp_path / "report.html")
+    assert (code, out) == (0, f"{tmp_path / 'report.html'}\n")
+    assert "control:decimator" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_activations_are_written(tonotopy, tmp_path):
+    out = tmp_path / "act.zarr"
+    code, _, _ = tonotopy(
+        "activations",
+        "filterbank:stft",
+        "--stimuli",
+        "partials:100-200:count=2",
+        "--out",
+        out,
+        "--seconds",
+        0.1,
+    )
+    assert code == 0
+    assert (out / "first_layer" / "activation").is_dir()
+
+
+def test_encoders_lists_them_even_if_one_cannot_be_had(tonotopy, monkeypatch):
+    def available():
+        return ["filterbank:stft", "plugin", "samplecnn_tiny"]
+
+    def load(name, **options):
+        if name == "plugin":
+            raise InputError("encoder 'plugin': its weights have gone")
+        return original(name, **options)
+
+    from tonotopy.encoders import registry
+
+    original = registry.load
+    monkeypatch.setattr(registry, "available", available)
+    monkeypatch.setattr(registry, "load", load)
+    code, out, _ = tonotopy("encoders")
+    assert code == 0
+    assert "first_layer: 1026 / 320 / 1024" in out
+    assert "its weights have gone" in out
+    assert "stack_end: 128 / 729" in out
+
+
+def test_the_demo_runs_once_and_again_only_if_something_changed(tonotopy, tmp_path, monkeypatch, run):
+    from types import SimpleNamespace
+
+    from tonotopy.encoders import registry
+    from tonotopy.probes import run as running
+
+    probed = []
+
+    def probe(encoders, out, settings, progress):
+        tree = run.copy(deep=True)
+        tree.attrs |= {"settings": repr(settings), "weights_sha256": encoders[0].weights.sha256}
+        tree.attrs["versions"] = f'{{"tonotopy": "{running.version("tonotopy")}"}}'
+        tree.to_zarr(out, zarr_format=2)
+        probed.append(out)
+
+    monkeypatch.setattr("tonotopy.reports.html._page", lambda trees, dpi: MARK.decode())
+    weights = SimpleNamespace(sha256="a")
+    monkeypatch.setattr(running, "probe", probe)
+    monkeypatch.setattr(registry, "load", lambda name, seed: SimpleNamespace(weights=weights))
+    for sha256, times in (("a", 1), ("a", 1), ("b", 2)):
+        weights.sha256 = sha256
+        code, out, _ = tonotopy("demo", "--out", tmp_path / "demo")
+        assert code == 0
+        assert len(probed) == times
+        assert (tmp_path / "demo" / "report.html").as_uri() in out
+    (tmp_path / "other" / "samplecnn_tiny.zarr").mkdir(parents=True)
+    (tmp_path / "other" / "samplecnn_tiny.zarr" / "thesis.txt").write_text("years")
+    code, _, _ = tonotopy("demo", "--out", tmp_path / "other")
+    assert code == 2
+    assert (tmp_path / "other" / "samplecnn_tiny.zarr" / "thesis.txt").exists()
+
+
+def test_help_does_not_wait_for_torch():
+    code = (
+        "import sys; sys.argv = ['tonotopy', '--help']\n"
+        "from tonotopy.reports.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as left: assert left.code == 0\n"
+        "heavy = {'torch', 'xarray', 'matplotlib', 'numba', 'scipy', 'librosa'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "probe" in done.stdout
+    assert time.monotonic() - started < 10  # well under a second on an idle machine
+
+
+def test_version(tonotopy):
+    code, out, _ = tonotopy("--version")
+    assert code == 0
+    assert re.fullmatch(r"tonotopy \d+\.\d+\.\d+\n", out)
+
+
+def test_every_command_has_an_example_in_its_help(tonotopy):
+    for command in ("probe", "report", "stimuli", "activations", "corpus"):
+        code, out, _ = tonotopy(command, "--help")
+        assert code == 0
+        assert f"tonotopy {command}" in out.split("Options")[0].split("Usage", 1)[1].split("\n", 1)[1]
