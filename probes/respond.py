@@ -40,7 +40,7 @@ class Listening:
     first, frames : int
         The steady frames are ``first`` .. ``first + frames - 1``.
     settled : bool
-        False where successive windows never agreed: the frames are then the last ones heard.
+        False where windows never came to agree: the frames are then from the middle of what was watched.
     """
 
     first: int
@@ -88,7 +88,7 @@ def respond(
 
     Every stimulus is played as short as the stages allow, in whole hops, at `phases` equally spaced
     phases; it is never cut in two, and all have the same length. The onset is trimmed by receptive
-    field. Where that is unbounded, frames are dropped until successive windows agree.
+    field. Where that is unbounded, frames are dropped until all later windows agree.
 
     Parameters
     ----------
@@ -105,8 +105,7 @@ def respond(
         Steady frames wanted at each stage: more where they would not fill 20 ms, fewer, at least one,
         where they would last over a second.
     tolerance : float > 0
-        Relative change between successive windows below which a stage of unbounded receptive field
-        counts as settled.
+        Relative change of later windows below which a stage of unbounded receptive field counts as settled.
     tile_seconds : float > 0 or None
         Seconds of audio that go through the encoder at once; None finds the fastest by timing.
         Activations differ by rounding (some 1e-7) between tile sizes.
@@ -194,8 +193,9 @@ def _settling(
     """Frames after which stages without a bounded receptive field are steady, and whether they ever are.
 
     Up to four stimuli, spread over the set, play for 96 frames or 0.3 s. For each, the vector of RMS
-    deviations from silence over channels in one of 24 windows is compared with the next window's; the
-    stage has settled where no later pair differs by more than `tolerance`, relative, RMS over stimuli.
+    deviations from silence over channels in one of 24 windows is compared with that of the last quarter
+    (the next window alone would agree too soon with a slow decay); the stage has settled where no later
+    window differs by more than `tolerance`, relative, RMS over stimuli.
     """
     if not stages:
         return {}
@@ -221,9 +221,10 @@ def _agreement(power: Tensor, stage: Stage, n_samples: int, tolerance: float) ->
     """First steady frame of mean powers [b, C, F], and whether one was found in the first half."""
     usable = (n_samples - 1 - stage.latency) // stage.hop + 1
     window = max(1, usable // SETTLING_WINDOWS)
-    windows = power[..., :usable].unfold(-1, window, window).mean(-1).sqrt()  # [b, C, W]
-    change = (windows[..., 1:] - windows[..., :-1]).square().sum(1)  # [b, W - 1]
-    size = windows[..., 1:].square().sum(1).clamp_min(torch.finfo(torch.float32).tiny)
+    windows = power[..., :usable].unfold(-1, window, window).mean(-1)  # [b, C, W]
+    final = windows[..., -SETTLING_WINDOWS // 4 :].mean(-1, keepdim=True).sqrt()  # [b, C, 1]
+    change = (windows.sqrt() - final).square().sum(1)  # [b, W]
+    size = final.square().sum(1).clamp_min(torch.finfo(torch.float32).tiny)
     unsettled = torch.nonzero((change / size).mean(0).sqrt() > tolerance).flatten()
     first = 0 if len(unsettled) == 0 else (int(unsettled[-1]) + 1) * window
     return (first, True) if first <= usable // 2 else (usable // 2, False)
