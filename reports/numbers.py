@@ -205,8 +205,9 @@ def findings(heard: Heard) -> list[str]:
         mark = placed(value, among)
         text = f"{stage}: the median channel has Q {value:.2f}"
         if mark:
-            networks = f"{len(among)} random network" + "s" * (len(among) > 1)
-            text += f"; {networks} give {interval(among, '1')}, so it lies {mark} their range"
+            who = f"{len(among)} random networks give" if len(among) > 1 else "a random network gives"
+            theirs = "their range" if len(among) > 1 else "that"
+            text += f"; {who} {interval(among, '1')}, so it lies {mark} {theirs}"
         sentences.append(text + ".")
     for stage in stages_of(heard):
         error = value_of(next(c for c in COLUMNS if c.variable == "closed_form_error"), tuning, stage)

@@ -90,12 +90,12 @@ def spread(items: np.ndarray, count: int) -> np.ndarray:
 
 
 def hertz(frequency_hz: float) -> str:
-    """Write a frequency with its unit: 82 Hz, 1.2 kHz.
+    """Write a frequency with its unit.
 
     Examples
     --------
     >>> hertz(82.4), hertz(1234.0)
-    ('82 Hz', '1.23 kHz')
+    ('82.4 Hz', '1.23 kHz')
     """
     if not np.isfinite(frequency_hz):
         return "unknown"
