@@ -131,15 +131,17 @@ def written(value: float, unit: str) -> str:
 
 
 def placed(value: float, seeds: Sequence[float]) -> str:
-    """Say where a value lies among the finite ones of random seeds: "above", "below", "within" or "".
+    """Say where a value lies among those of random seeds: "above", "below", "within" their range.
+
+    Fewer than two finite values span no range: "".
 
     Examples
     --------
-    >>> placed(2.0, [0.5, 1.0]), placed(0.7, [0.5, 1.0]), placed(2.0, [])
+    >>> placed(2.0, [0.5, 1.0]), placed(0.7, [0.5, 1.0]), placed(2.0, [1.0])
     ('above', 'within', '')
     """
     finite = [s for s in seeds if np.isfinite(s)]
-    if not finite or not np.isfinite(value):
+    if len(finite) < 2 or not np.isfinite(value):
         return ""
     return "above" if value > max(finite) else "below" if value < min(finite) else "within"
 
@@ -202,12 +204,13 @@ def findings(heard: Heard) -> list[str]:
         if not np.isfinite(value):
             continue
         among = [value_of(sharpness, seed, stage) for seed in seeds]
-        mark = placed(value, among)
         text = f"{stage}: the median channel has Q {value:.2f}"
-        if mark:
-            who = f"{len(among)} random networks give" if len(among) > 1 else "a random network gives"
-            theirs = "their range" if len(among) > 1 else "that"
-            text += f"; {who} {interval(among, '1')}, so it lies {mark} {theirs}"
+        if mark := placed(value, among):
+            text += (
+                f"; {len(among)} random networks give {interval(among, '1')}, so it lies {mark} their range"
+            )
+        elif among:
+            text += f"; a random network gives {interval(among, '1')}"
         sentences.append(text + ".")
     for stage in stages_of(heard):
         error = value_of(next(c for c in COLUMNS if c.variable == "closed_form_error"), tuning, stage)

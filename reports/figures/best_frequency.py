@@ -63,7 +63,7 @@ def best_frequency_by_rank(
                 label = (
                     f"random weights, {len(seeds)} seeds (min to max)" if len(seeds) > 1 else "random weights"
                 )
-                axes.fill_between(100 * RANKS, low, high, color=RANDOM, alpha=0.35, lw=0.8, label=label)
+                axes.fill_between(100 * RANKS, low, high, color=RANDOM, alpha=0.4, lw=1.5, label=label)
             for scale, (_, _, dashes) in SCALES.items():
                 axes.plot(100 * RANKS, references[scale], dashes, color=DARK, lw=1.1, label=f"evenly {scale}")
             axes.plot(100 * RANKS, at_rank, color=TRAINED, lw=2.2, label=name or "encoder")

@@ -54,8 +54,9 @@ def test_summary_sets_each_stage_beside_its_random_range(run, heard):
 
 
 def test_placed_ignores_seeds_without_a_value():
-    assert placed(2.0, [1.0, np.nan]) == "above"
-    assert placed(np.nan, [1.0]) == ""
+    assert placed(2.0, [0.5, 1.0, np.nan]) == "above"
+    assert placed(2.0, [1.0, np.nan]) == ""  # one draw is no range
+    assert placed(np.nan, [1.0, 2.0]) == ""
     assert placed(0.5, [1.0, 2.0]) == "below"
     assert placed(1.0, [1.0, 2.0]) == "within"
 
