@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,13 +68,33 @@ def activations(
     n_samples = round(seconds * encoder.sample_rate)
     at_once = max(1, int(TILE_SECONDS / seconds))
     partial = out.with_name(out.name + ".partial")
-    root = zarr.open_group(str(partial), mode="w", zarr_format=ZARR_FORMAT)
+    if partial.exists():
+        raise InputError(f"output {partial}: exists already; remove it or choose another")
+    try:
+        _write(encoder, stimuli, partial, stages, n_samples, at_once, progress or Progress(show=False))
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    os.replace(partial, out)
+    return out
+
+
+def _write(
+    encoder: Encoder,
+    stimuli: StimulusSet,
+    folder: Path,
+    stages: Sequence[str],
+    n_samples: int,
+    at_once: int,
+    progress: Progress,
+) -> None:
+    root = zarr.open_group(str(folder), mode="w", zarr_format=ZARR_FORMAT)
     root.attrs.update(subject_attributes(encoder, "encoder"))
     stimuli_dataset(stimuli).to_zarr(
-        str(partial), group="stimuli", mode="w", zarr_format=ZARR_FORMAT, consolidated=False
+        str(folder), group="stimuli", mode="w", zarr_format=ZARR_FORMAT, consolidated=False
     )
     arrays: dict[str, zarr.Array] = {}
-    with flushing_denormals(), (progress or Progress(show=False)).task(encoder.name, len(stimuli)) as advance:
+    with flushing_denormals(), progress.task(encoder.name, len(stimuli)) as advance:
         for start in range(0, len(stimuli), at_once):
             tile = stimuli[start : start + at_once]
             heard = encoder.run(torch.from_numpy(tile.render(encoder.sample_rate, n_samples)), stages)
@@ -83,9 +104,7 @@ def activations(
                     arrays[stage] = _allocate(root, encoder, stage, len(stimuli), at_once, block)
                 arrays[stage][start : start + len(tile)] = block
             advance(len(tile))
-    zarr.consolidate_metadata(str(partial), zarr_format=ZARR_FORMAT)
-    os.replace(partial, out)
-    return out
+    zarr.consolidate_metadata(str(folder), zarr_format=ZARR_FORMAT)
 
 
 def _allocate(

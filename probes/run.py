@@ -129,7 +129,11 @@ def probe(
         if [other.name for other in heard].count(encoder.name) > 1:
             raise InputError(f"encoder {encoder.name!r}: given twice")
         check_stages(encoder, settings.stages or ())
-        stimuli["partials"].below_nyquist(encoder.sample_rate)
+        if settings.high_hz >= encoder.sample_rate / 2:
+            raise InputError(
+                f"high_hz {settings.high_hz:g}: must lie below {encoder.sample_rate / 2:g} Hz, "
+                f"the Nyquist frequency of {encoder.name}"
+            )
     partial, finished = _begin(out, settings, stimuli, heard)
     for subject in subjects_to_hear(heard, settings):
         _set_attributes(partial / subject.node, subject_attributes(subject.encoder, subject.role, subject.of))

@@ -1,0 +1,44 @@
+"""What the README shows, works as it is written."""
+
+import re
+from pathlib import Path
+
+import xarray as xr
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def python_blocks():
+    return re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_first_script_gives_labelled_results():
+    names = {}
+    exec(compile(python_blocks()[0], "README", "exec"), names)
+    best = names["tuning"].best_frequency
+    assert best.sel(stage="first_layer").attrs["units"] == "Hz"
+    assert float(best.sel(stage="stack_end").median()) > 0
+
+
+def test_twenty_lines_wrap_a_module_and_report_on_it(tmp_path, monkeypatch):
+    script = python_blocks()[1]
+    assert len(script.strip().splitlines()) <= 22
+    monkeypatch.chdir(tmp_path)
+    exec(compile(script, "README", "exec"), {"__name__": "readme"})
+    tree = xr.open_datatree("mine.zarr")
+    assert {"Mine", "Mine.random0", "filterbank.stft", "control.rectifier"} <= set(tree.children)
+    page = Path("mine.html").read_text()
+    assert "Mine" in page
+    assert page.count("<img") >= 5
+
+
+def test_every_command_exists():
+    from typer.main import get_command
+
+    from tonotopy.reports.cli import app
+
+    known = set(get_command(app).commands)  # type: ignore[attr-defined]
+    shown = {line.split()[1] for line in README.splitlines() if line.strip().startswith("tonotopy ")}
+    shown |= set(re.findall(r"`tonotopy (\w+)", README))
+    assert shown
+    assert shown <= known
