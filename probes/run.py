@@ -54,7 +54,7 @@ class Settings:
     stages : tuple of str or None
         Stages of the encoders and their baselines; None for the canonical ones.
     baselines : int >= 0
-        Random initialisations of each encoder's architecture.
+        Random initialisations of each encoder's architecture (none of what has no weights to draw).
     controls : bool
         Whether the controls are heard too.
     seed : int
@@ -129,6 +129,8 @@ def probe(
         if [other.name for other in heard].count(encoder.name) > 1:
             raise InputError(f"encoder {encoder.name!r}: given twice")
         check_stages(encoder, settings.stages or ())
+        if settings.baselines and encoder.randomised is None and encoder.weights.source != "none":
+            raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
         if settings.high_hz >= encoder.sample_rate / 2:
             raise InputError(
                 f"high_hz {settings.high_hz:g}: must lie below {encoder.sample_rate / 2:g} Hz, "
@@ -169,20 +171,15 @@ def subjects_to_hear(heard: Sequence[Encoder], settings: Settings) -> Iterator[S
         yield Subject(node, "encoder", "", encoder, settings.stages)
         # An encoder with random weights is itself the draw of the first seed.
         first = settings.seed + (encoder.weights.source == "random")
-        for i in range(settings.baselines):
-            yield Subject(f"{node}.random{i}", "baseline", node, _random(encoder, first + i), settings.stages)
+        for i in range(settings.baselines if encoder.randomised else 0):
+            baseline = encoder.randomised(first + i)  # type: ignore[misc]
+            yield Subject(f"{node}.random{i}", "baseline", node, baseline, settings.stages)
     rates = sorted({encoder.sample_rate for encoder in heard})
     for rate in rates if settings.controls else ():
         for name in CONTROLS:
             suffix = f".{rate}" if len(rates) > 1 else ""
             control = load(name, seed=settings.seed, sample_rate=rate)
             yield Subject(_node(name) + suffix, "control", "", control, None)
-
-
-def _random(encoder: Encoder, seed: int) -> Encoder:
-    if encoder.randomised is None:
-        raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
-    return encoder.randomised(seed)
 
 
 def _measures(

@@ -38,7 +38,8 @@ def tuning_columns(frequency_hz: np.ndarray, response: np.ndarray, step_hz: floa
         Linear, not negative. All zero (a dead channel) gives NaN throughout.
     step_hz : float > 0
         The widest grid step that resolves the curve: ``fs / (2 L)`` for a receptive field of L samples.
-        Where the grid around the pass-band is wider, the bandwidth columns are NaN and `resolved` False.
+        Where the grid around the pass-band is wider, or the band narrower than one step of the grid (a
+        nonlinear channel may answer at a single point), the bandwidth columns are NaN, `resolved` False.
 
     Returns
     -------
@@ -160,9 +161,9 @@ def _crossing(
 
 
 def _fine(frequency_hz: np.ndarray, low: float, high: float, step_hz: float) -> bool:
-    """Whether every grid interval that touches [low, high] is at most `step_hz` wide."""
-    touching = (frequency_hz[1:] >= low) & (frequency_hz[:-1] <= high)
-    return bool((np.diff(frequency_hz)[touching] <= step_hz * (1 + 1e-9)).all())
+    """Whether every grid interval that touches [low, high] is at most `step_hz` wide, and the band wider."""
+    step = np.diff(frequency_hz)[(frequency_hz[1:] >= low) & (frequency_hz[:-1] <= high)]
+    return bool((step <= step_hz * (1 + 1e-9)).all() and step.min() <= high - low)
 
 
 def _interpolated_peak(frequency_hz: np.ndarray, level_db: np.ndarray, peak: int) -> float:

@@ -150,6 +150,18 @@ def test_bad_requests_are_refused_before_anything_is_written(wrapped, tmp_path):
         assert not list(tmp_path.iterdir())
 
 
+def test_what_has_no_weights_has_no_baseline(tmp_path, few_stimuli):
+    tree = xr.open_datatree(probe(["control:decimator"], tmp_path / "run.zarr", SMALL))
+    assert list(subjects(tree)) == ["control.decimator"]
+
+
+def test_weights_without_a_way_to_draw_them_are_refused_at_once(wrapped, tmp_path):
+    wrapped.randomised = None
+    with pytest.raises(InputError, match="no random baseline"):
+        probe([wrapped], tmp_path / "run.zarr", SMALL)
+    assert not list(tmp_path.iterdir())
+
+
 def test_activations_are_those_of_the_encoder(wrapped, tmp_path):
     tones = partials(100, 5000, count=20)
     out = activations(wrapped, tones, tmp_path / "act.zarr", ["latent", "first_layer"], seconds=0.6)
