@@ -15,8 +15,8 @@ import zarr
 from ..encoders.base import Encoder
 from ..synth.errors import InputError
 from ..synth.stimuli import StimulusSet
+from .process import flushing_denormals, holding_memory
 from .progress import Progress
-from .respond import flushing_denormals
 from .schema import stimuli_dataset, subject_attributes
 from .selectivity import chosen_stages
 from .store import ZARR_FORMAT
@@ -94,7 +94,8 @@ def _write(
         str(folder), group="stimuli", mode="w", zarr_format=ZARR_FORMAT, consolidated=False
     )
     arrays: dict[str, zarr.Array] = {}
-    with flushing_denormals(), progress.task(encoder.name, len(stimuli)) as advance:
+    advancing = progress.task(encoder.name, len(stimuli))
+    with flushing_denormals(), holding_memory(), advancing as advance:
         for start in range(0, len(stimuli), at_once):
             tile = stimuli[start : start + at_once]
             heard = encoder.run(torch.from_numpy(tile.render(encoder.sample_rate, n_samples)), stages)

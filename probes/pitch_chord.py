@@ -22,8 +22,8 @@ def pitch_tuning(
     stimuli: StimulusSet,
     stages: Sequence[str] | None = None,
     *,
-    phases: int = 4,
-    frames: int = 8,
+    phases: int = 5,
+    frames: int = 4,
     tile_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
@@ -57,8 +57,8 @@ def chord_tuning(
     stimuli: StimulusSet,
     stages: Sequence[str] | None = None,
     *,
-    phases: int = 4,
-    frames: int = 8,
+    phases: int = 5,
+    frames: int = 4,
     tile_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,14 +19,15 @@ from torch import Tensor
 from ..encoders.base import Encoder, Stage, check_stages
 from ..synth.errors import InputError
 from ..synth.stimuli import StimulusSet
+from .process import flushing_denormals, holding_memory
 from .progress import Progress
 
 TILE_SECONDS = (8.0, 2.0, 4.0, 16.0)  # of audio; the first tiles try these, the fastest stays
 MIN_STEADY_SECONDS = 0.02  # where a frame is short, more frames are awaited
 MAX_STEADY_SECONDS = 1.0  # where a frame is long, fewer frames are awaited
-SETTLING_FRAMES, SETTLING_SECONDS = 96, 0.3  # how long an unbounded stage is watched: the longer of both
+SETTLING_FRAMES, SETTLING_SECONDS = 48, 0.3  # how long an unbounded stage is watched: the longer of both
 SETTLING_WINDOWS = 24
-SETTLING_PHASES = 8  # enough that a steady nonlinear response does not look unsettled
+SETTLING_PHASES = 15  # enough that a steady nonlinear response does not look unsettled
 FRAMEWISE = {"quantized": "latent", "codes": "latent"}  # functions of one frame: they settle when it does
 
 
@@ -77,8 +77,8 @@ def respond(
     reducer: Reducer,
     write: Write,
     *,
-    phases: int = 4,
-    frames: int = 8,
+    phases: int = 5,
+    frames: int = 4,
     tolerance: float = 0.01,
     tile_seconds: float | None = None,
     label: str = "",
@@ -101,6 +101,9 @@ def respond(
     write : callable
         ``write(stage, rows, values)`` receives the reduced values of stimuli ``rows`` as arrays [b, ...].
     phases : int > 0
+        Odd numbers serve best: a tone that folds onto a simple fraction of the frame rate repeats the
+        same few phases from frame to frame, and an even number of its own repeats them again. Five
+        phases at four frames come closer to a long measurement than four at eight, for less.
     frames : int > 0
         Steady frames wanted at each stage: more where they would not fill 20 ms, fewer, at least one,
         where they would last over a second.
@@ -124,7 +127,7 @@ def respond(
     """
     check_stages(encoder, stages)
     stimuli.below_nyquist(encoder.sample_rate)
-    with flushing_denormals():
+    with flushing_denormals(), holding_memory():
         plan = listening_plan(encoder, stimuli, stages, frames, tolerance)
         silent = encoder.run(torch.zeros(1, plan.n_samples), stages)
         silence = {s: _steady(silent[s], plan.listening[s])[0] for s in stages}
@@ -154,7 +157,7 @@ def listening_plan(
     encoder: Encoder,
     stimuli: StimulusSet,
     stages: Sequence[str],
-    frames: int = 8,
+    frames: int = 4,
     tolerance: float = 0.01,
 ) -> Plan:
     """Find how long stimuli must be, and which frames of each stage to use; see `respond`."""
@@ -192,15 +195,15 @@ def _settling(
 ) -> dict[str, tuple[int, bool]]:
     """Frames after which stages without a bounded receptive field are steady, and whether they ever are.
 
-    Up to four stimuli, spread over the set, play for 96 frames or 0.3 s. For each, the vector of RMS
+    Two stimuli, a quarter into the set from either end, play for 48 frames or 0.3 s. For each, the vector of RMS
     deviations from silence over channels in one of 24 windows is compared with that of the last quarter
     (the next window alone would agree too soon with a slow decay); the stage has settled where no later
-    window differs by more than `tolerance`, relative, RMS over stimuli.
+    window differs by more than `tolerance`, relative, for either.
     """
     if not stages:
         return {}
     watched = {s: encoder.stages.get(FRAMEWISE.get(s, s), encoder.stages[s]) for s in stages}
-    few = stimuli[np.unique(np.linspace(0, len(stimuli) - 1, 4).astype(int))]
+    few = stimuli[np.unique([len(stimuli) // 4, 3 * len(stimuli) // 4])]
     n_frames = {
         s: max(SETTLING_FRAMES, SETTLING_SECONDS * encoder.sample_rate / s.hop) for s in watched.values()
     }
@@ -225,8 +228,9 @@ def _agreement(power: Tensor, stage: Stage, n_samples: int, tolerance: float) ->
     final = windows[..., -SETTLING_WINDOWS // 4 :].mean(-1, keepdim=True).sqrt()  # [b, C, 1]
     change = (windows.sqrt() - final).square().sum(1)  # [b, W]
     size = final.square().sum(1).clamp_min(torch.finfo(torch.float32).tiny)
-    unsettled = torch.nonzero((change / size).mean(0).sqrt() > tolerance).flatten()
-    first = 0 if len(unsettled) == 0 else (int(unsettled[-1]) + 1) * window
+    unsettled = torch.nonzero((change / size).amax(0).sqrt() > tolerance).flatten()
+    # One window more goes: its mean agrees, its beginning may not yet.
+    first = 0 if len(unsettled) == 0 else (int(unsettled[-1]) + 2) * window
     return (first, True) if first <= usable // 2 else (usable // 2, False)
 
 
@@ -265,14 +269,3 @@ class _Tiles:
         self._speed[self.seconds] = stimuli / elapsed_s
         if not self._untried:
             self.seconds = max(self._speed, key=lambda seconds: self._speed[seconds])
-
-
-@contextmanager
-def flushing_denormals() -> Iterator[None]:
-    """Treat denormal numbers as zero inside; they slow convolutions on CPUs some 40 times."""
-    already = (torch.tensor([1e-40]) * 1.0).item() == 0.0
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(already)

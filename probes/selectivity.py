@@ -26,7 +26,7 @@ from .tuning import (
     tuning_columns,
 )
 
-SAMPLED_FRAMES = 256
+SAMPLED_FRAMES, LINEAR_FRAMES = 256, 16
 LONGEST_REFINED = 4096  # samples: longer receptive fields would need more tones than a refinement is worth
 CHANNELS_AT_ONCE = 64
 CLOSED_FORM_FLOOR_DB = -40.0
@@ -37,8 +37,8 @@ def selectivity(
     stimuli: StimulusSet,
     stages: Sequence[str] | None = None,
     *,
-    phases: int = 4,
-    frames: int = 8,
+    phases: int = 5,
+    frames: int = 4,
     refine: bool = False,
     tile_seconds: float | None = None,
     out: str | Path | None = None,
@@ -60,7 +60,7 @@ def selectivity(
         The canonical stages the encoder has, by default.
     phases : int >= 3
     frames : int > 0
-        Steady frames per tone and phase.
+        Steady frames per tone and phase; see `respond` for both.
     refine : bool
         Add a linear grid of ``fs / (2 L)`` between the lowest and highest partial, L being the longest
         bounded receptive field asked for (up to 4096 samples): fine enough for the bandwidth columns.
@@ -140,11 +140,13 @@ def tone_response(
 ) -> dict[str, Tensor]:
     """Reduce steady frames [b, K, C, F] to the response of each channel, re the stimulus's RMS: [b, C].
 
-    Of many frames at most 256 are looked at, spread by the golden ratio so that no period repeats them.
+    Of many frames at most 256 are looked at, spread by the golden ratio so that no period repeats them;
+    16 of a linear stage, where three phases or more make each single frame exact.
     """
     n_frames = activations.shape[-1]
-    if n_frames > SAMPLED_FRAMES:
-        golden = torch.arange(SAMPLED_FRAMES, dtype=torch.float64) * 0.6180339887498949
+    enough = LINEAR_FRAMES if stage.kind == "convolution" else SAMPLED_FRAMES
+    if n_frames > enough:
+        golden = torch.arange(enough, dtype=torch.float64) * 0.6180339887498949
         chosen = torch.unique((golden % 1.0 * n_frames).long()).to(activations.device)
         activations, silence = activations[..., chosen], silence[..., chosen]
     if stage.kind == "codes":

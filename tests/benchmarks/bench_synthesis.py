@@ -12,7 +12,7 @@ from .table import Row
 
 RATE = 24_000
 GOALS = {1: 30.0, 2: 50.0}  # threads -> times numpy's throughput
-REPEATS = 9
+REPEATS = 40
 
 
 def render_with_numpy(stimuli: StimulusSet, n_samples: int) -> np.ndarray:

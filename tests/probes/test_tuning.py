@@ -119,4 +119,4 @@ def test_columns_do_not_depend_on_gain(seed, gain):
     one, other = tuning_columns(f, curve, 10.0), tuning_columns(f, gain * curve, 10.0)
     assert one.best_frequency == pytest.approx(other.best_frequency, rel=1e-9)
     assert one.bandwidth_3db == pytest.approx(other.bandwidth_3db, rel=1e-6, nan_ok=True)
-    assert one.n_pass_bands == other.n_pass_bands
+    assert one.n_pass_bands == pytest.approx(other.n_pass_bands, nan_ok=True)
