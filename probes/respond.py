@@ -195,7 +195,7 @@ def _settling(
 ) -> dict[str, tuple[int, bool]]:
     """Frames after which stages without a bounded receptive field are steady, and whether they ever are.
 
-    Two stimuli, a quarter into the set from either end, play for 48 frames or 0.3 s. For each, the vector of RMS
+    Two stimuli, a quarter into the set from either end, play for 48 frames or 0.3 s. The vector of RMS
     deviations from silence over channels in one of 24 windows is compared with that of the last quarter
     (the next window alone would agree too soon with a slow decay); the stage has settled where no later
     window differs by more than `tolerance`, relative, for either.

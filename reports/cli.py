@@ -34,6 +34,9 @@ app.add_typer(train, name="train")
 
 def main() -> None:
     """Run the command line: bad input is one line on stderr and exit code 2, Ctrl-C one line and 130."""
+    # Idle threads of a parallel region spin before they sleep. On a busy machine they spin against the
+    # very work they wait for, and a small network runs ten times slower; sleep soon. Before torch loads.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
