@@ -1,13 +1,14 @@
 # make demo   install into .venv, probe the bundled encoder, print where the report is
 # make test   run the tests            make check  tests and linters
 # make bench  timings side by side     make lint   ruff and pyright
+# make picture  the README's, from the demo's run
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check lint bench clean
+.PHONY: demo test check lint bench picture clean
 
 demo: $(VENV)/installed
 	$(BIN)/tonotopy demo
@@ -24,6 +25,12 @@ lint: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m tests.benchmarks
+
+picture: demo
+	$(BIN)/python -c "import xarray; from tonotopy.reports.figures import tonotopic_map; \
+	    run = xarray.open_datatree('tonotopy-demo/samplecnn_tiny.zarr'); \
+	    heard = [run[name]['selectivity'].to_dataset() for name in ('samplecnn_tiny', 'samplecnn_tiny.random0')]; \
+	    tonotopic_map(heard[0], heard[1:], 'samplecnn_tiny').figure.savefig('reports/tonotopic_map.png', dpi=110)"
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("tonotopy needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
