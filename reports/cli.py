@@ -286,13 +286,13 @@ def train_samplecnn(
 
         tonotopy train samplecnn --corpus corpus --out training-runs/first
     """
-    from ..encoders.training import samplecnn as training
+    from ..encoders.training.recipe import TrainingRecipe
+    from ..encoders.training.samplecnn import train_samplecnn as run_training
 
-    recipe = training.TrainingRecipe(epochs=epochs)
-    scores = training.train_samplecnn(
+    scores = run_training(
         corpus,
         out,
-        recipe=recipe,
+        recipe=TrainingRecipe(epochs=epochs),
         background=background,
         labels=labels,
         seed=seed,

@@ -7,15 +7,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..samplecnn import SampleCNNConfig
 from .metrics import Score
-
-if TYPE_CHECKING:
-    from .samplecnn import Material, TrainingRecipe
+from .recipe import Material, TrainingRecipe, crop_samples
 
 _NAMED = 10  # unreadable files listed by name
 
@@ -112,8 +109,6 @@ def confusion_table(classes: Sequence[str], confusion: np.ndarray) -> list[str]:
 
 
 def _recipe(config: SampleCNNConfig, recipe: TrainingRecipe, seed: int) -> str:
-    from .samplecnn import crop_samples
-
     lines = [
         f"- network: {json.dumps(asdict(config))}",
         f"- examples: random crops of {crop_samples(config):,} samples, classes equally often",

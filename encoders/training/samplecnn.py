@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,62 +22,16 @@ from ...synth.errors import InputError
 from ...synth.recordings import find_recordings
 from ..samplecnn import TINY, SampleCNN, SampleCNNConfig, metadata_of
 from ..weights import randomly_initialised
-from .audio import AudioStore, store_audio
-from .augment import Augmentation, augment
+from .audio import store_audio
+from .augment import augment
+from .card import card
 from .labels import SPLITS, LabelledFile, find_labels
 from .metrics import Score, score
+from .recipe import Material, TrainingRecipe, crop_samples
 
 _VALIDATED = 5  # validation takes every fifth epoch, and the last
 _LOGGED: tuple[str, ...] = ("epoch", "loss", "accuracy", "validation_accuracy")
 _BATCH_SAMPLES = 1_500_000  # of whole recordings in one evaluation batch
-
-
-@dataclass(frozen=True)
-class TrainingRecipe:
-    """How to train; the defaults suit the small network on two cores.
-
-    Parameters
-    ----------
-    epochs : int > 0
-        An epoch draws as many examples as there are training recordings, classes equally often.
-    batch_size : int > 0
-    learning_rate : float > 0
-        Peak of the schedule: linear over the first twentieth, then a cosine down to zero (AdamW).
-    weight_decay : float
-    augmentation : Augmentation
-    """
-
-    epochs: int = 36
-    batch_size: int = 32
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.01
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-    def __post_init__(self) -> None:
-        if not (self.epochs >= 1 and self.batch_size >= 2 and self.learning_rate > 0):
-            raise InputError(
-                f"training with {self.epochs} epochs, batch {self.batch_size}, rate {self.learning_rate}: "
-                "must be at least 1 epoch, batches of at least 2 and a positive rate"
-            )
-
-
-@dataclass(frozen=True)
-class Material:
-    """What is learnt from: recordings with their classes and splits, and the background."""
-
-    classes: tuple[str, ...]
-    store: AudioStore
-    files: tuple[LabelledFile, ...]  # those that could be read
-    background: AudioStore | None
-
-    @property
-    def targets(self) -> np.ndarray:
-        """Class index of every recording, int64 [n_recordings]."""
-        return np.array([self.classes.index(file.label) for file in self.files])
-
-    def split(self, name: str) -> np.ndarray:
-        """Return the recordings of a split, int64 [n]."""
-        return np.flatnonzero([file.split == name for file in self.files])
 
 
 def train_samplecnn(
@@ -166,17 +120,6 @@ def gather(
     if company:
         background = store_audio(company, config.sample_rate, out / "background.i16", progress)
     return Material(tuple(classes), store, files, background)
-
-
-def crop_samples(config: SampleCNNConfig) -> int:
-    """Return the length of a training example: whole frames, about a second, at least one frame.
-
-    Examples
-    --------
-    >>> crop_samples(SampleCNNConfig()), crop_samples(TINY)
-    (59049, 21870)
-    """
-    return config.hop * max(1, round(config.sample_rate / config.hop))
 
 
 def batches(
@@ -357,8 +300,6 @@ def _finish(
     scores: dict[str, Score],
     corpus: Path,
 ) -> None:
-    from .card import card
-
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     content = save(state, metadata=metadata_of(network.config, material.classes))
     _replace(out / "model.safetensors", content)

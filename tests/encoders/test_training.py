@@ -21,7 +21,8 @@ from tonotopy.encoders.training.audio import store_audio
 from tonotopy.encoders.training.augment import Augmentation, augment, pink, tilted
 from tonotopy.encoders.training.labels import find_labels
 from tonotopy.encoders.training.metrics import score
-from tonotopy.encoders.training.samplecnn import TrainingRecipe, train_samplecnn
+from tonotopy.encoders.training.recipe import TrainingRecipe
+from tonotopy.encoders.training.samplecnn import train_samplecnn
 from tonotopy.encoders.training.scores import ControlChange, Note, chords, line, midi_file
 from tonotopy.synth.errors import InputError
 
