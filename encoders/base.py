@@ -70,8 +70,10 @@ class Encoder(Protocol):
         From shallow to deep.
     weights : Weights
     device : torch.device
-    randomised : callable or None
-        Seed -> the same architecture with random weights, the baseline; None where there is none.
+
+    Notes
+    -----
+    An encoder may have `randomised`: seed -> the same architecture with random weights, the baseline.
     """
 
     # read-only here, so that an attribute, a property or a narrower type all meet the contract

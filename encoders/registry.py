@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from ..synth.errors import InputError
-from .base import Encoder
+from .base import Encoder, ModuleEncoder
 
 ENTRY_POINT_GROUP = "tonotopy.encoders"
 
@@ -78,6 +78,6 @@ def load(name: str, weights: str | Path = "pretrained", seed: int = 0, **options
         module, attribute = factory.split(":")
         factory = getattr(import_module(module, __package__), attribute)
     encoder: Encoder = factory(weights=weights, seed=seed, **options)  # type: ignore[operator]
-    if encoder.weights.source != "none":
+    if isinstance(encoder, ModuleEncoder) and encoder.weights.source != "none":
         encoder.randomised = lambda seed: load(name, weights="random", seed=seed, **options)
     return encoder

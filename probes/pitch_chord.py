@@ -141,7 +141,8 @@ def _tuning(
         phases=phases, frames=frames, tile_seconds=tile_seconds,
         label=f"{encoder.name}: {len(stimuli)} {probe.removesuffix('_tuning')} stimuli", progress=progress,
     )  # fmt: skip
-    store.arrays = {name: np.reshape(a, (*a.shape[:2], *sizes)) for name, a in store.arrays.items()}
+    tables = {name: np.asarray(a) for name, a in store.arrays.items()}  # [stage, channel, cell]
+    store.arrays = {name: table.reshape(*table.shape[:2], *sizes) for name, table in tables.items()}
     variables: dict[str, object] = {name: np.array(values) for name, values in levels.items()}
     if "response" in store.arrays:
         variables |= _summary(np.asarray(store.arrays["response"]), list(axes), next(iter(levels.values())))

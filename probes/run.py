@@ -8,11 +8,12 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 import xarray as xr
@@ -125,11 +126,12 @@ def probe(
     heard = [
         (e if not isinstance(e, str) else load(e, weights=weights, seed=settings.seed)) for e in encoders
     ]
-    for encoder in heard:
+    twins = [_twins(origin, encoder) for origin, encoder in zip(encoders, heard, strict=True)]
+    for encoder, twin in zip(heard, twins, strict=True):
         if [other.name for other in heard].count(encoder.name) > 1:
             raise InputError(f"encoder {encoder.name!r}: given twice")
         check_stages(encoder, settings.stages or ())
-        if settings.baselines and encoder.randomised is None and encoder.weights.source != "none":
+        if settings.baselines and twin is None and encoder.weights.source != "none":
             raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
         if settings.high_hz >= encoder.sample_rate / 2:
             raise InputError(
@@ -137,7 +139,7 @@ def probe(
                 f"the Nyquist frequency of {encoder.name}"
             )
     partial, finished = _begin(out, settings, stimuli, heard)
-    for subject in subjects_to_hear(heard, settings):
+    for subject in subjects_to_hear(heard, twins, settings):
         _set_attributes(partial / subject.node, subject_attributes(subject.encoder, subject.role, subject.of))
         for name, measure in _measures(subject, stimuli, settings, partial, progress).items():
             group = f"{subject.node}/{name}"
@@ -147,9 +149,9 @@ def probe(
                 _write_json(
                     partial / FINISHED, {**json.loads((partial / FINISHED).read_text()), "done": finished}
                 )
-    (partial / FINISHED).unlink()
     zarr.consolidate_metadata(str(partial), zarr_format=ZARR_FORMAT)
     os.replace(partial, out)
+    (out / FINISHED).unlink()
     return out
 
 
@@ -164,22 +166,33 @@ def played(settings: Settings) -> dict[str, StimulusSet]:
     }
 
 
-def subjects_to_hear(heard: Sequence[Encoder], settings: Settings) -> Iterator[Subject]:
+def subjects_to_hear(
+    heard: Sequence[Encoder], twins: Sequence[Callable[[int], Encoder] | None], settings: Settings
+) -> Iterator[Subject]:
     """Yield the encoders, each followed by its random baselines, then the controls."""
-    for encoder in heard:
+    for encoder, twin in zip(heard, twins, strict=True):
         node = _node(encoder.name)
         yield Subject(node, "encoder", "", encoder, settings.stages)
         # An encoder with random weights is itself the draw of the first seed.
         first = settings.seed + (encoder.weights.source == "random")
-        for i in range(settings.baselines if encoder.randomised else 0):
-            baseline = encoder.randomised(first + i)  # type: ignore[misc]
-            yield Subject(f"{node}.random{i}", "baseline", node, baseline, settings.stages)
+        if twin is not None:
+            for i in range(settings.baselines):
+                yield Subject(f"{node}.random{i}", "baseline", node, twin(first + i), settings.stages)
     rates = sorted({encoder.sample_rate for encoder in heard})
     for rate in rates if settings.controls else ():
         for name in CONTROLS:
             suffix = f".{rate}" if len(rates) > 1 else ""
             control = load(name, seed=settings.seed, sample_rate=rate)
             yield Subject(_node(name) + suffix, "control", "", control, None)
+
+
+def _twins(origin: str | Encoder, encoder: Encoder) -> Callable[[int], Encoder] | None:
+    """Return what draws an encoder's architecture anew from a seed; None for what has no weights to draw."""
+    if encoder.weights.source == "none":
+        return None
+    if isinstance(origin, str):
+        return lambda seed: load(origin, weights="random", seed=seed)
+    return getattr(encoder, "randomised", None)
 
 
 def _measures(
@@ -264,8 +277,8 @@ def provenance(settings: Settings, heard: Sequence[Encoder]) -> dict[str, object
     }
 
 
-def _set_attributes(path: Path, attributes: dict[str, object]) -> None:
-    zarr.open_group(str(path), mode="a", zarr_format=ZARR_FORMAT).attrs.update(attributes)
+def _set_attributes(path: Path, attributes: Mapping[str, Any]) -> None:
+    zarr.open_group(str(path), mode="a", zarr_format=ZARR_FORMAT).attrs.update(dict(attributes))
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -186,7 +187,7 @@ def stimuli_from(stored: xr.Dataset) -> StimulusSet:
     )
 
 
-def subject_attributes(encoder: Encoder, role: str, of: str = "") -> dict[str, object]:
+def subject_attributes(encoder: Encoder, role: str, of: str = "") -> dict[str, Any]:
     """Describe who was heard: attributes of a subject's node."""
     return {
         "encoder": encoder.name,

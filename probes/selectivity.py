@@ -132,7 +132,7 @@ def refined(stimuli: StimulusSet, encoder: Encoder, stages: Sequence[str]) -> St
     step = encoder.sample_rate / (2 * longest)
     count = int(np.ceil((frequency.max() - frequency.min()) / step)) + 1
     grid = np.union1d(frequency, np.linspace(frequency.min(), frequency.max(), max(count, 2)))
-    return partials_at(grid, level_dbfs=np.unique(np.asarray(stimuli.coordinates["level_dbfs"])))
+    return partials_at(grid, level_dbfs=np.unique(stimuli.coordinates["level_dbfs"]).tolist())
 
 
 def tone_response(

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, fields
 
 import numpy as np
+import numpy.typing as npt
 
 SILENT = 1e-15  # re peak: a response of exactly zero reads -300 dB
 UNDER_RESOLVED_SHARE = 0.01  # of the curve's area that may lie on intervals coarser than fs / (2 L)
@@ -88,12 +89,12 @@ def stacked(columns: list[TuningColumns]) -> dict[str, np.ndarray]:
     return {f.name: np.array([getattr(c, f.name) for c in columns]) for f in fields(TuningColumns)}
 
 
-def rectangular_bandwidth(sample_rate: float, receptive_field: np.ndarray) -> np.ndarray:
+def rectangular_bandwidth(sample_rate: float, receptive_field: npt.ArrayLike) -> np.ndarray:
     """-3 dB bandwidth in Hz of a rectangular kernel of L samples away from DC and Nyquist: 0.886 fs/L.
 
     A reference, not a floor: a kernel can have a narrower -3 dB band at the price of side lobes.
     """
-    return 0.886 * sample_rate / receptive_field
+    return 0.886 * sample_rate / np.asarray(receptive_field, dtype=np.float64)
 
 
 def noise_bandwidth_floor(

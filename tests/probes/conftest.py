@@ -23,7 +23,8 @@ class Leaky(nn.Module):
     def forward(self, x):
         from scipy.signal import lfilter
 
-        return self.end(torch.from_numpy(lfilter([1.0], [1.0, -self.a], x.numpy()).astype(np.float32)))
+        filtered = np.asarray(lfilter([1.0], [1.0, -self.a], x.numpy()), dtype=np.float32)
+        return self.end(torch.from_numpy(filtered))
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_rectangular_kernel_away_from_the_edges():
     f = np.arange(10.0, FS / 2, 10.0)
     c = tuning_columns(f, closed_form_response(tone[None], f, FS)[0], step_hz=FS / (2 * length))
     assert c.best_frequency == pytest.approx(6000, abs=1)
-    assert c.bandwidth_3db == pytest.approx(float(rectangular_bandwidth(FS, np.float64(length))), rel=0.01)
+    assert c.bandwidth_3db == pytest.approx(float(rectangular_bandwidth(FS, length)), rel=0.01)
     assert c.side_lobe_level == pytest.approx(-13.3, abs=0.3)
     assert c.equivalent_noise_bandwidth == pytest.approx(FS / length, rel=0.01)
 
