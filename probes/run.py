@@ -43,7 +43,6 @@ CONTROLS = (
 PITCH_TIMBRES = ("saw", "square", "dull", "missing")
 CHORD_QUALITIES = ("major", "minor", "diminished", "augmented", "sus4", "dominant7", "major7", "minor7")
 VERSIONED = ("tonotopy", "torch", "numpy", "scipy", "numba", "librosa", "encodec", "xarray", "zarr")
-FINISHED = "finished.json"
 
 
 @dataclass(frozen=True)
@@ -138,20 +137,16 @@ def probe(
                 f"high_hz {settings.high_hz:g}: must lie below {encoder.sample_rate / 2:g} Hz, "
                 f"the Nyquist frequency of {encoder.name}"
             )
-    partial, finished = _begin(out, settings, stimuli, heard)
+    work = _Work(out, settings, stimuli, heard)
+    work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, provenance(settings, heard)))
     for subject in subjects_to_hear(heard, twins, settings):
-        _set_attributes(partial / subject.node, subject_attributes(subject.encoder, subject.role, subject.of))
-        for name, measure in _measures(subject, stimuli, settings, partial, progress).items():
-            group = f"{subject.node}/{name}"
-            if group not in finished:
-                measure()
-                finished.append(group)
-                _write_json(
-                    partial / FINISHED, {**json.loads((partial / FINISHED).read_text()), "done": finished}
-                )
-    zarr.consolidate_metadata(str(partial), zarr_format=ZARR_FORMAT)
-    os.replace(partial, out)
-    (out / FINISHED).unlink()
+        about = subject_attributes(subject.encoder, subject.role, subject.of)
+        _set_attributes(work.store / subject.node, about)
+        for name, measure in _measures(subject, stimuli, settings, work.store, progress).items():
+            work.do(f"{subject.node}/{name}", measure)
+    zarr.consolidate_metadata(str(work.store), zarr_format=ZARR_FORMAT)
+    os.replace(work.store, out)
+    shutil.rmtree(work.folder)
     return out
 
 
@@ -199,12 +194,12 @@ def _measures(
     subject: Subject,
     stimuli: dict[str, StimulusSet],
     settings: Settings,
-    partial: Path,
+    store: Path,
     progress: Progress | None,
 ) -> dict[str, Callable[[], object]]:
     """Return what is asked of a subject: group name -> the call that measures and keeps it."""
     encoder, stages = subject.encoder, subject.stages
-    where = partial / subject.node
+    where = store / subject.node
 
     def keep(name: str, result: xr.Dataset) -> None:
         result.to_zarr(str(where / name), mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
@@ -230,33 +225,53 @@ def _measures(
     }
 
 
-def _begin(
-    out: Path, settings: Settings, stimuli: dict[str, StimulusSet], heard: Sequence[Encoder]
-) -> tuple[Path, list[str]]:
-    """Open the folder of work in progress: what the same call left there, or a fresh one."""
-    partial = out.with_name(out.name + ".partial")
-    told = [repr(settings), *(s.sha256 for s in stimuli.values()), *(e.weights.sha256 for e in heard)]
-    told += [SCHEMA_VERSION, *(encoder.name for encoder in heard)]
-    fingerprint = hashlib.sha256("\n".join(told).encode()).hexdigest()
-    if partial.exists():
-        marker = partial / FINISHED
-        if not marker.is_file():
+class _Work:
+    """Work in progress in ``<out>.partial``: the store to be, and beside it the list of what is done."""
+
+    def __init__(
+        self, out: Path, settings: Settings, stimuli: dict[str, StimulusSet], heard: Sequence[Encoder]
+    ) -> None:
+        self.folder = out.with_name(out.name + ".partial")
+        self.store, self._marker = self.folder / "store", self.folder / "finished.json"
+        told = [SCHEMA_VERSION, *(f"{name} {version(name)}" for name in VERSIONED), repr(settings)]
+        told += [*(s.sha256 for s in stimuli.values()), *(f"{e.name} {e.weights.sha256}" for e in heard)]
+        self._fingerprint = hashlib.sha256("\n".join(told).encode()).hexdigest()
+        self._done: list[str] = []
+        if self._marker.is_file():
+            left = json.loads(self._marker.read_text())
+            if left["fingerprint"] == self._fingerprint:
+                self._done = left["done"]
+                return
+            shutil.rmtree(self.folder)  # of other settings, weights or versions
+        elif self.folder.exists() and any(self.folder.iterdir()):
             raise InputError(
-                f"output {partial}: exists and is not an unfinished run; remove it or choose another"
+                f"output {self.folder}: exists and is not an unfinished run; remove it or choose another"
             )
-        left = json.loads(marker.read_text())
-        if left["fingerprint"] == fingerprint:
-            return partial, left["done"]
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    _write_json(partial / FINISHED, {"fingerprint": fingerprint, "done": []})
-    _set_attributes(partial, provenance(settings, heard))
-    _set_attributes(partial / "stimuli", {})
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._note()
+
+    def do(self, name: str, step: Callable[[], object]) -> None:
+        """Take the step that fills group `name`, unless it was taken before."""
+        if name not in self._done:
+            shutil.rmtree(self.store / name, ignore_errors=True)  # what a killed step left of it
+            step()
+            self._done.append(name)
+            self._note()
+
+    def _note(self) -> None:
+        # outside the folder until it is whole, so that a half-written list is never found
+        beside = self.folder.with_name(self.folder.name + ".json")
+        beside.write_text(json.dumps({"fingerprint": self._fingerprint, "done": self._done}))
+        os.replace(beside, self._marker)
+
+
+def _keep_stimuli(store: Path, stimuli: dict[str, StimulusSet], attributes: Mapping[str, Any]) -> None:
+    _set_attributes(store, attributes)
+    _set_attributes(store / "stimuli", {})
     for kind, played_set in stimuli.items():
         stimuli_dataset(played_set).to_zarr(
-            str(partial / "stimuli" / kind), mode="w", zarr_format=ZARR_FORMAT, consolidated=False
+            str(store / "stimuli" / kind), mode="w", zarr_format=ZARR_FORMAT, consolidated=False
         )
-    return partial, []
 
 
 def provenance(settings: Settings, heard: Sequence[Encoder]) -> dict[str, object]:
@@ -279,12 +294,6 @@ def provenance(settings: Settings, heard: Sequence[Encoder]) -> dict[str, object
 
 def _set_attributes(path: Path, attributes: Mapping[str, Any]) -> None:
     zarr.open_group(str(path), mode="a", zarr_format=ZARR_FORMAT).attrs.update(dict(attributes))
-
-
-def _write_json(path: Path, content: object) -> None:
-    beside = path.with_suffix(".tmp")
-    beside.write_text(json.dumps(content))
-    os.replace(beside, path)
 
 
 def _node(name: str) -> str:

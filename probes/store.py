@@ -10,6 +10,7 @@ import xarray as xr
 import zarr
 
 from ..encoders.base import Encoder
+from ..synth.errors import InputError
 from .schema import SCHEMA, dataset
 
 ZARR_FORMAT = 2  # format 3 has no specification yet for the strings in our coordinates
@@ -41,6 +42,8 @@ class ResponseStore:
         n_levels: int = 1,
         out: str | Path | None = None,
     ) -> None:
+        if out is not None and Path(out).exists():
+            raise InputError(f"output {out}: exists already; remove it or choose another")
         self._probe, self._stages, self._out = probe, list(stages), out
         self.n_channels = [encoder.stages[s].channels for s in stages]
         kinds = {encoder.stages[s].kind for s in stages}

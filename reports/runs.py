@@ -7,7 +7,6 @@ from pathlib import Path
 
 import xarray as xr
 
-from ..probes.run import FINISHED
 from ..probes.schema import subjects, validate
 from ..synth.errors import InputError
 
@@ -54,7 +53,7 @@ def read_run(source: str | Path | xr.DataTree) -> xr.DataTree:
     if isinstance(source, xr.DataTree):
         return _checked(source, "run")
     path = Path(source)
-    if path.name.endswith(".partial") or (path / FINISHED).is_file():
+    if path.name.endswith(".partial") or path.parent.name.endswith(".partial"):
         raise InputError(
             f"run {path}: not finished; give the same 'tonotopy probe' again, it goes on from there"
         )

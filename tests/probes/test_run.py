@@ -112,6 +112,23 @@ def test_interrupted_work_goes_on(wrapped, tmp_path, few_stimuli, monkeypatch):
     assert not out.with_name("run.zarr.partial").exists()
 
 
+def test_a_step_that_was_killed_while_writing_is_taken_again(wrapped, tmp_path, few_stimuli, monkeypatch):
+    out, measure = tmp_path / "run.zarr", run.selectivity
+
+    def dies(encoder, stimuli, stages, *, out, **options):
+        measure(encoder, stimuli, stages, out=out, **options)
+        (out / "response" / ".zarray").write_text("{")  # torn
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "selectivity", dies)
+        with pytest.raises(KeyboardInterrupt):
+            probe([wrapped], out, SMALL)
+    tree = xr.open_datatree(probe([wrapped], out, SMALL))
+    validate(tree)
+    assert np.isfinite(tree["mine/selectivity/response"][0, :4]).all()
+
+
 def test_other_settings_start_afresh(wrapped, tmp_path, few_stimuli, monkeypatch):
     out = tmp_path / "run.zarr"
 

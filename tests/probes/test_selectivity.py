@@ -117,6 +117,12 @@ def test_streamed_to_disk_is_the_same_to_the_bit(stack, tmp_path):
     xr.testing.assert_identical(memory, xr.open_datatree(tmp_path / "tuning.zarr").to_dataset().load())
 
 
+def test_an_output_that_exists_is_left_alone(stack, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years")
+    with pytest.raises(InputError, match="exists already"):
+        selectivity(stack, partials(100, 200, count=2), out=tmp_path)
+
+
 def test_a_dead_channel_is_nan():
     module = nn.Sequential(nn.Conv1d(1, 2, 3))
     with torch.no_grad():
