@@ -25,4 +25,4 @@ class Row:
     def __str__(self) -> str:
         goal = f"{'at most' if self.at_most else 'at least'} {self.goal:g}"
         verdict = "met" if self.met else "MISSED"
-        return f"{self.what:58} {self.ours:>22} {self.reference:>26} {self.ratio:8.2f}  {goal:14} {verdict}"
+        return f"{self.what:58} {self.ours:>22} {self.reference:>26} {self.ratio:8.3g}  {goal:14} {verdict}"

@@ -126,7 +126,7 @@ def test_a_step_that_was_killed_while_writing_is_taken_again(wrapped, tmp_path, 
             probe([wrapped], out, SMALL)
     tree = xr.open_datatree(probe([wrapped], out, SMALL))
     validate(tree)
-    assert np.isfinite(tree["mine/selectivity/response"][0, :4]).all()
+    assert np.isfinite(tree["mine/selectivity"].to_dataset().response[0, :4]).all()
 
 
 def test_other_settings_start_afresh(wrapped, tmp_path, few_stimuli, monkeypatch):
