@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 import torch
 
-# mallopt's names for them in glibc's malloc.h, and the defaults there
+# mallopt's options, as numbered in glibc's malloc.h
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
-_DEFAULTS = {_TRIM_THRESHOLD: 128 * 1024, _TOP_PAD: 0, _MMAP_THRESHOLD: 128 * 1024}
 _HOLDING = {_TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 * 1024**2, _MMAP_THRESHOLD: 32 * 1024**2}
+# Setting an option ends glibc's own adjustment of it, so leave what that arrives at after large blocks.
+_AFTERWARDS = {_TRIM_THRESHOLD: 64 * 1024**2, _TOP_PAD: 0, _MMAP_THRESHOLD: 32 * 1024**2}
 
 
 @contextmanager
@@ -43,6 +44,6 @@ def holding_memory() -> Iterator[None]:
     try:
         yield
     finally:
-        for option, value in _DEFAULTS.items():
+        for option, value in _AFTERWARDS.items():
             mallopt(option, value)
         trim(0)
