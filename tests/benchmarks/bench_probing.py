@@ -52,9 +52,9 @@ def looped(encoder: Encoder, stages: list[str], stimuli: StimulusSet) -> dict[st
     return {stage: np.array(values).T for stage, values in out.items()}
 
 
-def compared(encoder: Encoder, stages: list[str]) -> list[Row]:
+def compared(encoder: Encoder, stages: list[str], count: int) -> list[Row]:
     """Time one encoder's probe against bare forward passes and the loop; compare what they measure."""
-    stimuli = partials(60, 10_000, count=240)
+    stimuli = partials(60, 10_000, count=count)
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()
@@ -71,7 +71,7 @@ def compared(encoder: Encoder, stages: list[str]) -> list[Row]:
     took = f"{ours:.2f} s"
     table = [
         Row(
-            f"{encoder.name}: probing 240 partials",
+            f"{encoder.name}: probing {count} partials",
             took,
             f"forward {bare:.2f} s",
             ours / bare,
@@ -93,9 +93,11 @@ def compared(encoder: Encoder, stages: list[str]) -> list[Row]:
 def rows() -> list[Row]:
     """Compare on the bundled SampleCNN and a random EnCodec, at their canonical stages with power."""
     table = []
-    for name, weights in (("samplecnn_tiny", "pretrained"), ("encodec_24khz", "random")):
+    # some hundred seconds of audio or more each, as in a run with refinement
+    for name, weights, count in (("samplecnn_tiny", "pretrained", 1440), ("encodec_24khz", "random", 240)):
         encoder = load(name, weights=weights)
-        table += compared(encoder, [s for s in canonical_stages(encoder) if s not in ("quantized", "codes")])
+        stages = [s for s in canonical_stages(encoder) if s not in ("quantized", "codes")]
+        table += compared(encoder, stages, count)
     encoder, stimuli = load("encodec_24khz", weights="random"), partials(60, 10_000, count=240)
     start = time.perf_counter()
     selectivity(encoder, stimuli, phases=4)
