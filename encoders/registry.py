@@ -78,6 +78,6 @@ def load(name: str, weights: str | Path = "pretrained", seed: int = 0, **options
         module, attribute = factory.split(":")
         factory = getattr(import_module(module, __package__), attribute)
     encoder: Encoder = factory(weights=weights, seed=seed, **options)  # type: ignore[operator]
-    if isinstance(encoder, ModuleEncoder) and encoder.weights.source != "none":
+    if isinstance(encoder, ModuleEncoder) and encoder.randomised is None and encoder.weights.source != "none":
         encoder.randomised = lambda seed: load(name, weights="random", seed=seed, **options)
     return encoder

@@ -199,7 +199,9 @@ def _from_file(name: str, path: Path, default: SampleCNNConfig, source: str) -> 
     state = read_state(path)
     network = SampleCNN(read_config(path) or default)
     fill(network, state, str(path))
-    return encode(name, network, Weights(source, state_sha256(state)))
+    encoder = encode(name, network, Weights(source, state_sha256(state)))
+    encoder.randomised = lambda seed: _random(name, network.config, seed)  # of the file's own size
+    return encoder
 
 
 def _random(name: str, config: SampleCNNConfig, seed: int) -> ModuleEncoder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from .schema import stimuli_dataset, subject_attributes
 from .selectivity import chosen_stages
 from .store import ZARR_FORMAT
 
-TILE_SECONDS = 8.0
+TILE_SECONDS, LONGEST_SECONDS = 8.0, 600.0
 
 
 def activations(
@@ -62,8 +61,8 @@ def activations(
     out = Path(out)
     if out.exists():
         raise InputError(f"output {out}: exists already; remove it or choose another")
-    if not (math.isfinite(seconds) and seconds * encoder.sample_rate >= 1):
-        raise InputError(f"seconds {seconds}: must be at least one sample long")
+    if not (seconds <= LONGEST_SECONDS and seconds * encoder.sample_rate >= 1):
+        raise InputError(f"seconds {seconds:g}: must be at least a sample, and at most {LONGEST_SECONDS:g} s")
     stimuli.below_nyquist(encoder.sample_rate)
     n_samples = round(seconds * encoder.sample_rate)
     at_once = max(1, int(TILE_SECONDS / seconds))

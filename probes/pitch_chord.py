@@ -13,7 +13,7 @@ from ..synth.stimuli import StimulusSet
 from .progress import Progress
 from .respond import respond
 from .schema import stage_coordinates
-from .selectivity import chosen_stages, run_attributes, tone_response
+from .selectivity import chosen_stages, coordinate, run_attributes, tone_response
 from .store import ResponseStore
 
 
@@ -22,8 +22,8 @@ def pitch_tuning(
     stimuli: StimulusSet,
     stages: Sequence[str] | None = None,
     *,
-    phases: int = 5,
-    frames: int = 4,
+    phases: int | None = None,
+    frames: int = 2,
     tile_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
@@ -31,8 +31,11 @@ def pitch_tuning(
 
     Parameters
     ----------
-    encoder, stages, phases, frames, tile_seconds, progress
+    encoder, stages, frames, tile_seconds, progress
         As in `selectivity`.
+    phases : int, optional
+        By default twice the most partials of a stimulus and one more: then the power of a linear stage is
+        exact in every frame, whatever beats there are (see `StimulusSet.with_phases`).
     stimuli : StimulusSet
         Pitches (`tonotopy.synth.pitches`): every f0 in every timbre, once.
 
@@ -48,7 +51,8 @@ def pitch_tuning(
     InputError
         If the stimuli do not form a full table, or as in `selectivity`.
     """
-    axes = {"f0": stimuli.coordinates["f0_hz"], "timbre": stimuli.coordinates["timbre"]}
+    axes = {"f0": coordinate(stimuli, "f0_hz", "pitch_tuning")}
+    axes |= {"timbre": coordinate(stimuli, "timbre", "pitch_tuning")}
     return _tuning("pitch_tuning", encoder, stimuli, axes, stages, phases, frames, tile_seconds, progress)
 
 
@@ -57,8 +61,8 @@ def chord_tuning(
     stimuli: StimulusSet,
     stages: Sequence[str] | None = None,
     *,
-    phases: int = 5,
-    frames: int = 4,
+    phases: int | None = None,
+    frames: int = 2,
     tile_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
@@ -82,9 +86,10 @@ def chord_tuning(
     InputError
         As in `pitch_tuning`.
     """
-    c = stimuli.coordinates
-    position = np.array([f"{v}, inversion {i}" for v, i in zip(c["voicing"], c["inversion"], strict=True)])
-    axes = {"root": c["root_midi"], "quality": c["quality"], "position": position}
+    names = ("root_midi", "quality", "voicing", "inversion")
+    root, quality, voicing, inversion = (coordinate(stimuli, name, "chord_tuning") for name in names)
+    position = np.array([f"{v}, inversion {i}" for v, i in zip(voicing, inversion, strict=True)])
+    axes = {"root": root, "quality": quality, "position": position}
     return _tuning("chord_tuning", encoder, stimuli, axes, stages, phases, frames, tile_seconds, progress)
 
 
@@ -120,12 +125,16 @@ def _tuning(
     stimuli: StimulusSet,
     axes: dict[str, np.ndarray],
     stages: Sequence[str] | None,
-    phases: int,
+    phases: int | None,
     frames: int,
     tile_seconds: float | None,
     progress: Progress | None,
 ) -> xr.Dataset:
     stages = chosen_stages(encoder, stages)
+    if len(stimuli.contexts):
+        raise InputError(f"{probe}: takes stimuli without context")
+    if phases is None:
+        phases = max(5, 2 * int(np.diff(stimuli.first).max()) + 1)
     levels = {name: list(dict.fromkeys(np.asarray(values).tolist())) for name, values in axes.items()}
     sizes = tuple(len(values) for values in levels.values())
     index = [[levels[name].index(v) for v in np.asarray(values).tolist()] for name, values in axes.items()]

@@ -123,9 +123,18 @@ def respond(
     Raises
     ------
     InputError
-        If a stage is not there, a partial is at or above Nyquist, or an activation is NaN or infinite.
+        If a stage is not there, a stimulus is not steady or silent, a partial is at or above Nyquist, or
+        an activation is NaN or infinite.
     """
     check_stages(encoder, stages)
+    for name, value in (("phases", phases), ("frames", frames), ("tile_seconds", tile_seconds)):
+        if value is not None and not value > 0:
+            raise InputError(f"{name} {value}: must be positive")
+    c = stimuli.columns
+    if (c["onset_s"] > 0).any() or np.isfinite(c["offset_s"]).any() or (c["ramp_s"] > 0).any():
+        raise InputError("stimuli to probe with must be steady: a partial has an onset, an offset or a ramp")
+    if not (stimuli.rms > 0).all():
+        raise InputError(f"stimulus {int(np.argmin(stimuli.rms))}: has no partial that sounds")
     stimuli.below_nyquist(encoder.sample_rate)
     with flushing_denormals(), holding_memory():
         plan = listening_plan(encoder, stimuli, stages, frames, tolerance)

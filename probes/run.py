@@ -15,21 +15,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import xarray as xr
 import zarr
 
-from ..encoders.base import Encoder, check_stages
+from ..encoders.base import Encoder
 from ..encoders.registry import load
 from ..synth.chords import chords
 from ..synth.errors import InputError
 from ..synth.partials import partials
-from ..synth.pitches import pitches
+from ..synth.pitches import Timbre, pitches
 from ..synth.stimuli import StimulusSet
 from .pitch_chord import chord_tuning, pitch_tuning
 from .progress import Progress
 from .schema import SCHEMA_VERSION, stimuli_dataset, subject_attributes
-from .selectivity import selectivity
+from .selectivity import chosen_stages, selectivity
 from .store import ZARR_FORMAT
 
 CONTROLS = (
@@ -41,6 +42,7 @@ CONTROLS = (
     "control:rectifier",
 )
 PITCH_TIMBRES = ("saw", "square", "dull", "missing")
+CHORD_TIMBRE = Timbre(4, -6.02, name="four partials")  # few, since phases must outnumber them twice
 CHORD_QUALITIES = ("major", "minor", "diminished", "augmented", "sus4", "dominant7", "major7", "minor7")
 VERSIONED = ("tonotopy", "torch", "numpy", "scipy", "numba", "librosa", "encodec", "xarray", "zarr")
 
@@ -57,7 +59,7 @@ class Settings:
         Random initialisations of each encoder's architecture (none of what has no weights to draw).
     controls : bool
         Whether the controls are heard too.
-    seed : int
+    seed : int >= 0
         First seed; baselines count on from it.
     refine : bool
         Whether partials are added where the bandwidth columns need a finer grid.
@@ -121,15 +123,23 @@ def probe(
     out = Path(out)
     if out.exists():
         raise InputError(f"output {out}: exists already; remove it or choose another")
+    if not encoders:
+        raise InputError("encoders: none given")
+    for name, value in (("seed", settings.seed), ("baselines", settings.baselines)):
+        if value < 0:
+            raise InputError(f"{name} {value}: must not be negative")
     stimuli = played(settings)
     heard = [
         (e if not isinstance(e, str) else load(e, weights=weights, seed=settings.seed)) for e in encoders
     ]
     twins = [_twins(origin, encoder) for origin, encoder in zip(encoders, heard, strict=True)]
     for encoder, twin in zip(heard, twins, strict=True):
-        if [other.name for other in heard].count(encoder.name) > 1:
+        nodes = [_node(other.name) for other in heard]
+        if nodes.count(_node(encoder.name)) > 1:
             raise InputError(f"encoder {encoder.name!r}: given twice")
-        check_stages(encoder, settings.stages or ())
+        if _node(encoder.name) == "stimuli":
+            raise InputError("encoder 'stimuli': the name is taken in every run; give it another")
+        chosen_stages(encoder, settings.stages)
         if settings.baselines and twin is None and encoder.weights.source != "none":
             raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
         if settings.high_hz >= encoder.sample_rate / 2:
@@ -155,9 +165,7 @@ def played(settings: Settings) -> dict[str, StimulusSet]:
     return {
         "partials": partials(settings.low_hz, settings.high_hz, per_octave=settings.per_octave),
         "pitches": pitches(midi=range(36, 97, 2), timbres=PITCH_TIMBRES),
-        "chords": chords(
-            range(48, 60), qualities=CHORD_QUALITIES, inversions=(0, 1, 2), voicings=("close", "open")
-        ),
+        "chords": chords(range(48, 60), qualities=CHORD_QUALITIES, inversions=(0, 1, 2), timbre=CHORD_TIMBRE),
     }
 
 
@@ -168,14 +176,14 @@ def subjects_to_hear(
     for encoder, twin in zip(heard, twins, strict=True):
         node = _node(encoder.name)
         yield Subject(node, "encoder", "", encoder, settings.stages)
-        # An encoder with random weights is itself the draw of the first seed.
-        first = settings.seed + (encoder.weights.source == "random")
         if twin is not None:
-            for i in range(settings.baselines):
-                yield Subject(f"{node}.random{i}", "baseline", node, twin(first + i), settings.stages)
+            for i, baseline in enumerate(_others(encoder, twin, settings)):
+                yield Subject(f"{node}.random{i}", "baseline", node, baseline, settings.stages)
     rates = sorted({encoder.sample_rate for encoder in heard})
     for rate in rates if settings.controls else ():
         for name in CONTROLS:
+            if any(encoder.name == name and encoder.sample_rate == rate for encoder in heard):
+                continue  # it is heard already, as an encoder
             suffix = f".{rate}" if len(rates) > 1 else ""
             control = load(name, seed=settings.seed, sample_rate=rate)
             yield Subject(_node(name) + suffix, "control", "", control, None)
@@ -185,9 +193,22 @@ def _twins(origin: str | Encoder, encoder: Encoder) -> Callable[[int], Encoder] 
     """Return what draws an encoder's architecture anew from a seed; None for what has no weights to draw."""
     if encoder.weights.source == "none":
         return None
-    if isinstance(origin, str):
+    own = getattr(encoder, "randomised", None)
+    if own is None and isinstance(origin, str):
         return lambda seed: load(origin, weights="random", seed=seed)
-    return getattr(encoder, "randomised", None)
+    return own
+
+
+def _others(encoder: Encoder, twin: Callable[[int], Encoder], settings: Settings) -> Iterator[Encoder]:
+    """Draw the baselines; a draw that happens to be the encoder itself is none."""
+    found, seed = 0, settings.seed
+    while found < settings.baselines:
+        baseline, seed = twin(seed), seed + 1
+        if baseline.weights.sha256 != encoder.weights.sha256:
+            found += 1
+            yield baseline
+        elif seed > settings.seed + settings.baselines + 1:
+            raise InputError(f"encoder {encoder.name!r}: its random baseline does not depend on the seed")
 
 
 def _measures(
@@ -205,7 +226,11 @@ def _measures(
         result.to_zarr(str(where / name), mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
 
     def playable(kind: str) -> StimulusSet:
-        return stimuli[kind].below_nyquist(encoder.sample_rate, above_nyquist="drop")
+        """Without the partials above Nyquist, and without the f0 that then lack a timbre or a quality."""
+        kept = stimuli[kind].below_nyquist(encoder.sample_rate, above_nyquist="drop")
+        f0 = kept.coordinates["f0_hz"]
+        values, counts = np.unique(f0, return_counts=True)
+        return kept[np.flatnonzero(np.isin(f0, values[counts == counts.max()]))]
 
     return {
         "selectivity": lambda: selectivity(
@@ -234,14 +259,17 @@ class _Work:
         self.folder = out.with_name(out.name + ".partial")
         self.store, self._marker = self.folder / "store", self.folder / "finished.json"
         told = [SCHEMA_VERSION, *(f"{name} {version(name)}" for name in VERSIONED), repr(settings)]
-        told += [*(s.sha256 for s in stimuli.values()), *(f"{e.name} {e.weights.sha256}" for e in heard)]
+        told += [s.sha256 for s in stimuli.values()]
+        for encoder in heard:
+            told += [encoder.name, encoder.weights.sha256, str(encoder.sample_rate), repr(encoder.stages)]
+            told += [repr(getattr(encoder, "taps", ""))]
         self._fingerprint = hashlib.sha256("\n".join(told).encode()).hexdigest()
         self._done: list[str] = []
-        if self._marker.is_file():
-            left = json.loads(self._marker.read_text())
-            if left["fingerprint"] == self._fingerprint:
-                self._done = left["done"]
-                return
+        left = self._left()
+        if left.get("fingerprint") == self._fingerprint:
+            self._done = [name for name in left["done"] if (self.store / name).exists()]
+            return
+        if left:
             shutil.rmtree(self.folder)  # of other settings, weights or versions
         elif self.folder.exists() and any(self.folder.iterdir()):
             raise InputError(
@@ -249,6 +277,13 @@ class _Work:
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         self._note()
+
+    def _left(self) -> dict[str, Any]:
+        try:
+            left = json.loads(self._marker.read_text())
+        except (OSError, ValueError):
+            return {}
+        return left if isinstance(left, dict) and isinstance(left.get("done"), list) else {}
 
     def do(self, name: str, step: Callable[[], object]) -> None:
         """Take the step that fills group `name`, unless it was taken before."""

@@ -45,9 +45,11 @@ def tuning_columns(frequency_hz: np.ndarray, response: np.ndarray, step_hz: floa
     Returns
     -------
     columns : TuningColumns
-        -3 and -10 dB bandwidths are of the band around the peak, crossings interpolated in dB; a band
+        -3 and -10 dB bandwidths are of the band around the peak, crossings interpolated in amplitude; a band
         that runs to the edge of the grid is a lower bound (`open_band`). The equivalent noise bandwidth
-        is the integral of the squared response over the grid, over its maximum.
+        is the integral of the squared response over the grid, over its maximum. Side lobes are what lies
+        beyond the first minima outside the -3 dB band; they and the number of pass-bands are NaN unless
+        the whole grid is fine enough.
 
     Examples
     --------
@@ -65,19 +67,16 @@ def tuning_columns(frequency_hz: np.ndarray, response: np.ndarray, step_hz: floa
     columns = {
         "best_frequency": best,
         "peak_response": float(response[peak]),
-        "side_lobe_level": _side_lobe(level_db, peak),
         "open_band": low <= frequency_hz[0] or high >= frequency_hz[-1],
     }
     if _fine(frequency_hz, low, high, step_hz):
-        inside = np.concatenate([[False], level_db >= -3.0, [False]])
-        columns |= {
-            "resolved": True,
-            "bandwidth_3db": high - low,
-            "quality": best / (high - low),
-            "n_pass_bands": float(np.count_nonzero(inside[1:] & ~inside[:-1])),
-        }
+        columns |= {"resolved": True, "bandwidth_3db": high - low, "quality": best / (high - low)}
         if _fine(frequency_hz, low_10, high_10, step_hz):
             columns["bandwidth_10db"] = high_10 - low_10
+    if np.diff(frequency_hz).max(initial=0.0) <= step_hz * (1 + 1e-9):
+        inside = np.concatenate([[False], level_db >= -3.0, [False]])
+        columns["n_pass_bands"] = float(np.count_nonzero(inside[1:] & ~inside[:-1]))
+        columns["side_lobe_level"] = _side_lobe(level_db, peak)
     area = np.diff(frequency_hz) * (response[1:] ** 2 + response[:-1] ** 2) / 2
     if area[np.diff(frequency_hz) > step_hz * (1 + 1e-9)].sum() <= UNDER_RESOLVED_SHARE * area.sum():
         columns["equivalent_noise_bandwidth"] = float(area.sum() / response[peak] ** 2)
@@ -157,14 +156,16 @@ def _band(
 def _crossing(
     frequency_hz: np.ndarray, level_db: np.ndarray, below: int, above: int, threshold_db: float
 ) -> float:
-    share = (threshold_db - level_db[below]) / (level_db[above] - level_db[below])
+    """Frequency where the curve crosses the threshold; amplitude is straighter there than level."""
+    low, high, threshold = 10 ** (np.array([level_db[below], level_db[above], threshold_db]) / 20)
+    share = (threshold - low) / (high - low)
     return float(frequency_hz[below] + share * (frequency_hz[above] - frequency_hz[below]))
 
 
 def _fine(frequency_hz: np.ndarray, low: float, high: float, step_hz: float) -> bool:
     """Whether every grid interval that touches [low, high] is at most `step_hz` wide, and the band wider."""
     step = np.diff(frequency_hz)[(frequency_hz[1:] >= low) & (frequency_hz[:-1] <= high)]
-    return bool((step <= step_hz * (1 + 1e-9)).all() and step.min() <= high - low)
+    return len(step) > 0 and bool((step <= step_hz * (1 + 1e-9)).all() and step.min() <= high - low)
 
 
 def _interpolated_peak(frequency_hz: np.ndarray, level_db: np.ndarray, peak: int) -> float:
@@ -181,10 +182,11 @@ def _interpolated_peak(frequency_hz: np.ndarray, level_db: np.ndarray, peak: int
 
 
 def _side_lobe(level_db: np.ndarray, peak: int) -> float:
-    """Highest level beyond the first minima on either side of the peak; NaN where there is nothing beyond."""
-    rising = np.diff(level_db) > 0
-    right = peak + int(np.argmax(rising[peak:])) if rising[peak:].any() else len(level_db)
-    falling_left = ~rising[:peak][::-1]
-    left = peak - int(np.argmax(falling_left)) if falling_left.any() else -1
-    beyond = np.concatenate([level_db[: left + 1], level_db[right:]])
-    return float(beyond.max()) if len(beyond) else math.nan
+    """Highest level beyond the first minima outside the -3 dB band; NaN where there is nothing beyond."""
+    beyond = []
+    for side in (level_db[peak:], level_db[peak::-1]):
+        outside = np.flatnonzero(side < -3.0)
+        if len(outside):
+            rising = np.flatnonzero(np.diff(side[outside[0] :]) > 0)
+            beyond += [side[outside[0] + rising[0] :].max()] if len(rising) else []
+    return float(max(beyond, default=math.nan))

@@ -12,7 +12,7 @@ import typer
 from ..synth.errors import InputError
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result goes.", show_default=False)]
-Seed = Annotated[int, typer.Option("--seed", help="Seeds whatever is drawn.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seeds whatever is drawn.")]
 Weights = Annotated[str, typer.Option("--weights", help="'pretrained', 'random', or the path of a file.")]
 Stages = Annotated[
     str,

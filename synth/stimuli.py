@@ -161,16 +161,20 @@ class StimulusSet:
     def with_phases(self, count: int) -> StimulusSet:
         """Repeat each stimulus at `count` equally spaced phases (stimulus-major, phase-minor).
 
-        The whole stimulus turns: every partial's phase moves by ``2 pi k / count``. The row's
-        coordinate `phase_index` is k. Averaged over three or more such phases, the power of a
-        linear response to one partial is exact in every single frame, at any frequency.
+        At phase k (the row's coordinate `phase_index`) the j-th partial of a stimulus, from 1, has moved
+        by ``2 pi j k / count``. Averaged over ``count >= 2 P + 1`` phases of P partials, the power of a
+        linear response is that of each partial by itself, added up, in every single frame: the squares
+        of sines and the products of different partials both average out (no two j add up to, or differ
+        by, a multiple of `count`). With one common turn the beats between partials would stay.
         """
         if count < 1:
             raise InputError(f"phases {count}: must be at least 1")
         repeated = self[np.repeat(np.arange(len(self)), count)]
         turn = np.tile(np.arange(count), len(self))
-        per_partial = np.repeat(turn, np.diff(repeated.first))
-        phase = repeated.columns["phase_rad"] + 2 * np.pi * per_partial / count
+        counts = np.diff(repeated.first)
+        number = np.arange(repeated.first[-1]) - np.repeat(repeated.first[:-1], counts) + 1
+        turns = number * np.repeat(turn, counts) % count
+        phase = repeated.columns["phase_rad"] + 2 * np.pi * turns / count
         return StimulusSet(
             columns={**repeated.columns, "phase_rad": phase},
             first=repeated.first,

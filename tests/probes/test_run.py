@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -161,6 +162,9 @@ def test_bad_requests_are_refused_before_anything_is_written(wrapped, tmp_path):
         ([wrapped], Settings(high_hz=9000), "Nyquist"),
         ([wrapped], Settings(low_hz=-1), "low_hz -1: must be a positive"),
         ([wrapped, wrapped], SMALL, "'mine': given twice"),
+        ([], SMALL, "encoders: none given"),
+        ([wrapped], replace(SMALL, seed=-1), "seed -1: must not be negative"),
+        ([wrapped], replace(SMALL, stages=()), "no stage asked for"),
     ):
         with pytest.raises(InputError, match=message):
             probe(encoders, out, settings)
@@ -177,6 +181,76 @@ def test_weights_without_a_way_to_draw_them_are_refused_at_once(wrapped, tmp_pat
     with pytest.raises(InputError, match="no random baseline"):
         probe([wrapped], tmp_path / "run.zarr", SMALL)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_control_that_is_asked_for_is_an_encoder(tmp_path, few_stimuli):
+    tree = xr.open_datatree(probe(["filterbank:stft"], tmp_path / "run.zarr", replace(SMALL, controls=True)))
+    assert list(subjects(tree, "encoder")) == ["filterbank.stft"]
+    assert len(subjects(tree, "control")) == len(run.CONTROLS) - 1
+
+
+def test_names_that_would_meet_in_one_place_are_refused(wrapped, tmp_path):
+    twin = wrap(small_net(), 16_000, {"latent": "2"}, name="a.b")
+    wrapped.name = "a:b"
+    with pytest.raises(InputError, match="given twice"):
+        probe([wrapped, twin], tmp_path / "run.zarr", SMALL)
+    wrapped.name = "stimuli"
+    with pytest.raises(InputError, match="the name is taken"):
+        probe([wrapped], tmp_path / "run.zarr", SMALL)
+
+
+def test_no_baseline_is_the_encoder_itself(tmp_path, few_stimuli):
+    encoder = load("samplecnn_tiny", weights="random", seed=1)
+    tree = xr.open_datatree(
+        probe([encoder], tmp_path / "run.zarr", replace(SMALL, baselines=2, stages=("first_layer",)))
+    )
+    hashes = {node.attrs["weights_sha256"] for node in subjects(tree).values()}
+    assert len(hashes) == 3
+
+
+def test_the_baseline_of_a_file_has_the_size_of_the_file():
+    bundled = files("tonotopy.encoders.zoo") / "samplecnn_tiny.safetensors"
+    encoder = load("samplecnn", weights=str(bundled))
+    assert encoder.randomised(0).stages == encoder.stages
+
+
+def test_an_encoder_of_a_low_rate_is_probed_as_far_as_it_goes(tmp_path):
+    slow = wrap(small_net(), 4_000, {"mine": "2"}, name="slow")
+    out = probe([slow], tmp_path / "run.zarr", replace(SMALL, high_hz=1_900, low_hz=100))
+    tree = xr.open_datatree(out)
+    assert float(tree["slow/pitch_tuning"].f0.max()) < 2_000
+    assert tree["slow/selectivity"].stage.values.tolist() == ["mine"]
+
+
+def test_work_of_other_stages_is_not_taken_up(tmp_path, few_stimuli, monkeypatch):
+    out = tmp_path / "run.zarr"
+
+    def breaks(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "chord_tuning", breaks)
+        with pytest.raises(KeyboardInterrupt):
+            probe([wrap(small_net(), 16_000, {"latent": "2"}, name="mine")], out, SMALL)
+    tree = xr.open_datatree(probe([wrap(small_net(), 16_000, {"first_layer": "0"}, name="mine")], out, SMALL))
+    assert tree["mine/selectivity"].stage.values.tolist() == ["first_layer"]
+
+
+@pytest.mark.parametrize("content", ["garbage", "{}", "[]", '{"done": 3}'])
+def test_a_list_that_cannot_be_read_is_no_run_of_ours(wrapped, tmp_path, content):
+    (tmp_path / "run.zarr.partial").mkdir()
+    (tmp_path / "run.zarr.partial" / "finished.json").write_text(content)
+    with pytest.raises(InputError, match="not an unfinished run"):
+        probe([wrapped], tmp_path / "run.zarr", SMALL)
+
+
+def test_a_list_whose_store_is_gone_starts_afresh(wrapped, tmp_path, few_stimuli):
+    """As after a kill between the last two steps, and the finished run removed by its owner."""
+    out = tmp_path / "run.zarr"
+    work = run._Work(out, SMALL, run.played(SMALL), [wrapped])
+    work.do("stimuli", lambda: None)
+    work.do("mine/selectivity", lambda: None)
+    validate(xr.open_datatree(probe([wrapped], out, SMALL)))
 
 
 def test_activations_are_those_of_the_encoder(wrapped, tmp_path):

@@ -7,7 +7,7 @@ from torch import nn
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Stage
 from tonotopy.probes.selectivity import selectivity
-from tonotopy.synth import chords, partials
+from tonotopy.synth import Partial, Stimulus, StimulusSet, chords, partials
 from tonotopy.synth.errors import InputError
 from tonotopy.synth.partials import partials_at
 
@@ -34,6 +34,19 @@ def test_stft_noise_bandwidth_is_one_and_a_half_bins(stft_tuning):
         inside = part + np.arange(8, 505)  # main lobe inside the grid
         np.testing.assert_allclose(stft_tuning.equivalent_noise_bandwidth[inside] / BIN, 1.5, rtol=0.01)
         assert bool(stft_tuning.resolved[inside].all())
+
+
+def test_stft_on_the_grid_of_a_run():
+    """The union of a logarithmic and a refining grid, at another rate: the same within 1 %."""
+    stft = load("filterbank:stft", sample_rate=22_050)
+    tuning = selectivity(stft, partials(60, 10_000, per_octave=24), refine=True).isel(stage=0)
+    n = int(tuning.receptive_field)
+    bins = np.arange(8, round(9_900 * n / 22_050))
+    inside = np.r_[bins, n // 2 + 1 + bins]
+    np.testing.assert_allclose(tuning.equivalent_noise_bandwidth[inside] * n / 22_050, 1.5, rtol=0.01)
+    np.testing.assert_allclose(tuning.bandwidth_3db[inside] * n / 22_050, 1.441, rtol=0.01)
+    np.testing.assert_allclose(tuning.side_lobe_level[inside], -31.5, atol=0.5)
+    assert (tuning.n_pass_bands[inside] == 1).all()
 
 
 def test_stft_agrees_with_its_closed_form(stft_tuning):
@@ -83,7 +96,7 @@ def test_refinement_resolves_what_a_coarse_grid_cannot():
     assert int(fine.resolved.sum()) > 50
     assert np.isnan(coarse.bandwidth_3db.where(~coarse.resolved)).all()
     assert set(coarse.frequency.values) <= set(fine.frequency.values)
-    step = 24_000 / (2 * int(fine.receptive_field[0]))
+    step = 24_000 / (4 * int(fine.receptive_field[0]))
     assert float(fine.frequency.diff("frequency").max()) <= step * (1 + 1e-9)
 
 
@@ -147,6 +160,17 @@ def test_channel_order_does_not_matter(stack):
         np.testing.assert_allclose(one[name].values[order], other[name].values, rtol=1e-6)
 
 
+def _one(partial, **coordinates):
+    return StimulusSet.of([Stimulus((partial,), coordinates=coordinates)])
+
+
+def test_one_partial_and_a_stage_named_twice(stack):
+    tuning = selectivity(stack, partials_at([440.0]), ["latent", "latent"])
+    assert tuning.stage.values.tolist() == ["latent"]
+    assert not tuning.resolved.any()
+    assert np.isfinite(tuning.best_frequency).all()
+
+
 @pytest.mark.parametrize(
     ("stimuli", "options", "message"),
     [
@@ -158,6 +182,12 @@ def test_channel_order_does_not_matter(stack):
             "'conv9': test has no such stage; it has",
         ),
         (lambda: partials_at([100.0, 12_000.0]), {}, "frequency 12000 Hz: must lie below the Nyquist"),
+        (lambda: partials(100, 200, count=2), {"frames": 0}, "frames 0: must be positive"),
+        (lambda: partials(100, 200, count=2), {"tile_seconds": -1}, "tile_seconds -1: must be positive"),
+        (lambda: partials(100, 200, count=2), {"stages": []}, "no stage asked for; it has first_layer"),
+        (lambda: _one(Partial(440.0, 0.1)), {}, "no coordinate 'level_dbfs'"),
+        (lambda: _one(Partial(440.0, 0.0), level_dbfs=0.0), {}, "stimulus 0: has no partial that sounds"),
+        (lambda: _one(Partial(440.0, 0.1, offset_s=0.01), level_dbfs=-20.0), {}, "must be steady"),
     ],
 )
 def test_bad_input_is_told_in_one_line(stack, stimuli, options, message):
