@@ -47,6 +47,7 @@ def test_power_of_a_sound_is_the_sum_over_its_partials(name):
         (chord_tuning, chords([36, 48], ["major7", "diminished"], inversions=(0, 1), timbre=few)),
     )
     kernels = encoder.kernels("first_layer")
+    assert kernels is not None
     for measure, stimuli in sets:
         response = measure(encoder, stimuli, ["first_layer"]).response[0].values.reshape(-1, len(stimuli))
         for row in range(len(stimuli)):

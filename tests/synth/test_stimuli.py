@@ -122,7 +122,20 @@ def test_phases_are_equally_spaced(stimuli, count):
         for k in range(count):
             moved = turned.stimulus(row * count + k).partials
             steps = [b.phase_rad - a.phase_rad for a, b in zip(own, moved, strict=True)]
-            np.testing.assert_allclose(steps, 2 * np.pi * k / count, atol=1e-14)
+            expected = [2 * np.pi * (j * k % count) / count for j in range(1, len(own) + 1)]
+            np.testing.assert_allclose(steps, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("f0_hz", [100.0, 100.3])
+def test_beats_average_out_in_every_sample(f0_hz):
+    """Of partials that lie close, and of harmonics: P of them need 2 P + 1 phases, and 2 P are too few."""
+    frequency = [f0_hz, f0_hz + 1, f0_hz + 2, 2 * f0_hz]
+    amplitude = [0.4, 0.3, 0.2, 0.1]
+    sound = StimulusSet.of([Stimulus(tuple(map(Partial, frequency, amplitude)))])
+    exact = np.sum(np.square(amplitude)) / 2
+    power = [np.mean(sound.with_phases(k).render(RATE, 500).astype(np.float64) ** 2, axis=0) for k in (9, 8)]
+    np.testing.assert_allclose(power[0], exact, atol=1e-6)
+    assert np.abs(power[1] - exact).max() > 1e-3
 
 
 @pytest.mark.parametrize("count", [3, 4, 8])
