@@ -123,8 +123,8 @@ def selectivity(
 
 
 def refined(stimuli: StimulusSet, encoder: Encoder, stages: Sequence[str]) -> StimulusSet:
-    """Add the linear grid that resolves the longest bounded receptive field among `stages`."""
-    lengths = [encoder.stages[s].receptive_field or 0 for s in stages]
+    """Add the linear grid that resolves every one of `stages`, up to a receptive field of 4096 samples."""
+    lengths = [resolving_length(encoder, encoder.stages[s]) for s in stages]
     longest = max((n for n in lengths if n <= LONGEST_REFINED), default=0)
     frequency = stimuli.columns["frequency_hz"]
     if longest < 2:
@@ -133,6 +133,11 @@ def refined(stimuli: StimulusSet, encoder: Encoder, stages: Sequence[str]) -> St
     count = int(np.ceil((frequency.max() - frequency.min()) / step)) + 1
     grid = np.union1d(frequency, np.linspace(frequency.min(), frequency.max(), max(count, 2)))
     return partials_at(grid, level_dbfs=np.unique(coordinate(stimuli, "level_dbfs", "selectivity")).tolist())
+
+
+def resolving_length(encoder: Encoder, stage: Stage) -> int:
+    """Samples L whose ``fs / (2 L)`` resolves a stage: its receptive field, or the longest bounded one."""
+    return stage.receptive_field or max((s.receptive_field or 1) for s in encoder.stages.values())
 
 
 def tone_response(
@@ -189,11 +194,10 @@ def _columns(
 ) -> dict[str, np.ndarray]:
     """Read the columns off every tuning curve: name -> [stage, channel], NaN where there is no channel."""
     n_stages, widest = len(stages), max(store.n_channels)
-    longest = max((encoder.stages[s].receptive_field or 0 for s in encoder.stages), default=0)
     out: dict[str, np.ndarray] = {}
     for i, name in enumerate(stages):
         stage = encoder.stages[name]
-        step = encoder.sample_rate / (2 * (stage.receptive_field or longest or 1))
+        step = encoder.sample_rate / (2 * resolving_length(encoder, stage))
         for lo in range(0, 0 if stage.kind == "codes" else stage.channels, CHANNELS_AT_ONCE):
             block = slice(lo, min(lo + CHANNELS_AT_ONCE, stage.channels))
             curves = stacked(

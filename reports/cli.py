@@ -308,7 +308,7 @@ def train_samplecnn(
 def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
     """Probe the bundled encoder beside its controls and random baselines, and write the report.
 
-    A finished run of the same settings is used again.
+    A finished run of the same settings is used again; one of other settings there is replaced.
     """
     from ..encoders.registry import load
     from ..probes.progress import Progress
