@@ -136,7 +136,7 @@ def refined(stimuli: StimulusSet, encoder: Encoder, stages: Sequence[str]) -> St
 
 
 def resolving_length(encoder: Encoder, stage: Stage) -> int:
-    """Samples L whose ``fs / (2 L)`` resolves a stage: its receptive field, or the longest bounded one."""
+    """Return the L whose ``fs / (2 L)`` resolves a stage: its receptive field, or the longest bounded."""
     return stage.receptive_field or max((s.receptive_field or 1) for s in encoder.stages.values())
 
 
