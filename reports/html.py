@@ -163,9 +163,8 @@ def _encoder_section(index: int, heard: Heard, dpi: int) -> Section:
         f"Weights: {heard.encoder.attrs['weights_source']}. {heard.encoder.attrs['weights_note']}".strip()
     ]
     if (tuning := heard.probe("selectivity")) is not None:
-        about.append(
-            f"{tuning.sizes['frequency']:,} partials were played to it: the grid, and those that resolve its bandwidths."
-        )
+        count = f"{tuning.sizes['frequency']:,}"
+        about.append(f"{count} partials were played to it: the grid, and those that resolve bandwidths.")
     pictures = [_picture(one, f"e{index}-", dpi) for one in illustrations(heard)]
     return Section(f"encoder-{index}", heard.name, about, pictures)
 
