@@ -18,7 +18,7 @@ from .process import flushing_denormals, holding_memory
 from .progress import Progress
 from .schema import stimuli_dataset, subject_attributes
 from .selectivity import chosen_stages
-from .store import ZARR_FORMAT
+from .store import ZARR_FORMAT, fresh
 
 TILE_SECONDS, LONGEST_SECONDS = 8.0, 600.0
 
@@ -58,17 +58,13 @@ def activations(
         If a stage is not there, `seconds` not positive, a partial not playable, or `out` exists.
     """
     stages = chosen_stages(encoder, stages)
-    out = Path(out)
-    if out.exists():
-        raise InputError(f"output {out}: exists already; remove it or choose another")
+    out = fresh(out)
     if not (seconds <= LONGEST_SECONDS and seconds * encoder.sample_rate >= 1):
         raise InputError(f"seconds {seconds:g}: must be at least a sample, and at most {LONGEST_SECONDS:g} s")
     stimuli.below_nyquist(encoder.sample_rate)
     n_samples = round(seconds * encoder.sample_rate)
     at_once = max(1, int(TILE_SECONDS / seconds))
-    partial = out.with_name(out.name + ".partial")
-    if partial.exists():
-        raise InputError(f"output {partial}: exists already; remove it or choose another")
+    partial = fresh(out.with_name(out.name + ".partial"))
     try:
         _write(encoder, stimuli, partial, stages, n_samples, at_once, progress or Progress(show=False))
     except BaseException:

@@ -31,7 +31,7 @@ from .pitch_chord import chord_tuning, pitch_tuning
 from .progress import Progress
 from .schema import SCHEMA_VERSION, stimuli_dataset, subject_attributes
 from .selectivity import chosen_stages, selectivity
-from .store import ZARR_FORMAT
+from .store import ZARR_FORMAT, fresh
 
 CONTROLS = (
     "filterbank:stft",
@@ -120,9 +120,7 @@ def probe(
         If an encoder or a stage is not there, the grid is not playable, or `out` exists.
     """
     settings = settings or Settings()
-    out = Path(out)
-    if out.exists():
-        raise InputError(f"output {out}: exists already; remove it or choose another")
+    out = fresh(out)
     if not encoders:
         raise InputError("encoders: none given")
     for name, value in (("seed", settings.seed), ("baselines", settings.baselines)):

@@ -17,6 +17,13 @@ ZARR_FORMAT = 2  # format 3 has no specification yet for the strings in our coor
 CHUNK = 1024
 
 
+def fresh(out: str | Path) -> Path:
+    """Return a path that nothing lies at yet, or raise: what is there is somebody's."""
+    if Path(out).exists():
+        raise InputError(f"output {out}: exists already; remove it or choose another")
+    return Path(out)
+
+
 class ResponseStore:
     """Arrays [stage, channel, stimulus] per measured quantity and level, NaN where nothing was written.
 
@@ -42,9 +49,7 @@ class ResponseStore:
         n_levels: int = 1,
         out: str | Path | None = None,
     ) -> None:
-        if out is not None and Path(out).exists():
-            raise InputError(f"output {out}: exists already; remove it or choose another")
-        self._probe, self._stages, self._out = probe, list(stages), out
+        self._probe, self._stages, self._out = probe, list(stages), None if out is None else fresh(out)
         self.n_channels = [encoder.stages[s].channels for s in stages]
         kinds = {encoder.stages[s].kind for s in stages}
         names = ["response"] * bool(kinds - {"codes"}) + ["change_probability"] * ("codes" in kinds)
