@@ -131,20 +131,7 @@ def probe(
         (e if not isinstance(e, str) else load(e, weights=weights, seed=settings.seed)) for e in encoders
     ]
     twins = [_twins(origin, encoder) for origin, encoder in zip(encoders, heard, strict=True)]
-    for encoder, twin in zip(heard, twins, strict=True):
-        nodes = [_node(other.name) for other in heard]
-        if nodes.count(_node(encoder.name)) > 1:
-            raise InputError(f"encoder {encoder.name!r}: given twice")
-        if _node(encoder.name) == "stimuli":
-            raise InputError("encoder 'stimuli': the name is taken in every run; give it another")
-        chosen_stages(encoder, settings.stages)
-        if settings.baselines and twin is None and encoder.weights.source != "none":
-            raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
-        if settings.high_hz >= encoder.sample_rate / 2:
-            raise InputError(
-                f"high_hz {settings.high_hz:g}: must lie below {encoder.sample_rate / 2:g} Hz, "
-                f"the Nyquist frequency of {encoder.name}"
-            )
+    _check(heard, twins, settings)
     work = _Work(out, settings, stimuli, heard)
     work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, provenance(settings, heard)))
     for subject in subjects_to_hear(heard, twins, settings):
@@ -156,6 +143,26 @@ def probe(
     os.replace(work.store, out)
     shutil.rmtree(work.folder)
     return out
+
+
+def _check(
+    heard: Sequence[Encoder], twins: Sequence[Callable[[int], Encoder] | None], settings: Settings
+) -> None:
+    """Refuse what could not be run to its end, before anything is written."""
+    nodes = [_node(encoder.name) for encoder in heard]
+    for encoder, twin, node in zip(heard, twins, nodes, strict=True):
+        if nodes.count(node) > 1:
+            raise InputError(f"encoder {encoder.name!r}: given twice")
+        if node == "stimuli":
+            raise InputError("encoder 'stimuli': the name is taken in every run; give it another")
+        chosen_stages(encoder, settings.stages)
+        if settings.baselines and twin is None and encoder.weights.source != "none":
+            raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
+        if settings.high_hz >= encoder.sample_rate / 2:
+            raise InputError(
+                f"high_hz {settings.high_hz:g}: must lie below {encoder.sample_rate / 2:g} Hz, "
+                f"the Nyquist frequency of {encoder.name}"
+            )
 
 
 def played(settings: Settings) -> dict[str, StimulusSet]:

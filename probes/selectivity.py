@@ -146,7 +146,7 @@ def tone_response(
     """Reduce steady frames [b, K, C, F] to the response of each channel, re the stimulus's RMS: [b, C].
 
     Of many frames at most 256 are looked at, spread by the golden ratio so that no period repeats them;
-    16 of a linear stage, where three phases or more make each single frame exact.
+    16 of a linear stage, where enough phases make each single frame exact (`StimulusSet.with_phases`).
     """
     n_frames = activations.shape[-1]
     enough = LINEAR_FRAMES if stage.kind == "convolution" else SAMPLED_FRAMES

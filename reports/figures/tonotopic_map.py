@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
 
 from .drawing import (
     LABEL_SIZE,
@@ -27,6 +28,14 @@ from .drawing import (
 FLOOR_DB = -40.0
 COLUMNS_DRAWN = 320
 CHANNELS_DRAWN = 256
+
+
+def _label(figure: Figure, grid: np.ndarray, mesh: QuadMesh) -> None:
+    """Say what rows and colours are, for all panels at once."""
+    figure.supylabel("channel, in order of best frequency", size=LABEL_SIZE)
+    figure.colorbar(
+        mesh, ax=grid, label="level (dB re the channel's peak)", location="bottom", aspect=40, pad=0.01
+    )
 
 
 def tonotopic_map(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
@@ -56,10 +65,7 @@ def tonotopic_map(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: s
                 axes.set_title(stage if probe is tuning else f"{stage}, {title}")
         for axes in grid[-1]:
             axes.set_xlabel("frequency (Hz)")
-        figure.supylabel("channel, in order of best frequency", size=LABEL_SIZE)
-        figure.colorbar(
-            mesh, ax=grid, label="level (dB re the channel's peak)", location="bottom", aspect=40, pad=0.01
-        )
+        _label(figure, grid, mesh)
     return Illustration(
         "tonotopic-map",
         "Tonotopic map",
@@ -95,12 +101,9 @@ def control_maps(tunings: Mapping[str, xr.Dataset]) -> Illustration:
         for axes, (name, (tuning, stage)) in zip(grid.flat, shown.items(), strict=False):
             mesh = _curves(axes, at_stage(tuning, stage))
             axes.set_title(name)
-        figure.supylabel("channel, in order of best frequency", size=LABEL_SIZE)
         for axes in grid.flat[max(0, len(shown) - 2) : len(shown)]:
             axes.set_xlabel("frequency (Hz)")
-        figure.colorbar(
-            mesh, ax=grid, label="level (dB re the channel's peak)", location="bottom", aspect=40, pad=0.01
-        )
+        _label(figure, grid, mesh)
     return Illustration(
         "control-maps",
         "Controls: tonotopic maps",
