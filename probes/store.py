@@ -11,7 +11,8 @@ import zarr
 
 from ..encoders.base import Encoder
 from ..synth.errors import InputError
-from .schema import SCHEMA, dataset
+from .schema import dataset
+from .variables import SCHEMA
 
 ZARR_FORMAT = 2  # format 3 has no specification yet for the strings in our coordinates
 CHUNK = 1024
