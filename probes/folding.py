@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,7 +96,7 @@ def predicted_lines(cycles: np.ndarray, n_frames: int, harmonics: int = HARMONIC
     --------
     >>> predicted_lines(np.array([40]), 101, harmonics=3).bins
     array([ 0, 40, 21, 19])
-    >>> predicted_lines(np.array([25]), 100, harmonics=4).coincident  # the 4th lands on DC, the 3rd on the 1st
+    >>> predicted_lines(np.array([25]), 100, harmonics=4).coincident  # 75 folds to 25, 100 to 0
     array([False, False, False,  True,  True])
     """
     cycles = np.asarray(cycles, dtype=np.int64)
@@ -118,8 +117,3 @@ def predicted_lines(cycles: np.ndarray, n_frames: int, harmonics: int = HARMONIC
 def separable(cycles: np.ndarray, n_frames: int, harmonics: int = HARMONICS) -> bool:
     """Whether every predicted line of a stimulus has a bin of its own."""
     return not predicted_lines(cycles, n_frames, harmonics).coincident.any()
-
-
-def shares_a_divisor(one: int, other: int) -> bool:
-    """Whether two whole numbers have a common divisor above 1."""
-    return math.gcd(one, other) > 1

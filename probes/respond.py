@@ -78,7 +78,7 @@ def respond(
     write: Write,
     *,
     phases: int = 5,
-    frames: int = 4,
+    frames: int | Mapping[str, int] = 4,
     tolerance: float = 0.01,
     tile_seconds: float | None = None,
     label: str = "",
@@ -127,7 +127,8 @@ def respond(
         an activation is NaN or infinite.
     """
     check_stages(encoder, stages)
-    for name, value in (("phases", phases), ("frames", frames), ("tile_seconds", tile_seconds)):
+    fewest = frames if isinstance(frames, int) else min(frames.values())
+    for name, value in (("phases", phases), ("frames", fewest), ("tile_seconds", tile_seconds)):
         if value is not None and not value > 0:
             raise InputError(f"{name} {value}: must be positive")
     c = stimuli.columns
@@ -166,7 +167,7 @@ def listening_plan(
     encoder: Encoder,
     stimuli: StimulusSet,
     stages: Sequence[str],
-    frames: int = 4,
+    frames: int | Mapping[str, int] = 4,
     tolerance: float = 0.01,
 ) -> Plan:
     """Find how long stimuli must be, and which frames of each stage to use; see `respond`."""
@@ -181,22 +182,29 @@ def listening_plan(
         else:
             first[name] = max(0, math.ceil((stage.receptive_field - 1 - stage.latency) / stage.hop))
             settled[name] = True
-    needed = 0
-    for name in stages:
-        stage = encoder.stages[name]
-        fewest, most = (
-            int(s * encoder.sample_rate / stage.hop) for s in (MIN_STEADY_SECONDS, MAX_STEADY_SECONDS)
-        )
-        wanted = max(1, min(max(frames, fewest), most))
-        needed = max(needed, (first[name] + wanted - 1) * stage.hop + stage.latency + 1)
+    wanted = {name: _wanted(encoder, encoder.stages[name], frames) for name in stages}
+    needed = max(
+        (first[name] + wanted[name] - 1) * encoder.stages[name].hop + encoder.stages[name].latency + 1
+        for name in stages
+    )
     whole_hop = math.lcm(*(encoder.stages[name].hop for name in stages))
     n_samples = math.ceil(needed / whole_hop) * whole_hop
     listening = {}
     for name in stages:
         stage = encoder.stages[name]
         last = (n_samples - 1 - stage.latency) // stage.hop
-        listening[name] = Listening(first[name], last - first[name] + 1, settled[name])
+        there = last - first[name] + 1 if isinstance(frames, int) else wanted[name]
+        listening[name] = Listening(first[name], there, settled[name])
     return Plan(n_samples, listening, None)
+
+
+def _wanted(encoder: Encoder, stage: Stage, frames: int | Mapping[str, int]) -> int:
+    if not isinstance(frames, int):
+        return frames[stage.name]
+    fewest, most = (
+        int(s * encoder.sample_rate / stage.hop) for s in (MIN_STEADY_SECONDS, MAX_STEADY_SECONDS)
+    )
+    return max(1, min(max(frames, fewest), most))
 
 
 def _settling(

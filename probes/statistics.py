@@ -47,8 +47,8 @@ def quantile_interval(resampled: npt.ArrayLike, level: float = 0.95) -> tuple[fl
 
     Examples
     --------
-    >>> quantile_interval(np.arange(101.0), level=0.9)
-    (5.0, 95.0)
+    >>> quantile_interval(np.arange(101.0), level=0.5)
+    (25.0, 75.0)
     """
     finite = np.asarray(resampled, dtype=float)
     finite = finite[np.isfinite(finite)]

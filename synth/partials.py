@@ -25,10 +25,14 @@ class Snap:
         The window that every tone fills with whole cycles.
     sample_rate : float > 0
         Samples per second.
+    coprime : bool
+        Only numbers of cycles that share no divisor with `n_samples`: such a tone meets every phase of its
+        window, whatever part of the samples is kept.
     """
 
     n_samples: int
     sample_rate: float
+    coprime: bool = False
 
     def __post_init__(self) -> None:
         if self.n_samples < 3:
@@ -37,9 +41,14 @@ class Snap:
             raise InputError(f"sample rate {self.sample_rate} Hz: must be a positive, finite number of hertz")
 
     def cycles(self, frequency_hz: np.ndarray) -> np.ndarray:
-        """Return the whole number of cycles nearest to each frequency, above DC and below Nyquist."""
-        nearest = np.rint(np.asarray(frequency_hz) * self.n_samples / self.sample_rate).astype(np.int64)
-        return nearest.clip(1, (self.n_samples - 1) // 2)
+        """Return the allowed number of cycles nearest to each frequency, above DC and below Nyquist."""
+        wanted = np.asarray(frequency_hz) * self.n_samples / self.sample_rate
+        allowed = np.arange(1, (self.n_samples - 1) // 2 + 1)
+        if self.coprime:
+            allowed = allowed[np.gcd(allowed, self.n_samples) == 1]
+        above = np.searchsorted(allowed, wanted).clip(1, max(len(allowed) - 1, 1))
+        nearer = wanted - allowed[above - 1] <= allowed[above % len(allowed)] - wanted
+        return np.where(nearer, allowed[above - 1], allowed[above % len(allowed)])
 
 
 def midi_to_hz(midi):
