@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -109,7 +110,7 @@ def gammatone(
     (2400, 50.0)
     """
     check_sample_rate("filterbank:gammatone", sample_rate)
-    centre_hz = _from_erb_rate(np.linspace(_erb_rate(50.0), _erb_rate(0.45 * sample_rate), 64))
+    centre_hz = _from_erb_rate(np.linspace(erb_rate(50.0), erb_rate(0.45 * sample_rate), 64))
     time_s = np.arange(round(0.1 * sample_rate)) / sample_rate
     bandwidth_hz = 1.019 * 24.7 * (0.00437 * centre_hz + 1)
     envelope = time_s**3 * np.exp(-2 * np.pi * bandwidth_hz[:, None] * time_s)
@@ -123,6 +124,19 @@ def gammatone(
     stage = Stage("first_layer", len(centre_hz), hop, length, length - 1, "convolution")
     origin = no_weights("filterbank:gammatone", weights, module)
     return Filterbank("filterbank:gammatone", module, sample_rate, stage, origin, centre_hz, kernels)
+
+
+def erb_rate(frequency_hz: npt.ArrayLike) -> np.ndarray:
+    """Return the ERB-rate, the number of auditory filters' bandwidths below a frequency.
+
+    Source: Glasberg and Moore 1990, ``21.4 log10(4.37 f / 1000 + 1)``.
+
+    Examples
+    --------
+    >>> round(float(erb_rate(1000.0)), 2)
+    15.62
+    """
+    return 21.4 * np.log10(0.00437 * np.asarray(frequency_hz, dtype=np.float64) + 1)
 
 
 def scaled(samples: int, sample_rate: int) -> int:
@@ -190,10 +204,6 @@ class _Projection(nn.Module):
     def forward(self, waveforms: Tensor) -> Tensor:  # [B, T] -> [B, C, F]
         frames = windows(self.name, waveforms, self.kernels.shape[1], self.hop)
         return (frames @ self.kernels.T).transpose(1, 2)
-
-
-def _erb_rate(frequency_hz: float) -> float:
-    return 21.4 * np.log10(0.00437 * frequency_hz + 1)
 
 
 def _from_erb_rate(rate: np.ndarray) -> np.ndarray:

@@ -145,20 +145,31 @@ def tone_response(
 ) -> dict[str, Tensor]:
     """Reduce steady frames [b, K, C, F] to the response of each channel, re the stimulus's RMS: [b, C].
 
-    Of many frames at most 256 are looked at, spread by the golden ratio so that no period repeats them;
-    16 of a linear stage, where enough phases make each single frame exact (`StimulusSet.with_phases`).
+    Of many frames some are looked at; see `sampled_frames`.
     """
     n_frames = activations.shape[-1]
-    enough = LINEAR_FRAMES if stage.kind == "convolution" else SAMPLED_FRAMES
-    if n_frames > enough:
-        golden = torch.arange(enough, dtype=torch.float64) * 0.6180339887498949
-        chosen = torch.unique((golden % 1.0 * n_frames).long()).to(activations.device)
-        activations, silence = activations[..., chosen], silence[..., chosen]
+    chosen = sampled_frames(stage, n_frames)
+    if len(chosen) < n_frames:
+        there = chosen.to(activations.device)
+        activations, silence = activations[..., there], silence[..., there]
     if stage.kind == "codes":
         return {"change_probability": (activations != silence).float().mean((1, 3))}
     power = (activations.float() - silence.float()).square().mean((1, 3))  # [b, C]
     rms = torch.as_tensor(stimuli.rms, dtype=torch.float32, device=power.device)
     return {"response": power.sqrt() / rms[:, None]}
+
+
+def sampled_frames(stage: Stage, n_frames: int) -> Tensor:
+    """Return which of many steady frames to look at, increasing: all, or at most 256 of them.
+
+    They are spread by the golden ratio so that no period repeats them; 16 suffice at a linear stage, where
+    enough phases make each single frame exact (`StimulusSet.with_phases`).
+    """
+    enough = LINEAR_FRAMES if stage.kind == "convolution" else SAMPLED_FRAMES
+    if n_frames <= enough:
+        return torch.arange(n_frames)
+    golden = torch.arange(enough, dtype=torch.float64) * 0.6180339887498949
+    return torch.unique((golden % 1.0 * n_frames).long())
 
 
 def chosen_stages(encoder: Encoder, stages: Sequence[str] | None) -> list[str]:

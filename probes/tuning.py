@@ -63,7 +63,7 @@ def tuning_columns(frequency_hz: np.ndarray, response: np.ndarray, step_hz: floa
     level_db = 20 * np.log10(np.maximum(response / response[peak], SILENT))
     low, high = _band(frequency_hz, level_db, peak, -3.0)
     low_10, high_10 = _band(frequency_hz, level_db, peak, -10.0)
-    best = _interpolated_peak(frequency_hz, level_db, peak)
+    best, _ = interpolated_peak(frequency_hz, level_db, peak)
     columns = {
         "best_frequency": best,
         "peak_response": float(response[peak]),
@@ -135,6 +135,39 @@ def closed_form_response(kernels: np.ndarray, frequency_hz: np.ndarray, sample_r
     return np.abs(kernels @ turn)
 
 
+def interpolated_peak(frequency_hz: np.ndarray, curve: np.ndarray, peak: int) -> tuple[float, float]:
+    """Vertex of the parabola through the highest point of a curve and its neighbours.
+
+    Parameters
+    ----------
+    frequency_hz : float [n]
+    curve : float [n]
+        Re its highest point, which is 0.
+    peak : int
+        Index of the highest point.
+
+    Returns
+    -------
+    frequency_hz, height : float
+        Where the vertex is, and how far it rises above the highest point; at an edge, that point itself.
+
+    Examples
+    --------
+    >>> interpolated_peak(np.array([0.0, 1.0, 2.0]), np.array([-2.0, 0.0, 0.0]), peak=1)
+    (1.5, 0.25)
+    """
+    if peak in (0, len(curve) - 1):
+        return float(frequency_hz[peak]), 0.0
+    f0, _, f2 = frequency_hz[peak - 1 : peak + 2] - frequency_hz[peak]
+    d0, d2 = curve[peak - 1], curve[peak + 1]
+    curvature = (d2 / f2 - d0 / f0) / (f2 - f0)
+    if curvature >= 0:
+        return float(frequency_hz[peak]), 0.0
+    slope = d0 / f0 - curvature * f0
+    off = np.clip(-slope / (2 * curvature), f0, f2)
+    return float(frequency_hz[peak] + off), float(slope * off + curvature * off**2)
+
+
 def _band(
     frequency_hz: np.ndarray, level_db: np.ndarray, peak: int, threshold_db: float
 ) -> tuple[float, float]:
@@ -166,19 +199,6 @@ def _fine(frequency_hz: np.ndarray, low: float, high: float, step_hz: float) -> 
     """Whether every grid interval that touches [low, high] is at most `step_hz` wide, and the band wider."""
     step = np.diff(frequency_hz)[(frequency_hz[1:] >= low) & (frequency_hz[:-1] <= high)]
     return len(step) > 0 and bool((step <= step_hz * (1 + 1e-9)).all() and step.min() <= high - low)
-
-
-def _interpolated_peak(frequency_hz: np.ndarray, level_db: np.ndarray, peak: int) -> float:
-    """Vertex of the parabola through the highest point and its neighbours, in dB."""
-    if peak in (0, len(level_db) - 1):
-        return float(frequency_hz[peak])
-    f0, _, f2 = frequency_hz[peak - 1 : peak + 2] - frequency_hz[peak]
-    d0, d2 = level_db[peak - 1], level_db[peak + 1]  # the peak itself is at 0 dB
-    curvature = (d2 / f2 - d0 / f0) / (f2 - f0)
-    if curvature >= 0:
-        return float(frequency_hz[peak])
-    slope = d0 / f0 - curvature * f0
-    return float(frequency_hz[peak] + np.clip(-slope / (2 * curvature), f0, f2))
 
 
 def _side_lobe(level_db: np.ndarray, peak: int) -> float:
