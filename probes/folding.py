@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..synth.errors import InputError
+
 HARMONICS = 5  # the highest harmonic that gets a line of its own
 
 
@@ -117,3 +119,90 @@ def predicted_lines(cycles: np.ndarray, n_frames: int, harmonics: int = HARMONIC
 def separable(cycles: np.ndarray, n_frames: int, harmonics: int = HARMONICS) -> bool:
     """Whether every predicted line of a stimulus has a bin of its own."""
     return not predicted_lines(cycles, n_frames, harmonics).coincident.any()
+
+
+@dataclass(frozen=True)
+class FoldPlan:
+    """What the strides alone say of a signal's partials, at each of several hops.
+
+    Parameters
+    ----------
+    fold_hz : float64 [n_hops, P]
+        Where each partial appears in a single channel.
+    in_band : float64 [n_hops]
+        Share of the energy in partials below the stage's Nyquist frequency, which do not fold.
+    clear : float64 [n_hops, P]
+        Share of the energy within the resolution of a partial's fold that is its own.
+    group : int64 [n_hops, P]
+        Partials with the same number land on one another, directly or by way of a third between them;
+        numbers count up from the lowest fold.
+    """
+
+    fold_hz: np.ndarray
+    in_band: np.ndarray
+    clear: np.ndarray
+    group: np.ndarray
+
+
+def fold_plan(
+    frequency_hz: npt.ArrayLike,
+    amplitude: npt.ArrayLike,
+    sample_rate: float,
+    hops: npt.ArrayLike,
+    resolution_hz: npt.ArrayLike,
+) -> FoldPlan:
+    """Predict from strides and a partial list which partials land on one another.
+
+    Parameters
+    ----------
+    frequency_hz, amplitude : float [P]
+        The partials of one signal.
+    sample_rate : float > 0
+    hops : int > 0 [n_hops]
+        Samples per frame of each stage.
+    resolution_hz : float > 0 [n_hops] or one for all
+        Folds no further apart than this count as one.
+
+    Returns
+    -------
+    plan : FoldPlan
+        ``clear[s, p] = a_p^2 / sum of a_q^2`` over the partials q, p among them, whose fold at hop s
+        lies within the resolution of p's. If phases are independent that is the share of p's variance
+        which a linear reader of one ideal channel recovers.
+
+    Raises
+    ------
+    InputError
+        If there is no partial, lists differ in length, or a number is not positive and finite.
+
+    Examples
+    --------
+    >>> plan = fold_plan([10.0, 65.0, 30.0], [1.0, 3.0, 1.0], 24_000, [1, 320], 1e-6)
+    >>> plan.fold_hz[1].tolist(), plan.clear[1].tolist(), plan.group[1].tolist()
+    ([10.0, 10.0, 30.0], [0.1, 0.9, 1.0], [0, 0, 1])
+    """
+    frequency, size = np.atleast_1d(frequency_hz).astype(float), np.atleast_1d(amplitude).astype(float)
+    hop = np.atleast_1d(hops).astype(float)
+    resolution = np.broadcast_to(np.asarray(resolution_hz, dtype=float), hop.shape)
+    named = {
+        "frequency_hz": frequency, "amplitude": size, "sample_rate": np.array([sample_rate]),
+        "hops": hop, "resolution_hz": resolution,
+    }  # fmt: skip
+    for name, values in named.items():
+        wrong = ~(np.isfinite(values) & (values > 0))
+        if wrong.any() or values.size == 0:
+            value = values[wrong][0] if values.size else "of nothing"
+            raise InputError(f"fold plan: {name} {value} must be positive and finite")
+    if frequency.shape != size.shape:
+        raise InputError(
+            f"fold plan: {frequency.size} frequencies and {size.size} amplitudes must be as many"
+        )
+    energy = size**2
+    folds = fold(frequency, sample_rate / hop[:, None])  # [H, P]
+    near = np.abs(folds[:, :, None] - folds[:, None, :]) <= resolution[:, None, None]  # [H, P, P]
+    order = np.argsort(folds, axis=1, kind="stable")
+    gap = np.diff(np.take_along_axis(folds, order, axis=1), axis=1) > resolution[:, None]
+    group = np.zeros(folds.shape, dtype=np.int64)
+    np.put_along_axis(group, order[:, 1:], np.cumsum(gap, axis=1), axis=1)
+    below = frequency < sample_rate / (2 * hop[:, None])
+    return FoldPlan(folds, (below * energy).sum(1) / energy.sum(), energy / (near * energy).sum(2), group)

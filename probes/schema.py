@@ -55,6 +55,27 @@ def dataset(
     )
 
 
+def stacked_stages(probe: str, told: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Stack what single stages say along a first axis, NaN where a stage says nothing.
+
+    Where the schema's second dim is `channel`, narrower stages are padded with NaN. All stages pad to the
+    widest array there is, of whatever name.
+    """
+    known = SCHEMA[probe]
+    first = {name: values for one in told for name, values in one.items()}
+    wide = {name for name in first if known[name].dims[1:2] == ("channel",)}
+    widest = max((len(one[name]) for one in told for name in wide & one.keys()), default=0)
+    out = {}
+    for name, values in first.items():
+        shape = (widest, *values.shape[1:]) if name in wide else values.shape
+        out[name] = np.full((len(told), *shape), np.nan, np.result_type(values.dtype, np.float32))
+        for i, one in enumerate(told):
+            if name in one:
+                where = (i, slice(len(one[name]))) if name in wide else (i, ...)
+                out[name][where] = one[name]
+    return out
+
+
 def stage_coordinates(encoder: Encoder, stages: Sequence[str], plan: Plan) -> dict[str, np.ndarray]:
     """Describe the stages heard: the coordinates along `stage`, and `channel` up to the widest."""
     heard = [encoder.stages[s] for s in stages]

@@ -94,11 +94,10 @@ def selectivity(
     stages = chosen_stages(encoder, stages)
     if phases < 3:
         raise InputError(f"phases {phases}: at least 3 make the mean power of a linear stage exact")
-    if (np.diff(stimuli.first) != 1).any() or len(stimuli.contexts):
-        raise InputError("selectivity: takes single partials without context; see pitch_tuning, chord_tuning")
+    check_single(stimuli, "selectivity")
     if refine:
         stimuli = refined(stimuli, encoder, stages)
-    levels, frequency, order = _grid(stimuli)
+    levels, frequency, order = tone_grid(stimuli, "selectivity")
     store = ResponseStore("selectivity", encoder, stages, len(frequency), len(levels), out)
 
     def play(level: int) -> Plan:
@@ -188,15 +187,22 @@ def coordinate(stimuli: StimulusSet, name: str, probe: str) -> np.ndarray:
     return np.asarray(stimuli.coordinates[name])
 
 
-def _grid(stimuli: StimulusSet) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Return the levels, the frequencies, and per level the rows in order of frequency."""
-    level = coordinate(stimuli, "level_dbfs", "selectivity")
+def check_single(stimuli: StimulusSet, probe: str) -> None:
+    """Raise unless every stimulus is one partial and nothing else."""
+    if (np.diff(stimuli.first) != 1).any() or len(stimuli.contexts):
+        raise InputError(f"{probe}: takes single partials without context")
+
+
+def tone_grid(stimuli: StimulusSet, probe: str) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Return the levels, the frequencies, and per level the rows in order of frequency; or raise."""
+    check_single(stimuli, probe)
+    level = coordinate(stimuli, "level_dbfs", probe)
     frequency = stimuli.columns["frequency_hz"]
     levels = np.unique(level)
     order = [(rows := np.flatnonzero(level == one))[np.argsort(frequency[rows])] for one in levels]
     grid = frequency[order[0]]
     if (np.diff(grid) == 0).any() or any(not np.array_equal(frequency[rows], grid) for rows in order):
-        raise InputError("selectivity: every frequency must occur once at every level")
+        raise InputError(f"{probe}: every frequency must occur once at every level")
     return levels, grid, order
 
 

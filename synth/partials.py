@@ -46,9 +46,9 @@ class Snap:
         allowed = np.arange(1, (self.n_samples - 1) // 2 + 1)
         if self.coprime:
             allowed = allowed[np.gcd(allowed, self.n_samples) == 1]
-        above = np.searchsorted(allowed, wanted).clip(1, max(len(allowed) - 1, 1))
-        nearer = wanted - allowed[above - 1] <= allowed[above % len(allowed)] - wanted
-        return np.where(nearer, allowed[above - 1], allowed[above % len(allowed)])
+        place = np.searchsorted(allowed, wanted)
+        low, high = (allowed[p.clip(0, len(allowed) - 1)] for p in (place - 1, place))
+        return np.where(wanted - low <= high - wanted, low, high)
 
 
 def midi_to_hz(midi):
