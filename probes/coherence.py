@@ -154,7 +154,7 @@ def coherent_partials(
     stages: Sequence[str] | None = None,
     *,
     low_hz: float = 60.0,
-    high_hz: float = 10_000.0,
+    high_hz: float | None = None,
     per_octave: float = 8,
     level_dbfs: float | Sequence[float] = -20.0,
     n_samples: int | None = None,
@@ -170,7 +170,7 @@ def coherent_partials(
     encoder, stages, n_samples
         As in `coherence`.
     low_hz, high_hz, per_octave : float > 0
-        The grid.
+        The grid; its upper end is 10 kHz by default, or 0.45 of a lower sample rate.
     level_dbfs : float or sequence of float
         Levels, as in `tonotopy.synth.partials_at`.
 
@@ -191,11 +191,9 @@ def coherent_partials(
     58
     """
     window = coherence(encoder, stages, n_samples)
-    if not 0 < low_hz < high_hz < encoder.sample_rate / 2:
-        raise InputError(
-            f"grid {low_hz:g} to {high_hz:g} Hz: must lie below {encoder.sample_rate / 2:g} Hz, "
-            f"the Nyquist frequency of {encoder.name}, lowest first"
-        )
+    high_hz = _upper_end(encoder, low_hz, high_hz)
+    if not 0 < per_octave <= 1000:
+        raise InputError(f"per_octave {per_octave:g}: must lie above 0 and be at most 1000")
     bin_hz = encoder.sample_rate / window.n_samples
     octaves = math.log2(high_hz / low_hz)
     grid = np.unique(
@@ -239,7 +237,7 @@ def coherent_pairs(
     stages: Sequence[str] | None = None,
     *,
     low_hz: float = 100.0,
-    high_hz: float = 8_000.0,
+    high_hz: float | None = None,
     pairs: int = 12,
     ratio: float = 1.26,
     level_dbfs: float = -20.0,
@@ -251,7 +249,7 @@ def coherent_pairs(
     encoder, stages
         As in `coherence`.
     low_hz, high_hz : float > 0
-        Range of the pairs.
+        Range of the pairs; as in `coherent_partials`.
     pairs : int > 0
     ratio : float > 1
         Of the two frequencies, about: the nearest is taken that keeps all predicted bins apart at every
@@ -268,9 +266,14 @@ def coherent_pairs(
     --------
     >>> from tonotopy.encoders import load
     >>> coherent_pairs(load("control:rectifier"), pairs=2).columns["frequency_hz"].round()
-    array([ 100.,  124., 6349., 7999.])
+    array([ 100.,  124., 7935., 9996.])
     """
     window = coherence(encoder, stages)
+    high_hz = _upper_end(encoder, low_hz, high_hz)
+    if pairs < 1:
+        raise InputError(f"pairs {pairs}: must be at least 1")
+    if not 1 < ratio <= high_hz / low_hz:
+        raise InputError(f"ratio {ratio:g}: must lie above 1 and fit between {low_hz:g} and {high_hz:g} Hz")
     wanted = np.geomspace(low_hz, high_hz / ratio, pairs)
     bin_hz = encoder.sample_rate / window.n_samples
     amplitude = 10 ** (level_dbfs / 20)
@@ -281,6 +284,16 @@ def coherent_pairs(
         about = {"kind": "pair", "f0_hz": one * bin_hz, "upper_hz": other * bin_hz, "level_dbfs": level_dbfs}
         rows.append(Stimulus(tones, coordinates=about))
     return StimulusSet.of(rows)
+
+
+def _upper_end(encoder: Encoder, low_hz: float, high_hz: float | None) -> float:
+    high_hz = min(10_000.0, 0.45 * encoder.sample_rate) if high_hz is None else high_hz
+    if not 0 < low_hz < high_hz < encoder.sample_rate / 2:
+        raise InputError(
+            f"tones from {low_hz:g} to {high_hz:g} Hz: must lie below {encoder.sample_rate / 2:g} Hz, "
+            f"the Nyquist frequency of {encoder.name}, lowest first"
+        )
+    return high_hz
 
 
 def _companion(cycles: int, ratio: float, window: Coherence) -> int:

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from .statistics import RESAMPLES, permutation_p, quantile_interval
 
-STRATA = 8  # of distance in octaves, within which pairs are compared
+STRATA = 16  # of distance in octaves, within which pairs are compared
 FEWEST_PAIRS = 8  # that share a fold
 NEGLIGIBLE = 1e-6  # re a pattern's largest power
 
@@ -95,9 +95,9 @@ def collapse(
 
     Notes
     -----
-    Pairs are matched by stratification: within each of up to eight ranges of distance (in octaves), the
-    mean over pairs that do not share a fold is taken from the mean over those that do; ranges count by
-    the number of the latter. The interval resamples tones, the permutation test deals the folds anew to
+    Pairs are matched by stratification: within each of up to 16 ranges of distance (in octaves; together
+    they span the pairs that share a fold), the mean over pairs that do not share a fold is taken from the
+    mean over those that do; ranges count by the number of the latter. The interval resamples tones, the permutation test deals the folds anew to
     the tones; both keep the dependence of pairs that have a tone in common.
 
     The difference of means is taken rather than a rank statistic, which would make much of side lobes
@@ -122,8 +122,10 @@ def collapse(
     if n_sharing < FEWEST_PAIRS:
         return Collapse(n_sharing=n_sharing)
     octaves = np.abs(np.log2(frequency_hz[first] / frequency_hz[second]))
-    edges = np.quantile(octaves[sharing], np.linspace(0, 1, min(STRATA, n_sharing // 4) + 1)[1:-1])
-    stratum = np.searchsorted(edges, octaves)
+    edges = np.quantile(octaves[sharing], np.linspace(0, 1, min(STRATA, n_sharing // 4) + 1))
+    within = (octaves >= edges[0]) & (octaves <= edges[-1])
+    first, second, alike, sharing = first[within], second[within], alike[within], sharing[within]
+    stratum = np.searchsorted(edges[1:-1], octaves[within])
 
     generator = np.random.default_rng(seed)
     n = len(frequency_hz)
