@@ -206,3 +206,42 @@ def fold_plan(
     np.put_along_axis(group, order[:, 1:], np.cumsum(gap, axis=1), axis=1)
     below = frequency < sample_rate / (2 * hop[:, None])
     return FoldPlan(folds, (below * energy).sum(1) / energy.sum(), energy / (near * energy).sum(2), group)
+
+
+def one_channel_recovery(
+    frequency_hz: npt.ArrayLike, amplitude: npt.ArrayLike, frame_rate_hz: float, frames: int, snr_db: float
+) -> np.ndarray:
+    """Share of each partial that some successive frames of one ideal channel tell, R^2 [P].
+
+    The channel hears every frequency alike and keeps one sample a frame. Phases are independent and
+    uniform, and noise lies `snr_db` below the signal. What is recovered are the two quadratures of a
+    partial: ``R^2 = (a^2 / 4) (c' K^-1 c + s' K^-1 s)`` with c and s its cosine and sine at the frames
+    and ``K = sum over partials of (a^2 / 2) (c c' + s s')``, plus the noise's variance on the diagonal.
+    That is 1 for a partial that is alone, ``a^2 / sum a^2`` where several fold onto one another,
+    something between where folds lie within a resolution, and no more than ``frames / 2`` partials
+    in all.
+
+    Parameters
+    ----------
+    frequency_hz, amplitude : float [P]
+    frame_rate_hz : float > 0
+    frames : int > 0
+    snr_db : float
+
+    Notes
+    -----
+    The linear least-squares estimate (Wiener filter): Kay, Fundamentals of Statistical Signal
+    Processing: Estimation Theory, 1993, section 12.5.
+
+    Examples
+    --------
+    >>> one_channel_recovery([10.0, 65.0, 30.0], [1.0, 3.0, 1.0], 75.0, 16, 60.0).round(2).tolist()
+    [0.1, 0.9, 1.0]
+    """
+    frequency, size = np.atleast_1d(frequency_hz).astype(float), np.atleast_1d(amplitude).astype(float)
+    turn = 2 * np.pi * fold(frequency, frame_rate_hz) / frame_rate_hz * np.arange(frames)[:, None]  # [F, P]
+    waves = np.concatenate([size * np.cos(turn), size * np.sin(turn)], axis=1)  # [F, 2 P]
+    power = np.square(size).sum() / 2
+    covariance = waves @ waves.T / 2 + power * 10 ** (-snr_db / 10) * np.eye(frames)
+    told = (waves * np.linalg.solve(covariance, waves)).sum(0) / 4
+    return told.reshape(2, -1).sum(0)

@@ -148,8 +148,9 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         "signal_kind": Variable(("signal",), "1", "kind of signal"),
         "n_partials": Variable(("signal",), "1", "partials of the signal"),
         "predicted": Variable(
-            ("stage", "signal"), "1", "predicted: mean share that is a partial's own where it lands"
+            ("stage", "signal"), "1", "predicted: mean R^2 of the partials in one ideal channel"
         ),
+        "clear": Variable(("stage", "signal"), "1", "mean share that is a partial's own where it lands"),
         "recovered": Variable(
             ("stage", "signal"), "1", "recovered: mean R^2 of the partials in an unseen draw"
         ),
@@ -160,6 +161,7 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         "correlation_low": Variable(("stage",), "1", "lower end of its 95 % interval over signals"),
         "correlation_high": Variable(("stage",), "1", "upper end of its 95 % interval over signals"),
         "correlation_p": Variable(("stage",), "1", "p of the correlation against shuffled predictions"),
+        "clear_correlation": Variable(("stage",), "1", "Spearman correlation of clear and recovered"),
         "density_correlation": Variable(
             ("stage",), "1", "Spearman correlation of -log(number of partials) and recovered"
         ),
@@ -206,5 +208,27 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         ),
         "nyquist_share": Variable(_SC, "1", "equivalent noise bandwidth / the stage's Nyquist frequency"),
         "even_bandwidth": Variable(("stage",), "Hz", "bandwidth of as many channels that share all evenly"),
+    },
+    "invertibility": {
+        **STAGE,
+        "turn": Variable(("turn",), "1", "frequency of the frames, in turns per frame (0.5 is Nyquist)"),
+        "method": Variable(("stage",), "1", "where the kernels are from: polyphase, jacobian or none"),
+        "note": Variable(("stage",), "1", "what keeps the values from being had, or is to be known of them"),
+        "smallest_singular_value": Variable(
+            ("stage",), "1", "smallest gain of the bank, over frequency and all of its hop's columns"
+        ),
+        "smallest_nonzero_singular_value": Variable(
+            ("stage",), "1", "smallest gain above the floor, over frequency"
+        ),
+        "largest_singular_value": Variable(("stage",), "1", "largest gain of the bank, over frequency"),
+        "condition_number": Variable(("stage",), "1", "largest / smallest gain; infinite if not invertible"),
+        "rank_share": Variable(("stage",), "1", "singular values above the floor / hop, mean over frequency"),
+        "channels_per_hop": Variable(("stage",), "1", "channels / hop: below 1 no bank is invertible"),
+        "kernel_length": Variable(("stage",), "samples", "samples that the kernels look back"),
+        "linearisation_error": Variable(
+            ("stage",), "1", "relative error of what the kernels foretell of noise at -60 dBFS"
+        ),
+        "smallest_by_turn": Variable(("stage", "turn"), "1", "smallest gain at a frequency"),
+        "largest_by_turn": Variable(("stage", "turn"), "1", "largest gain at a frequency"),
     },
 }
