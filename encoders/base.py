@@ -73,7 +73,8 @@ class Encoder(Protocol):
 
     Notes
     -----
-    An encoder may have `randomised`: seed -> the same architecture with random weights, the baseline.
+    An encoder may have `randomised`: seed -> the same architecture with random weights, the baseline;
+    and `differentiable`: stage -> a function that gradients flow through, as of `ModuleEncoder`.
     """
 
     # read-only here, so that an attribute, a property or a narrower type all meet the contract
@@ -95,8 +96,8 @@ class Encoder(Protocol):
     def kernels(self, stage: str) -> np.ndarray | None:
         """Return a "convolution" stage's closed form: float64 [C, receptive_field], in order of time.
 
-        ``activation[c, t] = sum_k kernels[c, k] x[t hop + latency - receptive_field + 1 + k] + bias``.
-        None for every other kind.
+        ``activation[c, t] = sum_k kernels[c, k] x[t hop + latency - receptive_field + 1 + k] + bias``:
+        frame t sees the samples up to ``t hop + latency``. None for every other kind.
         """
         ...
 
@@ -166,8 +167,27 @@ class ModuleEncoder:
 
     def hear(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         """Do what `run` does, unchecked; the stages come in the order they were heard."""
+        with torch.inference_mode():
+            return self._heard(waveforms, stages)
+
+    def differentiable(self, stage: str) -> Callable[[Tensor], Tensor]:
+        """Return the function [B, T] -> [B, C, F] that `run` evaluates at `stage`; gradients flow through it.
+
+        Examples
+        --------
+        >>> from tonotopy.encoders import wrap
+        >>> encoder = wrap(nn.Sequential(nn.Conv1d(1, 2, 4, stride=2), nn.ELU()), 8000, {"latent": "1"})
+        >>> waveform = torch.zeros(1, 8, requires_grad=True)
+        >>> encoder.differentiable("latent")(waveform).sum().backward()
+        >>> waveform.grad.shape
+        torch.Size([1, 8])
+        """
+        check_stages(self, [stage])
+        return lambda waveforms: self._heard(waveforms, [stage])[stage]
+
+    def _heard(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         heard: dict[str, Tensor] = {}
-        with torch.inference_mode(), self._listening(stages, heard), suppress(_Deepest):
+        with self._listening(stages, heard), suppress(_Deepest):
             self.module(self._prepare(waveforms.to(self.device, torch.float32)))
         silent = [stage for stage in stages if stage not in heard]
         if silent:

@@ -104,9 +104,8 @@ class EncodecEncoder(ModuleEncoder):
         model: Any = self.module
         return 1e-8 + waveforms.square().mean(dim=1).sqrt() if model.codec.normalize else None
 
-    def run(self, waveforms: Tensor, stages: Any) -> dict[str, Tensor]:
-        """Listen at `stages`; see `Encoder.run`."""
-        heard = super().run(waveforms, stages)
+    def _heard(self, waveforms: Tensor, stages: Any) -> dict[str, Tensor]:
+        heard = super()._heard(waveforms, stages)
         scale = self.scale(waveforms)
         if "first_layer" in heard and scale is not None:
             model: Any = self.module
