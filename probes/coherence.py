@@ -21,7 +21,7 @@ FEWEST_FRAMES = (
 )
 FEWER_FRAMES = (53, 29, 17)  # where 101 would last too long
 LONGEST_SECONDS = 8.0
-RESOLUTION_HZ = 4.0  # frequencies of coherent tones are to lie no further apart
+RESOLUTION_HZ = 10.0  # frequencies of coherent tones are to lie no further apart
 PARTNERS = 24  # pairs of tones that share a fold, for each hop
 BELOW = 6  # tones below the lowest Nyquist frequency, where the grid has none
 
@@ -78,7 +78,7 @@ def coherence(
     """Find windows in which coherent tones keep their predicted output bins apart.
 
     By default a stage has a prime number of frames, at least 101 (17, 29 or 53 where those would last over
-    8 s), or a multiple of one. The window is no longer at shallow stages than bins every 4 Hz take.
+    8 s), or a multiple of one. The window is no longer at shallow stages than bins every 10 Hz take.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def coherence(
     >>> from tonotopy.encoders import load
     >>> window = coherence(load("control:decimator"))
     >>> window.n_samples, window.frames
-    (6464, {'first_layer': 101})
+    (3232, {'first_layer': 101})
     """
     hops = {name: encoder.stages[name].hop for name in chosen_stages(encoder, stages)}
     for name, hop in hops.items():
@@ -188,7 +188,7 @@ def coherent_partials(
     --------
     >>> from tonotopy.encoders import load
     >>> len(coherent_partials(load("control:decimator"), per_octave=4))
-    58
+    55
     """
     window = coherence(encoder, stages, n_samples)
     high_hz = _upper_end(encoder, low_hz, high_hz)
@@ -266,7 +266,7 @@ def coherent_pairs(
     --------
     >>> from tonotopy.encoders import load
     >>> coherent_pairs(load("control:rectifier"), pairs=2).columns["frequency_hz"].round()
-    array([ 100.,  124., 7935., 9996.])
+    array([ 100.,  129., 7934., 9994.])
     """
     window = coherence(encoder, stages)
     high_hz = _upper_end(encoder, low_hz, high_hz)

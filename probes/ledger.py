@@ -16,7 +16,7 @@ from .folding import components, predicted_lines
 from .progress import Progress
 from .respond import Plan, respond
 
-FLOOR_DB = -80.0  # re the strongest activation of the stage while the tone plays
+FLOOR_DB = -80.0  # re the stage's strongest channel, its activation in silence added to its response
 SETTLED = 5e-4  # relative change that counts as steady: what has not settled would be booked as "rest"
 
 
@@ -72,8 +72,8 @@ class Books:
             return {"change_probability": (activations[:, 0] != silence).float().mean(-1)}
         power = _spectrum(activations[:, 0].float() - silence.float())  # [b, C, bins]
         total = power.sum(-1, keepdim=True)  # [b, C, 1]
-        loudest = activations.float().square().mean(-1).amax((1, 2))[:, None, None]
-        heard = total > 10 ** (FLOOR_DB / 10) * loudest
+        strongest = (total[..., 0] + silence.float().square().mean(-1)).amax(-1)[:, None, None]
+        heard = total > 10 ** (FLOOR_DB / 10) * strongest
         bins = torch.from_numpy(self.bins[rows]).to(power.device)[:, None].expand(-1, power.shape[1], -1)
         counted = torch.from_numpy(~self._coincident[rows]).to(power.device)[:, None]  # [b, 1, lines]
         lines = power.gather(-1, bins) * counted
@@ -85,6 +85,7 @@ class Books:
             "share": torch.where(heard, share, 0.0),
             "heard": heard[..., 0],
             "response": total[..., 0].sqrt() / rms[:, None],
+            "bank": power.sum(1),
             "power": power,
         }
 
@@ -95,7 +96,7 @@ class Books:
             return
         self.share[rows] = np.where(values["heard"][..., None], values["share"], np.nan)
         self.response[rows] = values["response"]
-        self.bank[rows] = values["power"].sum(1, dtype=np.float64)
+        self.bank[rows] = values["bank"]
         self.patterns.add(values["power"])
 
     @property
@@ -149,6 +150,7 @@ def hear(
 def _spectrum(deviation: Tensor) -> Tensor:
     """Mean square per output bin, one-sided: float32 [..., F] -> [..., F // 2 + 1]."""
     n_frames = deviation.shape[-1]
-    power = torch.view_as_real(torch.fft.rfft(deviation, norm="forward")).square().sum(-1)
+    spectrum = torch.fft.rfft(deviation, norm="forward")
+    power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
     power[..., 1 : (n_frames + 1) // 2] *= 2
     return power

@@ -15,22 +15,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-import xarray as xr
 import zarr
 
 from ..encoders.base import Encoder
 from ..encoders.registry import load
-from ..synth.chords import chords
 from ..synth.errors import InputError
-from ..synth.partials import partials
-from ..synth.pitches import Timbre, pitches
 from ..synth.stimuli import StimulusSet
-from .pitch_chord import chord_tuning, pitch_tuning
+from .battery import Settings, measures, played
+from .coherence import coherence
 from .progress import Progress
 from .schema import SCHEMA_VERSION, stimuli_dataset, subject_attributes
-from .selectivity import chosen_stages, selectivity
+from .selectivity import chosen_stages
 from .store import ZARR_FORMAT, fresh
 
 CONTROLS = (
@@ -41,40 +37,7 @@ CONTROLS = (
     "control:texture",
     "control:rectifier",
 )
-PITCH_TIMBRES = ("saw", "square", "dull", "missing")
-CHORD_TIMBRE = Timbre(4, -6.02, name="four partials")  # few, since phases must outnumber them twice
-CHORD_QUALITIES = ("major", "minor", "diminished", "augmented", "sus4", "dominant7", "major7", "minor7")
 VERSIONED = ("tonotopy", "torch", "numpy", "scipy", "numba", "librosa", "encodec", "xarray", "zarr")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run plays and what it puts beside the encoders.
-
-    Parameters
-    ----------
-    stages : tuple of str or None
-        Stages of the encoders and their baselines; None for the canonical ones.
-    baselines : int >= 0
-        Random initialisations of each encoder's architecture (none of what has no weights to draw).
-    controls : bool
-        Whether the controls are heard too.
-    seed : int >= 0
-        First seed; baselines count on from it.
-    refine : bool
-        Whether partials are added where the bandwidth columns need a finer grid.
-    low_hz, high_hz, per_octave : float
-        The grid of partials.
-    """
-
-    stages: tuple[str, ...] | None = None
-    baselines: int = 3
-    controls: bool = True
-    seed: int = 0
-    refine: bool = True
-    low_hz: float = 60.0
-    high_hz: float = 10_000.0
-    per_octave: float = 24
 
 
 @dataclass(frozen=True)
@@ -123,9 +86,6 @@ def probe(
     out = fresh(out)
     if not encoders:
         raise InputError("encoders: none given")
-    for name, value in (("seed", settings.seed), ("baselines", settings.baselines)):
-        if value < 0:
-            raise InputError(f"{name} {value}: must not be negative")
     stimuli = played(settings)
     heard = [
         (e if not isinstance(e, str) else load(e, weights=weights, seed=settings.seed)) for e in encoders
@@ -137,7 +97,9 @@ def probe(
     for subject in subjects_to_hear(heard, twins, settings):
         about = subject_attributes(subject.encoder, subject.role, subject.of)
         _set_attributes(work.store / subject.node, about)
-        for name, measure in _measures(subject, stimuli, settings, work.store, progress).items():
+        where = work.store / subject.node
+        asked = measures(subject.encoder, subject.stages, stimuli, settings, where, progress)
+        for name, measure in asked.items():
             work.do(f"{subject.node}/{name}", measure)
     zarr.consolidate_metadata(str(work.store), zarr_format=ZARR_FORMAT)
     os.replace(work.store, out)
@@ -156,6 +118,8 @@ def _check(
         if node == "stimuli":
             raise InputError("encoder 'stimuli': the name is taken in every run; give it another")
         chosen_stages(encoder, settings.stages)
+        if "aliasing" in settings.probes:
+            coherence(encoder, settings.stages)
         if settings.baselines and twin is None and encoder.weights.source != "none":
             raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
         if settings.high_hz >= encoder.sample_rate / 2:
@@ -163,15 +127,6 @@ def _check(
                 f"high_hz {settings.high_hz:g}: must lie below {encoder.sample_rate / 2:g} Hz, "
                 f"the Nyquist frequency of {encoder.name}"
             )
-
-
-def played(settings: Settings) -> dict[str, StimulusSet]:
-    """Return what a run plays, by kind: partials, pitches, chords."""
-    return {
-        "partials": partials(settings.low_hz, settings.high_hz, per_octave=settings.per_octave),
-        "pitches": pitches(midi=range(36, 97, 2), timbres=PITCH_TIMBRES),
-        "chords": chords(range(48, 60), qualities=CHORD_QUALITIES, inversions=(0, 1, 2), timbre=CHORD_TIMBRE),
-    }
 
 
 def subjects_to_hear(
@@ -214,45 +169,6 @@ def _others(encoder: Encoder, twin: Callable[[int], Encoder], settings: Settings
             yield baseline
         elif seed > settings.seed + settings.baselines + 1:
             raise InputError(f"encoder {encoder.name!r}: its random baseline does not depend on the seed")
-
-
-def _measures(
-    subject: Subject,
-    stimuli: dict[str, StimulusSet],
-    settings: Settings,
-    store: Path,
-    progress: Progress | None,
-) -> dict[str, Callable[[], object]]:
-    """Return what is asked of a subject: group name -> the call that measures and keeps it."""
-    encoder, stages = subject.encoder, subject.stages
-    where = store / subject.node
-
-    def keep(name: str, result: xr.Dataset) -> None:
-        result.to_zarr(str(where / name), mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
-
-    def playable(kind: str) -> StimulusSet:
-        """Without the partials above Nyquist, and without the f0 that then lack a timbre or a quality."""
-        kept = stimuli[kind].below_nyquist(encoder.sample_rate, above_nyquist="drop")
-        f0 = kept.coordinates["f0_hz"]
-        values, counts = np.unique(f0, return_counts=True)
-        return kept[np.flatnonzero(np.isin(f0, values[counts == counts.max()]))]
-
-    return {
-        "selectivity": lambda: selectivity(
-            encoder,
-            stimuli["partials"],
-            stages,
-            refine=settings.refine,
-            out=where / "selectivity",
-            progress=progress,
-        ),
-        "pitch_tuning": lambda: keep(
-            "pitch_tuning", pitch_tuning(encoder, playable("pitches"), stages, progress=progress)
-        ),
-        "chord_tuning": lambda: keep(
-            "chord_tuning", chord_tuning(encoder, playable("chords"), stages, progress=progress)
-        ),
-    }
 
 
 class _Work:

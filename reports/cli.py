@@ -148,6 +148,13 @@ def probe(
         int, typer.Option(min=0, help="Randomly initialised networks beside each encoder.")
     ] = 3,
     controls: Annotated[bool, typer.Option(help="Hear the controls too.")] = True,
+    probes: Annotated[
+        str,
+        typer.Option(help="What to ask, apart by commas: selectivity, aliasing, tiling; all if left out."),
+    ] = "",
+    recordings: Annotated[
+        Path | None, typer.Option(help="Folder of recordings to try representability on as well.")
+    ] = None,
     seed: Seed = 0,
     refine: Annotated[bool, typer.Option(help="Add the partials that resolve bandwidths.")] = True,
     low_hz: Annotated[float, typer.Option(help="Lowest partial.")] = 60.0,
@@ -156,9 +163,11 @@ def probe(
 ) -> None:
     """Play partials, pitches and chords to encoders, beside random baselines and controls.
 
-    Interrupted, the same command goes on where it stopped. Example:
+    Interrupted, the same command goes on where it stopped. Examples:
 
         tonotopy probe samplecnn_tiny encodec_24khz --out run.zarr
+
+        tonotopy probe samplecnn_tiny --probes aliasing,tiling --out folds.zarr
     """
     from ..probes.progress import Progress
     from ..probes.run import Settings
@@ -173,6 +182,8 @@ def probe(
         low_hz=low_hz,
         high_hz=high_hz,
         per_octave=per_octave,
+        probes=_names(probes) or Settings.probes,
+        recordings=None if recordings is None else str(recordings),
     )
     path = run_probe(names, out, settings, weights=weights, progress=Progress())
     print(f"{path}\nread it:  tonotopy report {path} --out report.html")

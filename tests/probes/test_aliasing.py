@@ -281,7 +281,7 @@ def test_repeat_runs_and_tile_sizes_agree():
 
 def test_tones_that_do_not_fit_are_refused():
     encoder = load("control:decimator")
-    with pytest.raises(InputError, match="has no whole number of cycles in the window of 6464 samples"):
+    with pytest.raises(InputError, match="has no whole number of cycles in the window of 3232 samples"):
         aliasing(encoder, partials(100, 1000, per_octave=3))
     with pytest.raises(InputError, match=r"n_samples 1000: the hop of stage 'first_layer', 320 samples"):
         aliasing(encoder, n_samples=1000)

@@ -109,6 +109,6 @@ def test_bad_input_is_one_clear_line(ask, said):
 def test_a_tone_between_bins_is_refused_and_the_nearest_named():
     window = coherence(load("control:decimator"))
     with pytest.raises(
-        InputError, match=r"frequency 440 Hz: has no whole number .* nearest that has is 441\.83"
+        InputError, match=r"frequency 440 Hz: has no whole number .* nearest that has is 438\.11"
     ):
         window.cycles(partials_at([440.0]), "first_layer")
