@@ -97,8 +97,9 @@ def collapse(
     -----
     Pairs are matched by stratification: within each of up to 16 ranges of distance (in octaves; together
     they span the pairs that share a fold), the mean over pairs that do not share a fold is taken from the
-    mean over those that do; ranges count by the number of the latter. The interval resamples tones, the permutation test deals the folds anew to
-    the tones; both keep the dependence of pairs that have a tone in common.
+    mean over those that do; ranges count by the number of the latter. The interval resamples tones, the
+    permutation test deals the folds anew to the tones; both keep the dependence of pairs that have a tone
+    in common.
 
     The difference of means is taken rather than a rank statistic, which would make much of side lobes
     at -80 dB.
