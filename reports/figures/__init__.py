@@ -1,23 +1,33 @@
 """Figures: one module per figure, each from xarray to an `Illustration`."""
 
+from .alias_map import alias_map
 from .bandwidth import bandwidth_by_frequency
 from .best_frequency import best_frequency_by_rank
 from .chord_tuning import chord_shares
 from .codes import code_changes
+from .collapse import collapse_by_stage, confusion_map
 from .drawing import Illustration
+from .ledger import ledger, ledger_by_level
 from .pitch_tuning import pitch_map, pitch_shares
+from .rejection import rejection
 from .tonotopic_map import control_maps, tonotopic_map
 from .tuning_curves import tuning_curves
 
 __all__ = [
     "Illustration",
+    "alias_map",
     "bandwidth_by_frequency",
     "best_frequency_by_rank",
     "chord_shares",
     "code_changes",
+    "collapse_by_stage",
+    "confusion_map",
     "control_maps",
+    "ledger",
+    "ledger_by_level",
     "pitch_map",
     "pitch_shares",
+    "rejection",
     "tonotopic_map",
     "tuning_curves",
 ]

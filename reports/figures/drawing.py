@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 STYLE = Path(__file__).parent.parent / "style.mplstyle"
+LEVEL_DBFS = -20.0  # of what figures show where several levels were played
 LABEL_SIZE = 9.5  # of labels that several panels share
 WIDTH_IN = 5.2  # narrow on purpose: 9 pt at this width is still legible on a phone
 TICKS_HZ = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000]
@@ -63,10 +64,16 @@ def canvas(height_in: float, title: str) -> Iterator[Figure]:
 
 
 def at_stage(probe: xr.Dataset, stage: str) -> xr.Dataset:
-    """Return one stage of a probe without padding channels; of several levels the loudest."""
-    one = probe.sel(stage=stage)
-    one = one.isel(channel=slice(0, int(one["n_channels"])))
-    return one.isel(level=-1) if "level" in one.dims else one
+    """Return one stage of a probe without padding channels, at the level that `at_level` chooses."""
+    one = at_level(probe).sel(stage=stage)
+    return one.isel(channel=slice(0, int(one["n_channels"]))) if "channel" in one.dims else one
+
+
+def at_level(probe: xr.Dataset) -> xr.Dataset:
+    """Return a probe at one level: of several the nearest to -20 dBFS, at which the other probes play."""
+    if "level" not in probe.dims:
+        return probe
+    return probe.isel(level=int(np.abs(probe["level_dbfs"].values - LEVEL_DBFS).argmin()))
 
 
 def stages_with(probe: xr.Dataset, variable: str) -> list[str]:
@@ -138,6 +145,31 @@ def level_db(response: np.ndarray, floor_db: float) -> np.ndarray:
     peak = np.nanmax(response, axis=-1, keepdims=True)
     share = response / np.where(peak > 0, peak, np.nan)
     return 20 * np.log10(np.maximum(share, 10 ** (floor_db / 20)))
+
+
+def among_seeds(values: Sequence[float], places: int = 2) -> str:
+    """Write the range of what random networks give, nothing without any.
+
+    Examples
+    --------
+    >>> among_seeds([0.1, 0.3, float("nan")]), among_seeds([])
+    (' (random 0.10 to 0.30)', '')
+    """
+    finite = [v for v in values if np.isfinite(v)]
+    if not finite:
+        return ""
+    low, high = f"{min(finite):.{places}f}", f"{max(finite):.{places}f}"
+    return f" (random {low if low == high else f'{low} to {high}'})"
+
+
+def one_legend(figure: Figure, columns: int = 2) -> None:
+    """Put one legend for all panels below them; what several panels name stands there once."""
+    known = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            known.setdefault(label, handle)
+    if known:
+        figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=columns)
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -104,12 +104,12 @@ def test_a_codes_stage_with_one_codebook_is_visible(run):
     assert len(np.unique(pixels, axis=0)) > 100
 
 
-def test_several_levels_show_the_loudest(run):
+def test_several_levels_show_the_one_at_which_other_probes_play(run):
     tuning = found(encoders_of(run)[0])
     swept = (
         tuning.drop_vars("level_dbfs")
-        .expand_dims(level=2, axis=-1)
-        .assign_coords(level_dbfs=("level", [-40, -20]))
+        .expand_dims(level=3, axis=-1)
+        .assign_coords(level_dbfs=("level", [-40, -20, 0]))
     )
     kept = ["n_channels", "kind", "nyquist_hz", "receptive_field"]
     swept = swept.assign_coords({name: tuning[name] for name in kept}).assign_coords(
