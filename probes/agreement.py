@@ -8,7 +8,7 @@ import numpy as np
 
 from .statistics import RESAMPLES, permutation_p, quantile_interval
 
-FLAT = 0.02  # items within this of one another have no order worth predicting
+FLAT = 0.02  # items within this of one another have no order to predict
 FEWEST_ITEMS = 4
 FEWEST_ALIKE = 3
 
@@ -57,14 +57,15 @@ def agreement(predicted: np.ndarray, measured: np.ndarray, parts: np.ndarray, se
     >>> agreement(np.array([0.1, 0.5, 0.9, 1.0]), np.array([0.2, 0.4, 0.7, 0.9]), np.ones(4)).correlation
     1.0
     >>> agreement(np.array([0.1, 0.5, 0.9, 1.0]), np.ones(4), np.ones(4)).remark
-    'all measured alike (from 1.000 to 1.000): there is no order to predict'
+    'measured alike (half of them from 1.000 to 1.000): there is no order to predict'
     """
     if len(predicted) < FEWEST_ITEMS:
         return Agreement(remark=f"{len(predicted)} items are too few to correlate")
     for name, values in (("measured", measured), ("predicted", predicted)):
-        if np.ptp(values) < FLAT:
-            span = f"from {values.min():.3f} to {values.max():.3f}"
-            return Agreement(remark=f"all {name} alike ({span}): there is no order to predict")
+        low, high = np.quantile(values, [0.25, 0.75])
+        if high - low < FLAT:  # ranks would make much of what is no difference
+            span = f"half of them from {low:.3f} to {high:.3f}"
+            return Agreement(remark=f"{name} alike ({span}): there is no order to predict")
     generator = np.random.default_rng(seed)
     observed = float(rank_correlation(predicted, measured))
     some = generator.integers(len(predicted), size=(RESAMPLES, len(predicted)))

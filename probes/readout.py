@@ -104,7 +104,8 @@ def ridge(
     mean = targets[fit].mean(0)
     eigenvalues, vectors = np.linalg.eigh(within)
     scale = max(eigenvalues.mean(), np.finfo(float).tiny)
-    rotated = vectors.T @ (targets[fit] - mean)
+    rounding = eigenvalues <= len(within) * np.finfo(float).eps * eigenvalues.max()  # no direction at all
+    rotated = np.where(rounding[:, None], 0.0, vectors.T @ (targets[fit] - mean))
     towards = across @ vectors
     return np.stack(
         [mean + towards @ (rotated / (eigenvalues.clip(0) + p * scale)[:, None]) for p in penalties]

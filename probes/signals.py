@@ -20,7 +20,7 @@ HIGHEST = 0.45  # of the sample rate
 RECORDING_SECONDS = 12.0
 MAX_RECORDINGS = 6
 MAX_PEAKS = 16
-PEAK_FLOOR_DB = -50.0
+PEAK_FLOOR_DB = -30.0
 DEMODULATION_SECONDS = 0.05  # a Hann window of this length tells partials 40 Hz apart
 
 
@@ -146,7 +146,7 @@ def spectral_peaks(waveforms: np.ndarray, sample_rate: float) -> tuple[np.ndarra
     Returns
     -------
     frequency_hz, amplitude : float64 [P]
-        The at most 16 highest peaks, at least 40 Hz apart, within 50 dB of the highest, from 50 Hz to
+        The at most 16 highest peaks, at least 40 Hz apart, within 30 dB of the highest, from 50 Hz to
         0.45 of the sample rate; of Hann windows of 0.1 s. The frequency is that of the bin.
 
     Examples
