@@ -107,29 +107,38 @@ def spacing_distance(best_hz: np.ndarray, low_hz: float, high_hz: float, spacing
     return float(max(((rank + 1) / len(place) - place).max(), (place - rank / len(place)).max()))
 
 
-def neighbour_overlap(response: np.ndarray, best_hz: np.ndarray) -> float:
-    """Mean overlap of channels that follow one another in best frequency; NaN for a single channel.
+def in_order(best_hz: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """Return the channels in order of best frequency, those at one edge of the grid by their mean frequency.
 
     Parameters
     ----------
-    response : float [C, n]
-        Not negative, without phase.
     best_hz : float [C]
-
-    Returns
-    -------
-    overlap : float
-        Mean cosine of neighbours' responses. It bounds |G_ij|, by Cauchy-Schwarz at every frequency: a
-        sine and a cosine overlap wholly and are orthogonal all the same.
+    response : float [C, n]
+        Not negative, at evenly spaced frequencies.
 
     Examples
     --------
-    >>> neighbour_overlap(np.array([[1.0, 0.0], [3.0, 4.0]]), np.array([100.0, 200.0]))
+    >>> in_order(np.array([200.0, 100.0, 100.0]), np.array([[0.0, 1.0], [1.0, 0.5], [1.0, 0.0]]))
+    array([2, 1, 0])
+    """
+    power = response**2
+    mean = power @ np.arange(response.shape[1]) / power.sum(1)
+    return np.lexsort((mean, best_hz))
+
+
+def neighbour_overlap(response: np.ndarray) -> float:
+    """Mean cosine of responses [C, n] that follow one another; NaN for a single channel.
+
+    For responses without phase (magnitudes) it bounds |G_ij|, by Cauchy-Schwarz at every frequency: a sine
+    and a cosine overlap wholly and are orthogonal all the same.
+
+    Examples
+    --------
+    >>> neighbour_overlap(np.array([[1.0, 0.0], [3.0, 4.0]]))
     0.6
     """
-    size = response[np.argsort(best_hz, kind="stable")]
-    size = size / np.linalg.norm(size, axis=1, keepdims=True)
-    return float((size[1:] * size[:-1]).sum(1).mean()) if len(size) > 1 else np.nan
+    unit = response / np.linalg.norm(response, axis=1, keepdims=True)
+    return float((unit[1:] * unit[:-1]).sum(1).mean()) if len(unit) > 1 else np.nan
 
 
 def peaks(frequency_hz: np.ndarray, response: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

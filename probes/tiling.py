@@ -19,6 +19,7 @@ from .bank import (
     coverage_columns,
     effective_rank,
     gram_matrix,
+    in_order,
     neighbour_overlap,
     peaks,
     spacing_distance,
@@ -31,7 +32,7 @@ from .selectivity import chosen_stages, coordinate, resolving_length, run_attrib
 from .tuning import noise_bandwidth_floor
 from .variables import SCHEMA
 
-FEWEST_BINS, MOST_BINS = 256, 2048  # of the default grid: half as many tones
+FEWEST_BINS, MOST_BINS = 1024, 2048  # of the default grid: half as many tones
 GRAM_CHANNELS = 256  # of a stage, kept in the result: a quarter of a megabyte
 UNEVEN = 1e-6  # of the step between frequencies
 FLOAT_NOISE = 1e-6  # of a float32 activation, re what it is about in silence
@@ -114,7 +115,7 @@ def tiling(
     >>> from tonotopy.encoders import load
     >>> banks = tiling(load("filterbank:stft", sample_rate=2_000))
     >>> float(banks.spacing_distance.sel(stage="first_layer", spacing="linear").round(2))
-    0.02
+    0.01
     """
     stages = chosen_stages(encoder, stages)
     stimuli = tiling_partials(encoder, stages) if stimuli is None else stimuli
@@ -142,11 +143,11 @@ def tiling(
 def tiling_partials(
     encoder: Encoder, stages: Sequence[str] | None = None, level_dbfs: float = -20.0
 ) -> StimulusSet:
-    """Build the partials that `tiling` plays by default: ``(i + 1/2) fs / N``, from 0 to ``fs/2``.
+    """Build the partials that `tiling` plays by default: ``(i + 1/2) fs / N``, evenly from 0 to ``fs/2``.
 
-    N is twice the longest bounded receptive field among `stages` (of the encoder, for unbounded ones):
-    enough to find the peaks of its responses. It is at least 256 and at most 2048; the Gram matrix of
-    linear kernels is exact where N is no less than their length (`bank.gram_matrix`).
+    N is even and no less than the longest bounded receptive field among `stages` (of the encoder, for those
+    without bounds), which makes inner products exact (see `tiling`); and twice that of linear stages, whose
+    gains it determines wholly. It is at least 1024 and at most 2048.
 
     Parameters
     ----------
@@ -154,6 +155,7 @@ def tiling_partials(
     stages : sequence of str, optional
         The canonical ones the encoder has, by default.
     level_dbfs : float
+        As in `tonotopy.synth.partials`.
 
     Returns
     -------
@@ -166,8 +168,8 @@ def tiling_partials(
     array([ 5.859375, 17.578125])
     """
     heard = [encoder.stages[s] for s in chosen_stages(encoder, stages)]
-    longest = max((resolving_length(encoder, s) for s in heard if s.kind != "codes"), default=1)
-    tones = int(np.clip(longest, FEWEST_BINS // 2, MOST_BINS // 2))
+    lengths = [resolving_length(encoder, s) * (2 if s.kind == "convolution" else 1) for s in heard]
+    tones = (min(max(FEWEST_BINS, *lengths), MOST_BINS) + 1) // 2
     return partials_at((np.arange(tones) + 0.5) * encoder.sample_rate / (2 * tones), level_dbfs=level_dbfs)
 
 
@@ -247,6 +249,7 @@ def _columns(heard: _Heard, sample_rate: int, frequency: np.ndarray) -> dict[str
     gain = np.sqrt(2 * heard.power[live])  # [J, n]
     gram = gram_matrix(heard.products[np.ix_(live, live)])
     best, height = peaks(frequency, gain)
+    order = in_order(best, gain)
     bandwidth = (gain**2).sum(1) * (frequency[1] - frequency[0]) / height**2
     per_channel = {
         "best_frequency": best,
@@ -261,7 +264,7 @@ def _columns(heard: _Heard, sample_rate: int, frequency: np.ndarray) -> dict[str
         "mutual_coherence": largest,
         "mean_coherence": mean,
         "effective_rank": rank,
-        "neighbour_overlap": neighbour_overlap(gain, best),
+        "neighbour_overlap": neighbour_overlap(gain[order]),
         "even_bandwidth": sample_rate / 2 / len(live),
         **coverage_columns(gain),
     }
@@ -273,7 +276,6 @@ def _columns(heard: _Heard, sample_rate: int, frequency: np.ndarray) -> dict[str
         column = np.full(stage.channels, np.nan)
         column[live] = values
         out[name] = column
-    order = np.argsort(best, kind="stable")
     kept = order[np.linspace(0, len(live) - 1, min(len(live), GRAM_CHANNELS)).round().astype(int)]
     ends = frequency[0], frequency[-1]
     return out | {
