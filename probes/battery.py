@@ -20,8 +20,9 @@ from .coherence import coherent_partials
 from .invertibility import invertibility
 from .pitch_chord import chord_tuning, pitch_tuning
 from .progress import Progress
-from .representability import representability, representability_signals
+from .representability import representability
 from .selectivity import selectivity
+from .signals import representability_signals
 from .store import ZARR_FORMAT
 from .tiling import tiling
 

@@ -27,6 +27,7 @@ from .coherence import coherence
 from .progress import Progress
 from .schema import SCHEMA_VERSION, stimuli_dataset, subject_attributes
 from .selectivity import chosen_stages
+from .signals import representability_signals
 from .store import ZARR_FORMAT, fresh
 
 CONTROLS = (
@@ -120,6 +121,7 @@ def _check(
         chosen_stages(encoder, settings.stages)
         if "aliasing" in settings.probes:
             coherence(encoder, settings.stages)
+            representability_signals(encoder.sample_rate, settings.recordings, settings.seed)
         if settings.baselines and twin is None and encoder.weights.source != "none":
             raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
         if settings.high_hz >= encoder.sample_rate / 2:

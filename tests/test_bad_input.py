@@ -71,6 +71,14 @@ def test_frequencies(refused, out, option, value, says):
     assert says in refused("probe", "samplecnn_tiny", "-o", out, option, value)
 
 
+def test_probes(refused, out, tmp_path):
+    message = refused("probe", "samplecnn_tiny", "-o", out, "--probes", "aliasing,folding")
+    assert "probe 'folding'; there are selectivity, aliasing, tiling" in message
+    nowhere = tmp_path / "nowhere"
+    message = refused("probe", "samplecnn_tiny", "-o", out, "--probes", "aliasing", "--recordings", nowhere)
+    assert "nowhere" in message
+
+
 @pytest.mark.parametrize("spec", ["partials:500-100:count=3", "pitches:midi=", "partials:100-200:count=0"])
 def test_empty_grids(refused, tmp_path, spec):
     refused("stimuli", spec, "-o", tmp_path / "sounds")

@@ -9,14 +9,23 @@ import xarray as xr
 from torch import nn
 
 from tonotopy.encoders import ModuleEncoder, load, wrap
-from tonotopy.probes import run
+from tonotopy.probes import battery, run
 from tonotopy.probes.activations import activations
 from tonotopy.probes.run import Settings, probe
 from tonotopy.probes.schema import SCHEMA, stimuli_from, subjects, validate
-from tonotopy.synth import partials, pitches
+from tonotopy.synth import chords, partials, pitches
 from tonotopy.synth.errors import InputError
 
-SMALL = Settings(baselines=1, controls=False, low_hz=100, high_hz=5000, per_octave=3, refine=False)
+SMALL = Settings(
+    baselines=1,
+    controls=False,
+    low_hz=100,
+    high_hz=5000,
+    per_octave=3,
+    refine=False,
+    probes=("selectivity",),
+)
+EVERY_PROBE = replace(SMALL, probes=tuple(battery.PROBES))
 
 
 @pytest.fixture
@@ -27,9 +36,11 @@ def few_stimuli(monkeypatch):
         whole = played(settings)
         return whole | {
             "pitches": pitches(midi=[60, 67], timbres=["saw", "square"]),
-            "chords": run.chords([48, 50], ["major", "minor"]),
+            "chords": chords([48, 50], ["major", "minor"]),
         }
 
+    sounds = battery.representability_signals
+    monkeypatch.setattr(battery, "representability_signals", lambda *given: sounds(*given)[::8])
     monkeypatch.setattr(run, "played", fewer)
 
 
@@ -49,7 +60,7 @@ def test_a_run_reopens_bit_equal_and_by_xarray_alone(wrapped, tmp_path, few_stim
     tree = xr.open_datatree(out)
     validate(tree)
     again = xr.open_datatree(out)
-    direct = run.selectivity(wrapped, run.played(SMALL)["partials"], refine=False)
+    direct = battery.selectivity(wrapped, run.played(SMALL)["partials"], refine=False)
     stored = tree["mine/selectivity"].to_dataset().load()
     for name, values in direct.variables.items():
         if values.dtype.kind == "f" and name != "response":
@@ -60,7 +71,7 @@ def test_a_run_reopens_bit_equal_and_by_xarray_alone(wrapped, tmp_path, few_stim
 
 
 def test_every_variable_has_units_and_a_name(wrapped, tmp_path, few_stimuli):
-    tree = xr.open_datatree(probe([wrapped], tmp_path / "run.zarr", SMALL))
+    tree = xr.open_datatree(probe([wrapped], tmp_path / "run.zarr", EVERY_PROBE))
     seen = 0
     for node in tree.subtree:
         for variable in node.variables.values():
@@ -72,9 +83,7 @@ def test_every_variable_has_units_and_a_name(wrapped, tmp_path, few_stimuli):
 
 def test_subjects_are_encoder_baselines_and_controls(wrapped, tmp_path, few_stimuli):
     tree = xr.open_datatree(
-        probe(
-            [wrapped], tmp_path / "run.zarr", Settings(**(vars(SMALL) | {"controls": True, "baselines": 2}))
-        )
+        probe([wrapped], tmp_path / "run.zarr", replace(EVERY_PROBE, controls=True, baselines=2))
     )
     assert list(subjects(tree, "encoder")) == ["mine"]
     assert list(subjects(tree, "baseline")) == ["mine.random0", "mine.random1"]
@@ -95,7 +104,7 @@ def test_the_specification_is_stored_whole(wrapped, tmp_path, few_stimuli):
 
 def test_interrupted_work_goes_on(wrapped, tmp_path, few_stimuli, monkeypatch):
     out, calls = tmp_path / "run.zarr", []
-    measure = run.pitch_tuning
+    measure = battery.pitch_tuning
 
     def breaks_once(*args, **kwargs):
         calls.append("pitch")
@@ -103,7 +112,7 @@ def test_interrupted_work_goes_on(wrapped, tmp_path, few_stimuli, monkeypatch):
             raise KeyboardInterrupt
         return measure(*args, **kwargs)
 
-    monkeypatch.setattr(run, "pitch_tuning", breaks_once)
+    monkeypatch.setattr(battery, "pitch_tuning", breaks_once)
     with pytest.raises(KeyboardInterrupt):
         probe([wrapped], out, SMALL)
     assert not out.exists()  # nothing half-written is taken for finished
@@ -114,7 +123,7 @@ def test_interrupted_work_goes_on(wrapped, tmp_path, few_stimuli, monkeypatch):
 
 
 def test_a_step_that_was_killed_while_writing_is_taken_again(wrapped, tmp_path, few_stimuli, monkeypatch):
-    out, measure = tmp_path / "run.zarr", run.selectivity
+    out, measure = tmp_path / "run.zarr", battery.selectivity
 
     def dies(encoder, stimuli, stages, *, out, **options):
         measure(encoder, stimuli, stages, out=out, **options)
@@ -122,7 +131,7 @@ def test_a_step_that_was_killed_while_writing_is_taken_again(wrapped, tmp_path, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "selectivity", dies)
+        patch.setattr(battery, "selectivity", dies)
         with pytest.raises(KeyboardInterrupt):
             probe([wrapped], out, SMALL)
     tree = xr.open_datatree(probe([wrapped], out, SMALL))
@@ -137,7 +146,7 @@ def test_other_settings_start_afresh(wrapped, tmp_path, few_stimuli, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "chord_tuning", breaks)
+        patch.setattr(battery, "chord_tuning", breaks)
         with pytest.raises(KeyboardInterrupt):
             probe([wrapped], out, SMALL)
     tree = xr.open_datatree(probe([wrapped], out, replace(SMALL, per_octave=4)))
@@ -163,12 +172,52 @@ def test_bad_requests_are_refused_before_anything_is_written(wrapped, tmp_path):
         ([wrapped], Settings(low_hz=-1), "low_hz -1: must be a positive"),
         ([wrapped, wrapped], SMALL, "'mine': given twice"),
         ([], SMALL, "encoders: none given"),
-        ([wrapped], replace(SMALL, seed=-1), "seed -1: must not be negative"),
         ([wrapped], replace(SMALL, stages=()), "no stage asked for"),
     ):
         with pytest.raises(InputError, match=message):
             probe(encoders, out, settings)
         assert not list(tmp_path.iterdir())
+
+
+def test_settings_that_cannot_be_are_refused():
+    with pytest.raises(InputError, match="seed -1: must not be negative"):
+        replace(SMALL, seed=-1)
+    with pytest.raises(InputError, match="probe 'alias'; there are selectivity, aliasing, tiling"):
+        replace(SMALL, probes=("tiling", "alias"))
+    with pytest.raises(InputError, match="probes: none asked for"):
+        replace(SMALL, probes=())
+
+
+def test_only_what_is_asked_for_is_measured_and_stored(wrapped, tmp_path):
+    out = probe([wrapped], tmp_path / "run.zarr", replace(SMALL, probes=("tiling",)))
+    tree = xr.open_datatree(out)
+    validate(tree)
+    assert set(tree["mine"].children) == {"tiling"}
+    assert not tree["stimuli"].children
+
+
+def test_a_run_measures_what_the_functions_do(wrapped, tmp_path, few_stimuli):
+    tree = xr.open_datatree(probe([wrapped], tmp_path / "run.zarr", replace(EVERY_PROBE, baselines=0)))
+    tones = battery.coherent_partials(
+        wrapped, low_hz=100, high_hz=5000, level_dbfs=battery.ALIASING_LEVELS_DBFS
+    )
+    direct = {
+        "aliasing": battery.aliasing(wrapped, tones),
+        "intermodulation": battery.intermodulation(wrapped),
+        "invertibility": battery.invertibility(wrapped),
+        "tiling": battery.tiling(wrapped),
+        "representability": battery.representability(
+            wrapped, battery.representability_signals(16_000, None, 0)
+        ),
+    }
+    for name, expected in direct.items():
+        stored = tree[f"mine/{name}"].to_dataset().load()
+        assert set(stored.variables) == set(expected.variables)
+        for variable, values in expected.variables.items():
+            if values.dtype.kind == "f":
+                np.testing.assert_allclose(stored[variable], values, rtol=1e-3, atol=1e-5, err_msg=f"{name}")
+            else:
+                assert (stored[variable].values == values.values).all(), (name, variable)
 
 
 def test_what_has_no_weights_has_no_baseline(tmp_path, few_stimuli):
@@ -231,7 +280,7 @@ def test_work_of_other_stages_is_not_taken_up(tmp_path, few_stimuli, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "chord_tuning", breaks)
+        patch.setattr(battery, "chord_tuning", breaks)
         with pytest.raises(KeyboardInterrupt):
             probe([wrap(small_net(), 16_000, {"latent": "2"}, name="mine")], out, SMALL)
     tree = xr.open_datatree(probe([wrap(small_net(), 16_000, {"first_layer": "0"}, name="mine")], out, SMALL))
