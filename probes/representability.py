@@ -60,7 +60,8 @@ def representability(
     are told apart by digits that no later layer could use. It is tested on draws that it has not seen;
     R^2 of both quadratures together, clipped at 0, mean over partials however loud. For a recording the
     partials are the peaks of its spectrum, draws are successive parts of it, and the quadratures those
-    of the recording demodulated there, re their RMS.
+    of the recording demodulated there, re their RMS; between the peaks it holds more than so many
+    windows can tell apart, so that even the STFT recovers only part.
 
     Parameters
     ----------

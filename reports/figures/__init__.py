@@ -6,10 +6,12 @@ from .best_frequency import best_frequency_by_rank
 from .chord_tuning import chord_shares
 from .codes import code_changes
 from .collapse import collapse_by_stage, confusion_map
+from .comparison import comparison
 from .drawing import Illustration
 from .ledger import ledger, ledger_by_level
 from .pitch_tuning import pitch_map, pitch_shares
 from .rejection import rejection
+from .representability import representability_scatter
 from .tonotopic_map import control_maps, tonotopic_map
 from .tuning_curves import tuning_curves
 
@@ -21,6 +23,7 @@ __all__ = [
     "chord_shares",
     "code_changes",
     "collapse_by_stage",
+    "comparison",
     "confusion_map",
     "control_maps",
     "ledger",
@@ -28,6 +31,7 @@ __all__ = [
     "pitch_map",
     "pitch_shares",
     "rejection",
+    "representability_scatter",
     "tonotopic_map",
     "tuning_curves",
 ]
