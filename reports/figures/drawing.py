@@ -158,7 +158,7 @@ def among_seeds(values: Sequence[float], places: int = 2) -> str:
     finite = [v for v in values if np.isfinite(v)]
     if not finite:
         return ""
-    low, high = f"{min(finite):.{places}f}", f"{max(finite):.{places}f}"
+    low, high = f"{min(finite):z.{places}f}", f"{max(finite):z.{places}f}"
     return f" (random {low if low == high else f'{low} to {high}'})"
 
 
