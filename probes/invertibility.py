@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -194,14 +195,27 @@ def _turns(gram: np.ndarray) -> np.ndarray:
 def _singular_values(gram: np.ndarray, turns: np.ndarray) -> np.ndarray:
     """Return the singular values that are not zero for want of channels or hop, descending: [n_turns, m]."""
     n_taps, m, _ = gram.shape
-    at_once = max(1, BLOCK_BYTES // (16 * m * m))
+    at_once = max(1, BLOCK_BYTES // (16 * (m * m + n_taps)))
     values = []
     for low in range(0, len(turns), at_once):
         turn = np.exp(2j * np.pi * np.outer(turns[low : low + at_once], np.arange(1, n_taps)))
         later = (turn @ gram[1:].reshape(n_taps - 1, m * m)).reshape(-1, m, m)
-        squares = np.linalg.eigvalsh(gram[0] + later + later.conj().swapaxes(1, 2))
+        matrices = torch.from_numpy(gram[0] + later + later.conj().swapaxes(1, 2))
+        with _one_thread():
+            squares = torch.linalg.eigvalsh(matrices).numpy()
         values.append(np.sqrt(np.maximum(squares[:, ::-1], 0.0)))
     return np.concatenate(values)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread inside: matrices this small are no faster with two, busy cores far slower."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _lowest(gram: np.ndarray, turns: np.ndarray, values: np.ndarray) -> float:
@@ -233,11 +247,11 @@ def _columns(kernels: np.ndarray, hop: int) -> dict[str, object]:
     values = np.where(values < floor, 0.0, values)
     every = values.shape[1] == hop
     smallest = least if every and least > floor else 0.0
-    above = values[values > 0]
+    above = np.append(values[values > 0], least if least > floor else [])
     kept = slice(None, None, (len(turns) - 1) // (TURNS - 1))
     return {
         "smallest_singular_value": smallest,
-        "smallest_nonzero_singular_value": max(least, 0.0) or above.min(initial=np.inf),
+        "smallest_nonzero_singular_value": above.min() if len(above) else np.nan,
         "largest_singular_value": largest,
         "condition_number": largest / smallest if smallest > 0 else np.inf,
         "rank_share": (values > 0).sum(1).mean() / hop,
@@ -258,15 +272,15 @@ def _measured(encoder: Encoder, stage: Stage) -> dict[str, object]:
     except _NotDifferentiable as reason:
         return {**_NOTHING, "method": "none", "note": str(reason)}
     error = _linearisation_error(encoder, stage, kernels)
+    found = {**_columns(kernels, stage.hop), "method": method, "linearisation_error": error}
     if not kernels.any():
+        note = "dead at silence: nothing answers"
         if error > 0:
             note = "the Jacobian at silence is zero, yet quiet noise is answered: a corner without derivative"
-            return {**_NOTHING, "method": "none", "note": note, "linearisation_error": error}
-        note = "dead at silence: nothing answers"
-    elif error > MISLEADING:
-        note = "at silence the stage has a corner or a tie: its Jacobian foretells no answers"
-    found = {**_columns(kernels, stage.hop), "linearisation_error": error}
-    return {**found, "method": method, "note": note}
+            found |= {**_NOTHING, "method": "none", "linearisation_error": error}
+    elif error > MISLEADING and not note:
+        note = "the Jacobian at silence foretells no answers: there is a corner or a tie"
+    return {**found, "note": note}
 
 
 def _linear_kernels(encoder: Encoder, stage: Stage) -> tuple[np.ndarray, str, str]:
@@ -288,7 +302,7 @@ def _linear_kernels(encoder: Encoder, stage: Stage) -> tuple[np.ndarray, str, st
             length, forgotten = _memory(answer, encoder, stage)
             note = "" if forgotten else f"remembers more than {LONGEST_S:g} s, the rest is left out"
         return jacobian_kernels(answer, stage, length, encoder.device), "jacobian", note
-    except (RuntimeError, NotImplementedError) as error:  # whatever a module does that has no derivative
+    except RuntimeError as error:  # whatever a module does that has no derivative
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise _NotDifferentiable(f"no derivative: {reason}") from None
 
@@ -327,12 +341,15 @@ def jacobian_kernels(
     frame, n_samples = _placed(stage, length)
     silence = torch.zeros(1, n_samples, device=device, requires_grad=True)
     heard = answer(silence)[0, :, frame]  # [C]
-    rows = [torch.autograd.grad(one, silence, retain_graph=True)[0][0] for one in heard]
     last = frame * stage.hop + stage.latency
-    kernels = torch.stack(rows)[:, last - length + 1 : last + 1].double().cpu().numpy()
-    if not np.isfinite(kernels).all():
-        raise RuntimeError("the Jacobian at silence is not finite")
-    return kernels
+    seen = slice(last - length + 1, last + 1)
+    kernels = torch.zeros(len(heard), length)
+    for channel, one in enumerate(heard):
+        (gradient,) = torch.autograd.grad(one, silence, retain_graph=True)  # [1, T]
+        if not torch.isfinite(gradient).all():
+            raise RuntimeError("the Jacobian at silence is not finite")
+        kernels[channel] = gradient[0, seen]
+    return kernels.double().numpy()
 
 
 def _placed(stage: Stage, length: int) -> tuple[int, int]:
@@ -354,7 +371,7 @@ def _memory(answer: Callable[[Tensor], Tensor], encoder: Encoder, stage: Stage) 
     (gradient,) = torch.autograd.grad((heard * signs.to(heard)).sum(), silence)
     last = frame * stage.hop + stage.latency
     energy = gradient[0, : last + 1].double().square().cpu().numpy()
-    if not energy.sum() > 0:  # dead, or not finite: the Jacobian itself will say
+    if not energy.sum() > 0:  # dead, or not finite: the Jacobian itself will tell
         return stage.hop, True
     first = int(np.searchsorted(np.cumsum(energy), NEGLIGIBLE * energy.sum()))
     return math.ceil((last + 1 - first) / stage.hop) * stage.hop, first > 0

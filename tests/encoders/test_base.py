@@ -51,6 +51,26 @@ def test_run_stops_once_everything_is_heard(counted, asked, calls):
     assert not module.a._forward_hooks  # nothing stays behind
 
 
+@pytest.mark.parametrize("name", ["filterbank:stft", "control:rectifier", "encodec_24khz", "encodec_48khz"])
+def test_the_differentiable_function_is_the_one_that_runs(name, request, noise):
+    encoder: Any = request.getfixturevalue(name) if name.startswith("encodec") else load(name)
+    stages = [s for s in encoder.stages if s in ("first_layer", "stack_end")]
+    waveforms = noise(2, 4000).requires_grad_()
+    for stage, expected in encoder.run(waveforms.detach(), stages).items():
+        answer = encoder.differentiable(stage)(waveforms)
+        torch.testing.assert_close(answer.detach(), expected)
+        weights = torch.linspace(0, 20, answer.numel(), dtype=torch.float64).cos().view_as(answer)
+        (gradient,) = torch.autograd.grad((weights * answer).sum(), waveforms)
+        step = 1e-3 * gradient / gradient.abs().max()
+        less, more = (
+            (weights * encoder.run(moved, [stage])[stage]).sum()
+            for moved in (waveforms.detach() - step, waveforms.detach() + step)
+        )
+        torch.testing.assert_close(2 * (gradient * step).sum().double(), more - less, rtol=0.02, atol=0.0)
+    with pytest.raises(InputError, match="stage 'd'"):
+        encoder.differentiable("d")
+
+
 def test_a_stage_that_is_not_there_or_not_reached(counted):
     with pytest.raises(InputError, match="stage 'd': chain has no such stage; it has a, b, c, idle"):
         counted.run(torch.zeros(1, 5), ["a", "d"])
