@@ -1,0 +1,111 @@
+import io
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tonotopy.encoders import wrap
+from tonotopy.probes.tiling import tiling
+from tonotopy.reports.figures.coverage import coverage
+from tonotopy.reports.figures.gram import gram_matrices
+from tonotopy.reports.figures.tiling import tiling_numbers
+from tonotopy.synth import partials_at
+
+FIGURES = (coverage, gram_matrices, tiling_numbers)
+QUANTITIES = re.compile(r"\(Hz\)|\(dB re|\(0 = |channel|stage")
+
+
+def measured(seed, channels=6, silent=False):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        module = nn.Sequential(nn.Conv1d(1, channels, 12, stride=3), nn.ReLU(), nn.Conv1d(channels, 9, 3))
+    if silent:
+        module.load_state_dict({k: torch.zeros_like(v) for k, v in module.state_dict().items()})
+    encoder = wrap(module, 24_000, {"first_layer": "0", "latent": "2"}, name="toy")
+    return tiling(encoder, partials_at((np.arange(48) + 0.5) * 250, level_dbfs=0.0))
+
+
+@pytest.fixture(scope="module")
+def heard():
+    return measured(0), [measured(1), measured(2)]
+
+
+@pytest.fixture(scope="module")
+def drawn(heard):
+    one, random = heard
+    return {draw.__name__: draw(one, random, "toy") for draw in FIGURES}
+
+
+def test_figures_hold_data_and_say_what_they_show(drawn):
+    for name, one in drawn.items():
+        used = [axes for axes in one.figure.axes if axes.axison]
+        assert all(axes.has_data() for axes in used), name
+        shared = [text.get_text() for text in one.figure.texts]
+        for which in ("x", "y"):
+            labels = [getattr(axes, f"get_{which}label")() for axes in used] + shared
+            assert any(QUANTITIES.search(label) for label in labels), (name, which)
+        assert one.question.endswith("?"), name
+        assert one.alt.endswith("."), name
+        assert "first_layer" in one.alt, name
+        assert "latent" in one.alt, name
+        assert "random" in one.alt, name
+
+
+def test_no_text_is_cut_off_and_no_legend_lies_on_axes(drawn):
+    for name, one in drawn.items():
+        one.figure.savefig(io.BytesIO(), format="png", dpi=50)  # runs the layout
+        box = one.figure.get_tightbbox()
+        width, height = one.figure.get_size_inches()
+        assert min(box.x0, box.y0) > -0.03, name
+        assert box.x1 < width + 0.03, name
+        assert box.y1 < height + 0.03, name
+        for legend in one.figure.legends:
+            frame = legend.get_window_extent()
+            assert not any(frame.overlaps(axes.get_tightbbox()) for axes in one.figure.axes), name
+
+
+def test_readings_carry_numbers_of_the_data(drawn, heard):
+    one, random = heard[0].sel(stage="latent"), [r.sel(stage="latent") for r in heard[1]]
+    ratios = sorted(float(r.frame_bound_ratio) for r in random)
+    told = f"{float(one.frame_bound_ratio):.1f} dB (random {ratios[0]:.1f} to {ratios[1]:.1f})"
+    assert told in drawn["coverage"].reading
+    assert f"{float(one.mean_coherence):.2f} (random " in drawn["gram_matrices"].reading
+    assert f"rank share {float(one.effective_rank_share):.2f} (random" in drawn["tiling_numbers"].reading
+    nearest = float(one.spacing_distance.min())
+    assert f" at {nearest:.2f}" in drawn["tiling_numbers"].reading
+
+
+def test_what_is_drawn_is_what_was_measured(drawn, heard):
+    one = heard[0].sel(stage="latent")
+    line = drawn["coverage"].figure.axes[1].lines[0]
+    np.testing.assert_allclose(line.get_ydata(), one.coverage.values)
+    mesh = drawn["gram_matrices"].figure.axes[2].collections[0]
+    np.testing.assert_allclose(np.asarray(mesh.get_array()), np.abs(one.gram.values[:9, :9]))
+    bottom = drawn["tiling_numbers"].figure.axes[2]
+    trained = [line for line in bottom.lines if line.get_marker() == "o"]
+    marks = {int(line.get_ydata()[0]): float(line.get_xdata()[0]) for line in trained}
+    expected = heard[0].spacing_distance.values.ravel()  # stage by stage, scale by scale, from the top
+    np.testing.assert_allclose([marks[y] for y in range(8)], expected)
+    labels = [text.get_text() for text in bottom.get_yticklabels()]
+    assert labels[0] == "first_layer: linear"
+    assert labels[4] == "latent: linear"
+    low, high = bottom.get_ylim()
+    assert low > high  # row 0 is at the top
+
+
+def test_the_welch_bound_stands_at_linear_stages_only(drawn, heard):
+    top = drawn["tiling_numbers"].figure.axes[0]
+    bounds = [(float(x.get_xdata()[0]), int(x.get_ydata()[0])) for x in top.lines if x.get_marker() == "|"]
+    assert bounds == [(float(heard[0].welch_bound.sel(stage="first_layer")), 0)]
+
+
+def test_without_baselines_and_with_a_silent_stage():
+    quiet = measured(0, silent=True)
+    assert quiet.n_live.values.tolist() == [0, 0]
+    for draw in FIGURES:
+        assert "no stage" in draw(quiet, name="toy").reading.lower()
+        alone = draw(measured(3, channels=1).sel(stage=["latent"]), name="toy")
+        assert "random" not in alone.alt
+        assert "latent" in alone.reading
