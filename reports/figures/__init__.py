@@ -7,11 +7,14 @@ from .chord_tuning import chord_shares
 from .codes import code_changes
 from .collapse import collapse_by_stage, confusion_map
 from .comparison import comparison
+from .coverage import coverage
 from .drawing import Illustration
+from .gram import gram_matrices
 from .ledger import ledger, ledger_by_level
 from .pitch_tuning import pitch_map, pitch_shares
 from .rejection import rejection
 from .representability import representability_scatter
+from .tiling import tiling_numbers
 from .tonotopic_map import control_maps, tonotopic_map
 from .tuning_curves import tuning_curves
 
@@ -26,12 +29,15 @@ __all__ = [
     "comparison",
     "confusion_map",
     "control_maps",
+    "coverage",
+    "gram_matrices",
     "ledger",
     "ledger_by_level",
     "pitch_map",
     "pitch_shares",
     "rejection",
     "representability_scatter",
+    "tiling_numbers",
     "tonotopic_map",
     "tuning_curves",
 ]
