@@ -213,7 +213,7 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         **STAGE,
         "turn": Variable(("turn",), "1", "frequency of the frames, in turns per frame (0.5 is Nyquist)"),
         "method": Variable(("stage",), "1", "where the kernels are from: polyphase, jacobian or none"),
-        "note": Variable(("stage",), "1", "what keeps the values from being had, or is to be known of them"),
+        "remark": Variable(("stage",), "1", "why there are no values, or what to know of them"),
         "smallest_singular_value": Variable(
             ("stage",), "1", "smallest gain of the bank, over frequency and all of its hop's columns"
         ),
