@@ -86,7 +86,9 @@ def _rows(
     for y, (one, seeds) in enumerate(rows.values(), start=first):
         label = f"random weights, {len(seeds)} seed" + "s" * (len(seeds) > 1)
         values = [read(seed) for seed in seeds]
-        axes.plot(values, np.full(len(values), y), "D", color=RANDOM, mfc="none", mew=1.4, ms=6, label=label)
+        if seeds:
+            height = np.full(len(seeds), y)
+            axes.plot(values, height, "D", color=RANDOM, mfc="none", mew=1.4, ms=6, label=label)
         axes.plot(read(one), y, "o", color=TRAINED, ms=7, label=name or "encoder")
     axes.set_yticks(range(first, first + len(rows)), list(rows))
     axes.set_ylim(first + len(rows) - 0.4, first - 0.6)  # from top to bottom

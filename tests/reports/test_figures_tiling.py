@@ -108,4 +108,5 @@ def test_without_baselines_and_with_a_silent_stage():
         assert "no stage" in draw(quiet, name="toy").reading.lower()
         alone = draw(measured(3, channels=1).sel(stage=["latent"]), name="toy")
         assert "random" not in alone.alt
+        assert not any("random" in t.get_text() for g in alone.figure.legends for t in g.get_texts())
         assert "latent" in alone.reading
