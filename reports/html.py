@@ -6,25 +6,29 @@ import base64
 import io
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import matplotlib
+import numpy as np
 import xarray as xr
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ..probes.battery import PROBES
 from ..probes.schema import ROLES, subjects
 from ..synth.errors import InputError
-from . import figures
 from .audio import clips
-from .figures.drawing import STYLE, Illustration, hertz, stages_with
-from .numbers import cautions, findings, summary
+from .figures.drawing import STYLE, Illustration, hertz
+from .findings import cautions, findings
+from .known_answers import Check, checks
+from .numbers import Table, summary
 from .runs import Heard, controls_of, encoders_of, played_in, read_run
+from .sections import comparison, control_illustrations, illustrations
 
 TEMPLATES = Path(__file__).parent / "templates"
 LARGEST_BYTES = 10_000_000
@@ -54,13 +58,32 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Pictures that answer one kind of question."""
+
+    id: str
+    title: str
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
 class Section:
-    """A part of the page."""
+    """A part of the page, with answers to check in that of the controls."""
 
     id: str
     title: str
     about: list[str]
-    pictures: list[Picture]
+    groups: list[Group]
+    checks: list[Check]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What one probe found, in sentences and numbers."""
+
+    title: str
+    findings: list[str]
+    table: Table
 
 
 def report(runs: Sequence[str | Path | xr.DataTree], out: str | Path) -> Path:
@@ -132,6 +155,9 @@ def _page(trees: Sequence[xr.DataTree], dpi: int) -> str:
     several = len(heard) > 1
     names = list(dict.fromkeys(h.name for h in heard))
     sections = [_encoder_section(i, h, dpi) for i, h in enumerate(heard)]
+    if compared := _group("compared", "", comparison(heard), dpi):
+        about = ["Every encoder beside its own random networks, stage by stage."]
+        sections.insert(0, Section("compared", "Side by side", about, [compared], []))
     if controls:
         sections.append(_control_section(controls, dpi))
     rate = int(min(h.encoder.attrs["sample_rate"] for h in heard))
@@ -141,9 +167,8 @@ def _page(trees: Sequence[xr.DataTree], dpi: int) -> str:
     page = {
         "title": f"What {_listed(names)} hear{'' if len(names) > 1 else 's'}",
         "probed": [_probed(tree) for tree in trees],
-        "findings": [prefix(h) + s for h in heard for s in findings(h)],
+        "topics": _topics(heard, controls, prefix),
         "cautions": [prefix(h) + s for h in heard for s in cautions(h)],
-        "summary": summary(heard, controls),
         "summary_caption": ("Encoders side by side" if several else "The encoder at its stages")
         + ", random weights as lowest to highest over seeds, controls below",
         "sections": sections,
@@ -158,6 +183,22 @@ def _page(trees: Sequence[xr.DataTree], dpi: int) -> str:
     return environment.get_template("report.html").render(page=page, css=css)
 
 
+def _topics(heard: Sequence[Heard], controls: Sequence[Heard], prefix: Callable[[Heard], str]) -> list[Topic]:
+    """Gather findings and numbers by probe; what no encoder was asked is left out."""
+    topics = []
+    for probe, groups in PROBES.items():
+        table = summary(heard, controls, groups)
+        if any(row.role == "encoder" for row in table.rows) and table.columns:
+            said = [prefix(h) + s for h in heard for s in findings(h, groups)]
+            topics.append(Topic(probe.capitalize(), said, table))
+    return topics
+
+
+def _group(name: str, title: str, drawn: Sequence[Illustration], dpi: int) -> Group | None:
+    pictures = [_picture(one, f"{name}-", dpi) for one in drawn]
+    return Group(name, title, pictures) if pictures else None
+
+
 def _encoder_section(index: int, heard: Heard, dpi: int) -> Section:
     about = [
         f"Weights: {heard.encoder.attrs['weights_source']}. {heard.encoder.attrs['weights_note']}".strip()
@@ -165,41 +206,30 @@ def _encoder_section(index: int, heard: Heard, dpi: int) -> Section:
     if (tuning := heard.probe("selectivity")) is not None:
         count = f"{tuning.sizes['frequency']:,}"
         about.append(f"{count} partials were played to it: the grid, and those that resolve bandwidths.")
-    pictures = [_picture(one, f"e{index}-", dpi) for one in illustrations(heard)]
-    return Section(f"encoder-{index}", heard.name, about, pictures)
-
-
-def illustrations(heard: Heard) -> list[Illustration]:
-    """Draw every figure that an encoder's probes have the data for."""
-    drawn = []
-    tuning, random = heard.probe("selectivity"), heard.random("selectivity")
-    if tuning is not None and stages_with(tuning, "response"):
-        drawn.append(figures.tonotopic_map(tuning, random, heard.name))
-        drawn.append(figures.best_frequency_by_rank(tuning, random, heard.name))
-        drawn.append(figures.bandwidth_by_frequency(tuning, random, heard.name))
-        drawn += [figures.tuning_curves(tuning, s, heard.name) for s in stages_with(tuning, "best_frequency")]
-    if tuning is not None and stages_with(tuning, "change_probability"):
-        drawn.append(figures.code_changes(tuning, heard.name))
-    pitch, chord = heard.probe("pitch_tuning"), heard.probe("chord_tuning")
-    if pitch is not None and stages_with(pitch, "f0_share"):
-        drawn.append(figures.pitch_map(pitch, heard.random("pitch_tuning"), heard.name))
-        drawn.append(figures.pitch_shares(pitch, heard.random("pitch_tuning"), heard.name))
-    if chord is not None and stages_with(chord, "root_share"):
-        drawn.append(figures.chord_shares(chord, heard.random("chord_tuning"), heard.name))
-    return drawn
+    if (tones := heard.probe("aliasing")) is not None:
+        levels = ", ".join(f"{level:g}" for level in np.atleast_1d(tones["level_dbfs"].values))
+        about.append(
+            f"{tones.sizes['frequency']} coherent partials were played for aliasing, at {levels} dBFS; "
+            "figures and tables show the level nearest to -20 dBFS."
+        )
+    groups = [
+        _group(f"e{index}-{probe}", probe.capitalize(), drawn, dpi)
+        for probe, drawn in illustrations(heard).items()
+    ]
+    return Section(f"encoder-{index}", heard.name, about, [g for g in groups if g], [])
 
 
 def _control_section(controls: Sequence[Heard], dpi: int) -> Section:
-    tunings = {h.name: tuning for h in controls if (tuning := h.probe("selectivity")) is not None}
-    drawn = []
-    if any(stages_with(tuning, "response") for tuning in tunings.values()):
-        drawn.append(figures.control_maps(tunings))
-    drawn += [figures.code_changes(t, n) for n, t in tunings.items() if stages_with(t, "change_probability")]
     about = ["What the same measurement gives where the answer is known beforehand."]
-    about += [f"{name} must show {KNOWN_ANSWERS[name]}." for name in tunings if name in KNOWN_ANSWERS]
-    about.append("Their numbers stand in the table at the top.")
-    pictures = [_picture(one, f"c{i}-", dpi) for i, one in enumerate(drawn)]
-    return Section("controls", "Controls", about, pictures)
+    about += [
+        f"{h.name} must show {KNOWN_ANSWERS[h.name]}."
+        for h in controls
+        if h.name in KNOWN_ANSWERS and h.probe("selectivity") is not None
+    ]
+    about.append("Their numbers stand in the tables at the top.")
+    # what several controls draw may have the same name
+    groups = [_group(f"c{i}", "", [one], dpi) for i, one in enumerate(control_illustrations(controls))]
+    return Section("controls", "Controls", about, [g for g in groups if g], checks(controls))
 
 
 def _picture(drawn: Illustration, prefix: str, dpi: int) -> Picture:

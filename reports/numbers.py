@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -14,7 +14,22 @@ from .runs import Heard
 
 @dataclass(frozen=True)
 class Column:
-    """A number per stage: how it is read, written, and whether random weights are its yardstick."""
+    """A number per stage: how it is read and written.
+
+    Parameters
+    ----------
+    probe, variable : str
+    heading, explanation : str
+    unit : str
+    reduce : str
+        What makes one number of a stage's values.
+    compared : bool
+        Whether random weights are its yardstick.
+    pick : str
+        The component or spacing it is read at, if the variable has one.
+    side_by_side : bool
+        Whether the figure that compares encoders shows it.
+    """
 
     probe: str
     variable: str
@@ -23,13 +38,15 @@ class Column:
     unit: str
     reduce: str = "median"
     compared: bool = True
+    pick: str = ""
+    side_by_side: bool = False
 
 
 COLUMNS = (
     Column("selectivity", "best_frequency", "Respond", "channels with any response", "share", "live", False),
     Column("selectivity", "best_frequency", "Best freq. from", "lowest best frequency", "Hz", "min", False),
     Column("selectivity", "best_frequency", "to", "highest best frequency", "Hz", "max", False),
-    Column("selectivity", "quality", "Q", "median best frequency / -3 dB bandwidth", "1"),
+    Column("selectivity", "quality", "Q", "median best frequency / -3 dB bandwidth", "1", side_by_side=True),
     Column("selectivity", "n_pass_bands", "Bands", "median number of bands within 3 dB of the peak", "count"),
     Column("selectivity", "bandwidth_3db", "-3 dB band", "median width of the pass-band at -3 dB", "Hz"),
     Column("selectivity", "equivalent_noise_bandwidth", "Noise band", "median equivalent noise band", "Hz"),
@@ -48,6 +65,83 @@ COLUMNS = (
     Column("pitch_tuning", "f0_share", "Pitch: f0", "median variance share of f0", "1"),
     Column("chord_tuning", "root_share", "Chord: root", "median variance share of the root", "1"),
     Column("chord_tuning", "quality_share", "Chord: quality", "median variance share of the quality", "1"),
+    Column(
+        "aliasing", "bank_share", "At fold", "share of a tone's output power at its predicted fold", "1",
+        "mean", pick="fold", side_by_side=True,
+    ),
+    Column(
+        "aliasing", "null_share", "Fold by chance", "the same at the folds of the other tones", "1", "mean",
+        False,
+    ),
+    Column(
+        "aliasing", "bank_share", "Mean shift", "share that is a steady offset", "1", "mean",
+        pick="mean_shift", side_by_side=True,
+    ),
+    Column("aliasing", "bank_share", "Rest", "share that no prediction claims", "1", "mean", pick="rest"),
+    Column(
+        "aliasing", "level_effect", "Level",
+        "share that changes its part from the lowest to the highest level", "1", "value",
+    ),
+    Column("intermodulation", "bank_share", "Intermod.", "share of intermodulation when two tones play", "1",
+           "mean", pick="intermodulation"),
+    Column(
+        "aliasing", "bank_rejection", "Rejection", "response above the stage's Nyquist frequency re below",
+        "level", "value",
+    ),
+    Column(
+        "aliasing", "collapse", "Collapse",
+        "how much more alike tones that share a fold are than others as far apart", "1", "value",
+        side_by_side=True,
+    ),
+    Column(
+        "aliasing", "collapse_chance", "Coll. by chance", "collapse if channels answered to both alike", "1",
+        "value", False,
+    ),
+    Column(
+        "invertibility", "smallest_singular_value", "Smallest gain",
+        "smallest singular value of the bank, 0 if it cannot be undone", "gain", "value",
+    ),
+    Column(
+        "invertibility", "rank_share", "Rank", "share of singular values above zero", "1", "value",
+        side_by_side=True,
+    ),
+    Column("invertibility", "channels_per_hop", "Channels / hop", "below 1 no bank can be undone", "1",
+           "value", False),
+    Column(
+        "representability", "correlation", "Predicted",
+        "correlation of what strides predict of a signal's partials with what a readout recovers", "1",
+        "value", side_by_side=True,
+    ),
+    Column(
+        "representability", "partial_correlation", "Given density", "the same given the number of partials",
+        "1", "value",
+    ),
+    Column("tiling", "mutual_coherence", "Coherence", "largest likeness of two channels", "1", "value"),
+    Column("tiling", "welch_bound", "Welch", "the smallest that so many channels can have", "1", "value",
+           False),
+    Column("tiling", "mean_coherence", "Mean coh.", "mean likeness of two channels", "1", "value",
+           side_by_side=True),
+    Column("tiling", "effective_rank", "Eff. rank", "dimensions that the responses fill", "count", "value"),
+    Column(
+        "tiling", "effective_rank_share", "Of possible", "effective rank / what count and length allow", "1",
+        "value", side_by_side=True,
+    ),
+    Column(
+        "tiling", "frame_bound_ratio", "Frame bounds", "highest / lowest summed response", "level", "value"
+    ),
+    Column(
+        "tiling", "evenly_covered_share", "Even", "share of frequency within 3 dB of the mean response",
+        "share", "value", side_by_side=True,
+    ),
+    *(
+        Column(
+            "tiling", "spacing_distance", f"Off {scale}",
+            f"distance of best frequencies from even {scale} spacing", "1", "value", pick=scale,
+        )
+        for scale in ("linear", "log", "mel", "erb")
+    ),
+    Column("tiling", "neighbour_overlap", "Overlap", "mean likeness of neighbours' magnitudes", "1", "value"),
+    Column("tiling", "nyquist_share", "Noise band / Nyquist", "median noise band / the stage's Nyquist", "1"),
 )  # fmt: skip
 
 
@@ -78,9 +172,9 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def stages_of(heard: Heard) -> list[str]:
-    """Return the stages that any probe heard, in the order of the first probe that did."""
-    probes = [heard.probe(name) for name in ("selectivity", "pitch_tuning", "chord_tuning")]
+def stages_of(heard: Heard, groups: Sequence[str]) -> list[str]:
+    """Return the stages that any of some probes heard, in the order of the first probe that did."""
+    probes = [heard.probe(name) for name in groups]
     names = [str(s) for probe in probes if probe is not None for s in probe["stage"].values]
     return list(dict.fromkeys(names))
 
@@ -90,7 +184,7 @@ def value_of(column: Column, probe: xr.Dataset | None, stage: str) -> float:
     if probe is None or column.variable not in probe or stage not in probe["stage"].values:
         return np.nan
     one = at_stage(probe, stage)
-    values = np.asarray(one[column.variable].values, dtype=float)
+    values = np.asarray(picked(one[column.variable], column.pick).values, dtype=float)
     if (
         "best_frequency" in one
         and str(one["kind"].values) == "codes"
@@ -109,6 +203,13 @@ def value_of(column: Column, probe: xr.Dataset | None, stage: str) -> float:
     return float(reducers[column.reduce](finite))
 
 
+def picked(values: xr.DataArray, label: str) -> xr.DataArray:
+    """Select a component or a spacing by its label; all there is without one."""
+    if not label:
+        return values
+    return values.sel({"component" if "component" in values.dims else "spacing": label})
+
+
 def written(value: float, unit: str) -> str:
     """Write a number in its unit; a dash where there is none.
 
@@ -120,14 +221,18 @@ def written(value: float, unit: str) -> str:
     if not np.isfinite(value):
         return "–"
     if unit == "count":
-        return f"{value:g}"
+        return f"{value:.3g}"
     if unit == "share":
         return f"{100 * value:.0f} %"
     if unit == "Hz":
         return hertz(value)
     if unit == "dB":
         return f"{value:.1g} dB"
-    return f"{value:.2f}"
+    if unit == "level":
+        return f"{value:z.1f} dB"
+    if unit == "gain":
+        return f"{value:.2g}"
+    return f"{value:z.2f}"
 
 
 def placed(value: float, seeds: Sequence[float]) -> str:
@@ -165,93 +270,70 @@ def interval(seeds: Sequence[float], unit: str) -> str:
     return f"{low} to {high}"
 
 
-def summary(encoders: Sequence[Heard], controls: Sequence[Heard] = (), random: bool = True) -> Table:
-    """Tabulate encoders, their random baselines below each stage, then controls."""
+def summary(encoders: Sequence[Heard], controls: Sequence[Heard], groups: Sequence[str]) -> Table:
+    """Tabulate what some probes found: encoders, random baselines below each stage, then controls."""
+    columns = [c for c in COLUMNS if c.probe in groups]
     rows = []
     for heard in encoders:
-        probes = {name: (heard.probe(name), heard.random(name)) for name in {c.probe for c in COLUMNS}}
-        for stage in stages_of(heard):
+        probes = {name: (heard.probe(name), heard.random(name)) for name in groups}
+        for stage in stages_of(heard, groups):
             own, chance = [], []
-            for column in COLUMNS:
+            for column in columns:
                 probe, seeds = probes[column.probe]
                 value = value_of(column, probe, stage)
                 among = [value_of(column, seed, stage) for seed in seeds]
-                mark = placed(value, among) if column.compared else ""
+                alike = written(value, column.unit) in {written(v, column.unit) for v in among}
+                mark = placed(value, among) if column.compared and not alike else ""
                 note = f"{mark} the range of {len(among)} random seeds" if mark else ""
                 own.append(Cell(written(value, column.unit), mark, note))
                 chance.append(Cell(interval(among, column.unit)))
+            if all(cell.text == "–" for cell in own):
+                continue
             rows.append(Row(heard.name, stage, "encoder", tuple(own)))
-            if random and heard.baselines:
+            if heard.baselines:
                 count = len(heard.baselines)
                 label = f"random, {count} seed" + "s" * (count > 1)
                 rows.append(Row(label, stage, "baseline", tuple(chance)))
     for heard in controls:
-        for stage in stages_of(heard):
-            cells = [Cell(written(value_of(c, heard.probe(c.probe), stage), c.unit)) for c in COLUMNS]
-            rows.append(Row(heard.name, stage, "control", tuple(cells)))
-    kept = [i for i in range(len(COLUMNS)) if any(row.cells[i].text != "–" for row in rows)]
+        for stage in stages_of(heard, groups):
+            cells = [Cell(written(value_of(c, heard.probe(c.probe), stage), c.unit)) for c in columns]
+            if any(cell.text != "–" for cell in cells):
+                rows.append(Row(heard.name, stage, "control", tuple(cells)))
+    kept = [i for i in range(len(columns)) if any(row.cells[i].text != "–" for row in rows)]
     thinned = (Row(r.subject, r.stage, r.role, tuple(r.cells[i] for i in kept)) for r in rows)
-    return Table(tuple(COLUMNS[i] for i in kept), tuple(thinned))
+    return Table(tuple(columns[i] for i in kept), tuple(thinned))
 
 
-def findings(heard: Heard) -> list[str]:
-    """Say in one sentence per stage how sharp it is, next to random weights."""
-    sentences = []
-    tuning, seeds = heard.probe("selectivity"), heard.random("selectivity")
-    sharpness = next(c for c in COLUMNS if c.variable == "quality")
-    for stage in stages_of(heard):
-        value = value_of(sharpness, tuning, stage)
-        if not np.isfinite(value):
-            continue
-        among = [value_of(sharpness, seed, stage) for seed in seeds]
-        text = f"{stage}: the median channel has Q {value:.2f}"
-        if mark := placed(value, among):
-            text += (
-                f"; {len(among)} random networks give {interval(among, '1')}, so it lies {mark} their range"
-            )
-        elif among:
-            text += f"; a random network gives {interval(among, '1')}"
-        sentences.append(text + ".")
-    for stage in stages_of(heard):
-        error = value_of(next(c for c in COLUMNS if c.variable == "closed_form_error"), tuning, stage)
-        if np.isfinite(error):
-            sentences.append(f"{stage}: measured and closed-form tuning differ by {error:.1g} dB (median).")
-    return sentences
+def side_by_side(encoders: Sequence[Heard]) -> xr.Dataset:
+    """Return the numbers by which encoders are compared.
 
-
-def cautions(heard: Heard) -> list[str]:
-    """Say what the numbers of an encoder do not show: unresolved bands, stages without a steady state."""
-    tuning = heard.probe("selectivity")
-    if tuning is None:
-        return []
-    said = []
-    for stage in stages_of(heard):
-        if stage not in tuning["stage"].values:
-            continue
-        one = at_stage(tuning, stage)
-        if not bool(one["settled"].values):
-            said.append(f"{stage} reached no steady state: its numbers are of the last frames heard.")
-        if "resolved" not in one or str(one["kind"].values) == "codes":
-            continue
-        live = np.isfinite(one["best_frequency"].values)
-        unresolved = int((live & ~one["resolved"].values.astype(bool)).sum())
-        if unresolved:
-            said.append(
-                f"{stage}: the grid is too coarse for the bandwidth of {unresolved} of {live.sum()} "
-                "channels; "
-                "they are left out of Q and bandwidth."
-            )
-        several = int((one["n_pass_bands"].values > 1).sum())
-        if several:
-            said.append(
-                f"{stage}: {several} of {live.sum()} channels have more than one pass-band within 3 dB of "
-                "their "
-                "peak; Q and bandwidth describe the highest of them only."
-            )
-        bounds = int((live & one["open_band"].values.astype(bool)).sum())
-        if bounds:
-            said.append(
-                f"{stage}: the pass-band of {bounds} of {live.sum()} channels runs to the edge of the grid; "
-                "their bandwidth is a lower bound, their Q an upper one."
-            )
-    return said
+    Returns
+    -------
+    numbers : xarray.Dataset
+        `value`, [encoder, stage, measure], with `low` and `high` where a probe gives an interval, and
+        `random_low`, `random_high` of the random seeds; NaN where there is none. Of measures and stages those
+        are kept at which somebody has a value.
+    """
+    columns = [c for c in COLUMNS if c.side_by_side]
+    stages = list(dict.fromkeys(s for h in encoders for s in stages_of(h, list({c.probe for c in columns}))))
+    found = np.full((5, len(encoders), len(stages), len(columns)), np.nan)
+    for i, heard in enumerate(encoders):
+        for k, column in enumerate(columns):
+            probe, seeds = heard.probe(column.probe), heard.random(column.probe)
+            ends = [replace(column, variable=f"{column.variable}_{end}") for end in ("low", "high")]
+            for j, stage in enumerate(stages):
+                among = [value_of(column, seed, stage) for seed in seeds]
+                among = [v for v in among if np.isfinite(v)] or [np.nan]
+                own = [value_of(c, probe, stage) for c in (column, *ends)]
+                found[:, i, j, k] = [*own, min(among), max(among)]
+    names = ("value", "low", "high", "random_low", "random_high")
+    there = np.isfinite(found[0])
+    return xr.Dataset(
+        {name: (("encoder", "stage", "measure"), block) for name, block in zip(names, found, strict=True)},
+        {
+            "encoder": [h.name for h in encoders],
+            "stage": stages,
+            "measure": [c.heading for c in columns],
+            "explanation": ("measure", [c.explanation for c in columns]),
+        },
+    ).isel(measure=there.any((0, 1)), stage=there.any((0, 2)))

@@ -95,7 +95,7 @@ def _matrix(axes: Axes, one: xr.Dataset) -> QuadMesh:
         axes.plot(i, j, "o", ms=3, mew=0.7, mfc="none", color=MARK, label="pair that shares a fold")
     inside = [f for f in TICKS_HZ if str(f).startswith("1") and frequency[0] <= f <= frequency[-1] * 1.01]
     places = np.interp(np.log(inside), np.log(frequency), np.arange(len(frequency)))
-    kept = np.append(True, np.diff(places) > len(frequency) / 10)  # labels must not run together
+    kept = np.append(True, np.diff(places) > len(frequency) / 8)  # labels must not run together
     inside, places = np.array(inside)[kept], places[kept]
     labels = [f"{f // 1000}k" if f >= 1000 else str(f) for f in inside]
     axes.set_xticks(places, labels)
@@ -121,7 +121,10 @@ def collapse_by_stage(
             for k, seed in enumerate(seeds):
                 label = f"random weights, {len(seeds)} seed" + "s" * (len(seeds) > 1)
                 _point(axes, seed, y - 0.1 - 0.3 * (k + 1) / (len(seeds) + 1), RANDOM, "x", label)
-            _point(axes, at_stage(aliasing, stage), y + 0.15, TRAINED, "o", name or "encoder")
+            one = at_stage(aliasing, stage)
+            if not np.isfinite(float(one["collapse"])):
+                axes.text(0.02, y, verdict(one), va="center", size=8.5)
+            _point(axes, one, y + 0.15, TRAINED, "o", name or "encoder")
         axes.axvline(0, color="#777777", lw=0.9)
         axes.set_yticks(range(len(stages), 0, -1), stages)
         axes.set(xlim=(-0.25, 1.05), ylim=(0.4, len(stages) + 0.6), ylabel="stage")
@@ -136,21 +139,21 @@ def collapse_by_stage(
         "to tones of one fold no more alike than to others. Collapse harms where it lies above chance; below "
         "it the channels tell tones of one fold apart, and at 0 sharing a fold makes no difference at all, "
         "also because hardly any power may be at the fold. "
-        f"{listed([verdict(at_stage(aliasing, s), s) for s in stages])}.",
+        f"{listed([f'{s}: {verdict(at_stage(aliasing, s))}' for s in stages])}.",
         f"Dots with intervals of collapse for {name} at {', '.join(stages)}, with marks for chance"
         + (" and crosses for random networks." if random else "."),
     )
 
 
-def verdict(one: xr.Dataset, stage: str) -> str:
-    """Say in words where collapse lies relative to chance."""
+def verdict(one: xr.Dataset) -> str:
+    """Say in words where collapse lies relative to chance, at one stage."""
     value, low, high, chance = (
         float(one[n]) for n in ("collapse", "collapse_low", "collapse_high", "collapse_chance")
     )
     if not np.isfinite(value):
-        return f"{stage}: too few pairs share a fold ({int(np.nan_to_num(float(one['n_sharing'])))})"
+        return f"too few pairs share a fold ({int(np.nan_to_num(float(one['n_sharing'])))})"
     where = "above chance" if low > chance else "below chance" if high < chance else "not told from chance"
-    return f"{stage}: {value:.2f} ({low:.2f} to {high:.2f}), {where} ({chance:.2f})"
+    return f"{value:z.2f} ({low:z.2f} to {high:z.2f}), {where} ({chance:.2f})"
 
 
 def _point(axes: Axes, one: xr.Dataset, y: float, color: str, marker: str, label: str) -> None:

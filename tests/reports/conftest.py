@@ -12,7 +12,9 @@ from tonotopy.probes.schema import SCHEMA_VERSION, dataset, stimuli_dataset
 from tonotopy.probes.tuning import rectangular_bandwidth, stacked, tuning_columns
 from tonotopy.synth.stimuli import Partial, Stimulus, StimulusSet
 
-RATE = 22_050
+from . import folding
+
+RATE = folding.RATE
 FREQUENCY_HZ = np.geomspace(60.0, 10_500.0, 400)
 F0_HZ = np.geomspace(82.0, 1_000.0, 24)
 TIMBRES = np.array(["saw", "square", "sine"])
@@ -144,6 +146,7 @@ def subject(name: str, role: str, probes: dict[str, xr.Dataset], of: str = "") -
 
 def whole(seed: int) -> dict[str, xr.Dataset]:
     return {
+        **folding.whole(seed),
         "selectivity": selectivity(seed),
         "pitch_tuning": tuning(seed, "pitch_tuning", {"f0": F0_HZ, "timbre": TIMBRES}),
         "chord_tuning": tuning(
@@ -165,7 +168,11 @@ def run() -> xr.DataTree:
         "toy": subject("toy", "encoder", whole(0)),
         "toy.random0": subject("toy", "baseline", whole(1), of="toy"),
         "toy.random1": subject("toy", "baseline", whole(2), of="toy"),
-        "control.decimator": subject("control:decimator", "control", {"selectivity": selectivity(3, flat)}),
+        "control.decimator": subject(
+            "control:decimator",
+            "control",
+            {"selectivity": selectivity(3, flat), "aliasing": folding.aliasing(3)},
+        ),
         "control.texture": subject(
             "control:texture", "control", {"selectivity": selectivity(4, {"codes": (1, 320, 320, "codes")})}
         ),

@@ -9,10 +9,12 @@ from PIL import Image
 from tonotopy.reports import figures
 from tonotopy.reports.figures.bandwidth import equivalent_rectangular_bandwidth
 from tonotopy.reports.figures.drawing import at_stage, bin_edges, level_db, ranked, spread, stages_with
-from tonotopy.reports.html import illustrations
 from tonotopy.reports.runs import controls_of, encoders_of
+from tonotopy.reports.sections import illustrations
 
-QUANTITIES = re.compile(r"\(Hz\)|\(dB re|\(%|\(1 = all\)|share explained|channel|codebook|factor|probability")
+QUANTITIES = re.compile(
+    r"\(Hz\)|\(dB re|\(dBFS\)|\(%|1 = all|share explained|channel|codebook|factor|probability|stage"
+)
 
 
 def found(heard, probe="selectivity"):
@@ -25,7 +27,8 @@ def found(heard, probe="selectivity"):
 def drawn(run):
     (heard,) = encoders_of(run)
     controls = {h.name: found(h) for h in controls_of(run).values()}
-    everything = [*illustrations(heard), figures.control_maps(controls)]
+    several = [one for drawn in illustrations(heard).values() for one in drawn]
+    everything = [*several, figures.control_maps(controls)]
     return {one.name: one for one in everything}
 
 
@@ -34,6 +37,8 @@ def test_every_figure_is_drawn(drawn):
         "tonotopic-map", "best-frequency", "bandwidth", "tuning-curves-first_layer",
         "tuning-curves-stack_end",
         "codes", "pitch-map", "pitch-shares", "chord-shares", "control-maps",
+        "alias-map", "ledger", "ledger-level", "confusion-map", "collapse", "rejection", "representability",
+        "coverage", "gram", "tiling",
     }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from tonotopy.reports.audio import data_uri
 from tonotopy.reports.figures import tonotopic_map
 from tonotopy.synth.errors import InputError
 
+FIGURES = 19  # of an encoder
 VOID = {"meta", "img", "br", "link", "input", "hr", "wbr"}
 
 
@@ -48,7 +49,7 @@ class Page(HTMLParser):
 @pytest.fixture
 def few_figures(monkeypatch):
     """Leave the encoder's figures out where a test is about files."""
-    monkeypatch.setattr(page_module, "illustrations", lambda heard: [])
+    monkeypatch.setattr(page_module, "illustrations", lambda heard: {})
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def page(path):
 
 def test_every_figure_has_words(page):
     images = page.all("img")
-    assert len(images) == 11
+    assert len(images) == FIGURES + 2
     assert all(len(image["alt"]) > 40 for image in images)
     assert len(page.all("figcaption")) == len(images)
 
@@ -133,7 +134,7 @@ def test_sounds_keep_their_level_unless_they_would_clip():
 
 
 def one_map(heard):
-    return [tonotopic_map(heard.probe("selectivity"), name=heard.name)]
+    return {"selectivity": [tonotopic_map(heard.probe("selectivity"), name=heard.name)]}
 
 
 def test_two_encoders_are_compared_in_one_table(run, tmp_path, monkeypatch):
@@ -144,7 +145,7 @@ def test_two_encoders_are_compared_in_one_table(run, tmp_path, monkeypatch):
     text = " ".join(page.text)
     assert "What toy and other hear" in text
     assert "Encoders side by side" in text
-    assert len(page.all("img")) == 1 + 1 + 2  # the controls are the same and shown once
+    assert len(page.all("img")) == 2 + 1 + 2  # both, side by side, and the controls: the same, shown once
 
 
 @pytest.mark.usefixtures("few_figures")
@@ -155,9 +156,40 @@ def test_a_run_on_disk_reads_like_the_one_in_memory(run, tmp_path):
 
 
 def test_an_encoder_without_baselines_or_controls(run, tmp_path):
-    alone = xr.DataTree(run.to_dataset(), children={"toy": run["toy"].copy()})
+    kept = {name: run[f"toy/{name}"].copy() for name in ("selectivity", "aliasing")}
+    toy = xr.DataTree(run["toy"].to_dataset(), children=kept)
+    alone = xr.DataTree(run.to_dataset(), children={"toy": toy})
     page = Page(report([alone], tmp_path / "alone.html").read_text(encoding="utf-8"))
-    assert len(page.all("img")) == 9
+    assert len(page.all("img")) == 6 + 6
+    assert {"#e0-selectivity", "#e0-aliasing"} <= {a["href"] for a in page.all("a")}
+
+
+@pytest.mark.usefixtures("few_figures")
+def test_what_was_not_probed_is_left_out(run, tmp_path):
+    for kept, titles in (
+        ({"selectivity"}, ["Selectivity"]),
+        ({"aliasing"}, ["Aliasing"]),
+        ({"tiling"}, ["Tiling"]),
+        ({"aliasing", "tiling"}, ["Aliasing", "Tiling"]),
+    ):
+        subjects = {
+            node: xr.DataTree(
+                run[node].to_dataset(),
+                children={n: run[node][n].copy() for n in run[node].children if n in kept},
+            )
+            for node in ("toy", "toy.random0", "control.decimator")
+        }
+        tree = xr.DataTree(run.to_dataset(), children=subjects)
+        page = Page(report([tree], tmp_path / "some.html").read_text(encoding="utf-8"))
+        text = " ".join(page.text)
+        assert [t for t in ("Selectivity", "Aliasing", "Tiling") if f"{t}. The encoder" in text] == titles
+        assert "#stimuli" not in [a["href"] for a in page.all("a")]  # nothing is stored of what was played
+
+
+def test_known_answers_stand_beside_what_was_measured(page):
+    text = re.sub(r"\s+", " ", " ".join(page.text))
+    assert "control:decimator collapse 1.00 ± 0.01" not in text  # not measured: no pair shares a fold
+    assert "control:decimator share of power at the predicted fold 1 1 yes" in text
 
 
 @pytest.mark.usefixtures("few_figures")
@@ -246,7 +278,7 @@ def test_a_browser_shows_it_without_sideways_scrolling(path, tmp_path, width, ch
     scroll_width, inner_width, loaded, images = map(int, answer[1].split())
     assert inner_width == width
     assert scroll_width <= inner_width
-    assert loaded == images == 11
+    assert loaded == images == FIGURES + 2
 
     picture = tmp_path / "page.png"
     chromium(f"--window-size={width},844", f"--screenshot={picture}", path.as_uri())

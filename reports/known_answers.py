@@ -1,0 +1,85 @@
+"""Known answers: what the controls must give, beside what they gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .figures.drawing import at_stage
+from .numbers import picked
+from .runs import Heard
+
+ABOVE_ZERO = 1e-9
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A closed-form answer of a control's first layer: the mean of a variable lies from low to high."""
+
+    control: str
+    what: str
+    probe: str
+    variable: str
+    low: float
+    high: float
+    text: str
+    pick: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """An answer beside what was measured."""
+
+    control: str
+    what: str
+    expected: str
+    measured: str
+    holds: bool
+
+
+def _near(value: float, within: float, text: str) -> tuple[float, float, str]:
+    return value - within, value + within, text
+
+
+EXPECTED = (
+    Expected("control:decimator", "share of power at the predicted fold", "aliasing", "bank_share",
+             *_near(1, 1e-6, "1"), "fold"),
+    Expected("control:decimator", "collapse", "aliasing", "collapse", *_near(1, 0.01, "1.00 ± 0.01")),
+    Expected("control:decimator", "share at the folds of a pair of tones", "intermodulation", "bank_share",
+             *_near(1, 1e-6, "1"), "fold"),
+    Expected("control:decimator", "smallest singular value", "invertibility", "smallest_singular_value",
+             0, 0, "0"),
+    Expected("control:rectifier", "share of the mean shift, 8 / pi^2", "aliasing", "bank_share",
+             *_near(0.8106, 0.002, "0.8106 ± 0.002"), "mean_shift"),
+    Expected("control:rectifier", "share of the second harmonic", "aliasing", "bank_share",
+             *_near(0.1801, 0.002, "0.1801 ± 0.002"), "harmonic_2"),
+    Expected("control:rectifier", "share of the fourth harmonic", "aliasing", "bank_share",
+             *_near(0.0072, 0.002, "0.0072 ± 0.002"), "harmonic_4"),
+    Expected("filterbank:stft", "share of power at the predicted fold", "aliasing", "bank_share",
+             *_near(1, 1e-6, "1"), "fold"),
+    Expected("filterbank:stft", "collapse", "aliasing", "collapse", *_near(0, 0.01, "at most 0.01")),
+    Expected("filterbank:stft", "smallest singular value", "invertibility", "smallest_singular_value",
+             ABOVE_ZERO, np.inf, "above 0"),
+)  # fmt: skip
+
+
+def checks(controls: Sequence[Heard]) -> list[Check]:
+    """Compare what controls gave with what they must give; what was not measured is left out."""
+    found = []
+    for heard in controls:
+        for answer in EXPECTED:
+            value = _measured(heard, answer)
+            if np.isfinite(value):
+                holds = bool(answer.low <= value <= answer.high)
+                found.append(Check(heard.name, answer.what, answer.text, f"{value:.4g}", holds))
+    return found
+
+
+def _measured(heard: Heard, answer: Expected) -> float:
+    probe = heard.probe(answer.probe)
+    if heard.name != answer.control or probe is None or answer.variable not in probe:
+        return np.nan
+    one = at_stage(probe, str(probe["stage"].values[0]))
+    return float(picked(one[answer.variable], answer.pick).mean())

@@ -1,0 +1,81 @@
+"""Which figures stand in a report, in which section."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import figures
+from .figures.drawing import Illustration, stages_with
+from .numbers import side_by_side
+from .runs import Heard
+
+
+def illustrations(heard: Heard) -> dict[str, list[Illustration]]:
+    """Draw every figure that an encoder's probes have the data for, by the probe that was asked for."""
+    drawn = {"selectivity": _selectivity(heard), "aliasing": _aliasing(heard), "tiling": _tiling(heard)}
+    return {probe: several for probe, several in drawn.items() if several}
+
+
+def _selectivity(heard: Heard) -> list[Illustration]:
+    drawn = []
+    tuning, random = heard.probe("selectivity"), heard.random("selectivity")
+    if tuning is not None and stages_with(tuning, "response"):
+        drawn.append(figures.tonotopic_map(tuning, random, heard.name))
+        drawn.append(figures.best_frequency_by_rank(tuning, random, heard.name))
+        drawn.append(figures.bandwidth_by_frequency(tuning, random, heard.name))
+        drawn += [figures.tuning_curves(tuning, s, heard.name) for s in stages_with(tuning, "best_frequency")]
+    if tuning is not None and stages_with(tuning, "change_probability"):
+        drawn.append(figures.code_changes(tuning, heard.name))
+    pitch, chord = heard.probe("pitch_tuning"), heard.probe("chord_tuning")
+    if pitch is not None and stages_with(pitch, "f0_share"):
+        drawn.append(figures.pitch_map(pitch, heard.random("pitch_tuning"), heard.name))
+        drawn.append(figures.pitch_shares(pitch, heard.random("pitch_tuning"), heard.name))
+    if chord is not None and stages_with(chord, "root_share"):
+        drawn.append(figures.chord_shares(chord, heard.random("chord_tuning"), heard.name))
+    return drawn
+
+
+def _aliasing(heard: Heard) -> list[Illustration]:
+    drawn = []
+    tones, random = heard.probe("aliasing"), heard.random("aliasing")
+    if tones is not None and stages_with(tones, "bank_share"):
+        pairs = heard.probe("intermodulation"), heard.random("intermodulation")
+        drawn.append(figures.alias_map(tones, random, heard.name))
+        drawn.append(figures.ledger(tones, random, heard.name, *pairs))
+        if stages_with(tones, "level_effect"):
+            drawn.append(figures.ledger_by_level(tones, random, heard.name))
+        drawn.append(figures.confusion_map(tones, random, heard.name))
+        if stages_with(tones, "collapse"):
+            drawn.append(figures.collapse_by_stage(tones, random, heard.name))
+        if stages_with(tones, "bank_rejection"):
+            drawn.append(figures.rejection(tones, random, heard.name))
+    sounds = heard.probe("representability")
+    if sounds is not None and stages_with(sounds, "recovered"):
+        drawn.append(figures.representability_scatter(sounds, heard.random("representability"), heard.name))
+    return drawn
+
+
+def _tiling(heard: Heard) -> list[Illustration]:
+    tiles, random = heard.probe("tiling"), heard.random("tiling")
+    if tiles is None or not stages_with(tiles, "coverage"):
+        return []
+    drawn = [figures.coverage(tiles, random, heard.name)]
+    if stages_with(tiles, "mean_coherence"):
+        drawn.append(figures.gram_matrices(tiles, random, heard.name))
+    return [*drawn, figures.tiling_numbers(tiles, random, heard.name)]
+
+
+def control_illustrations(controls: Sequence[Heard]) -> list[Illustration]:
+    """Draw the maps of the controls, and the codes of those that have some."""
+    tunings = {h.name: tuning for h in controls if (tuning := h.probe("selectivity")) is not None}
+    drawn = []
+    if any(stages_with(tuning, "response") for tuning in tunings.values()):
+        drawn.append(figures.control_maps(tunings))
+    drawn += [figures.code_changes(t, n) for n, t in tunings.items() if stages_with(t, "change_probability")]
+    return drawn
+
+
+def comparison(encoders: Sequence[Heard]) -> list[Illustration]:
+    """Draw several encoders side by side; nothing for a single one."""
+    numbers = side_by_side(encoders)
+    return [figures.comparison(numbers)] if len(encoders) > 1 and numbers["value"].size else []
