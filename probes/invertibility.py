@@ -209,7 +209,7 @@ def _singular_values(gram: np.ndarray, turns: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread inside: matrices this small are no faster with two, busy cores far slower."""
+    """Keep torch to one thread inside: pieces this small gain little by two, and lose much on busy cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -347,12 +347,21 @@ def jacobian_kernels(
     last = frame * stage.hop + stage.latency
     seen = slice(last - length + 1, last + 1)
     kernels = torch.zeros(len(heard), length)
-    for channel, one in enumerate(heard):
-        (gradient,) = torch.autograd.grad(one, silence, retain_graph=True)  # [1, T]
-        if not torch.isfinite(gradient).all():
-            raise RuntimeError("the Jacobian at silence is not finite")
-        kernels[channel] = gradient[0, seen]
+    summary = _summary_gradient(heard, silence)
+    if not torch.isfinite(summary).all():
+        raise RuntimeError("the Jacobian at silence is not finite")
+    if summary.any():  # all zero are those of a stage that is dead at silence, or at a corner
+        with _one_thread():
+            for channel, one in enumerate(heard):
+                (gradient,) = torch.autograd.grad(one, silence, retain_graph=True)  # [1, T]
+                kernels[channel] = gradient[0, seen]
     return kernels.double().numpy()
+
+
+def _summary_gradient(heard: Tensor, silence: Tensor) -> Tensor:
+    """Return the gradient [1, T] of the sum of channels [C] with random signs: on average, all the energy."""
+    signs = torch.randint(2, heard.shape, generator=torch.Generator().manual_seed(0)) * 2.0 - 1
+    return torch.autograd.grad((heard * signs.to(heard)).sum(), silence, retain_graph=True)[0]
 
 
 def _placed(stage: Stage, length: int) -> tuple[int, int]:
@@ -362,16 +371,11 @@ def _placed(stage: Stage, length: int) -> tuple[int, int]:
 
 
 def _memory(answer: Callable[[Tensor], Tensor], encoder: Encoder, stage: Stage) -> tuple[int, bool]:
-    """Return how many samples an unbounded stage remembers, in whole hops, and whether it forgets the rest.
-
-    The gradient of one sum of the channels with random signs tells, on average, the energy of all.
-    """
+    """Return how many samples an unbounded stage remembers, in whole hops, and whether it forgets more."""
     bounded = max((s.receptive_field or 0) for s in encoder.stages.values())
     frame, n_samples = _placed(stage, bounded + round(LONGEST_S * encoder.sample_rate))
     silence = torch.zeros(1, n_samples, device=encoder.device, requires_grad=True)
-    heard = answer(silence)[0, :, frame]
-    signs = torch.randint(2, heard.shape, generator=torch.Generator().manual_seed(0)) * 2.0 - 1
-    (gradient,) = torch.autograd.grad((heard * signs.to(heard)).sum(), silence)
+    gradient = _summary_gradient(answer(silence)[0, :, frame], silence)
     last = frame * stage.hop + stage.latency
     energy = gradient[0, : last + 1].double().square().cpu().numpy()
     if not energy.sum() > 0:  # dead, or not finite: the Jacobian itself will tell

@@ -10,6 +10,7 @@ from .comparison import comparison
 from .coverage import coverage
 from .drawing import Illustration
 from .gram import gram_matrices
+from .invertibility import invertibility_by_stage
 from .ledger import ledger, ledger_by_level
 from .pitch_tuning import pitch_map, pitch_shares
 from .rejection import rejection
@@ -31,6 +32,7 @@ __all__ = [
     "control_maps",
     "coverage",
     "gram_matrices",
+    "invertibility_by_stage",
     "ledger",
     "ledger_by_level",
     "pitch_map",
