@@ -85,11 +85,15 @@ def _meaning(one: xr.Dataset) -> str:
 
 def _kept(heard: Heard, stage: str) -> Iterator[str]:
     gain = _column("invertibility", "smallest_singular_value")
-    value = value_of(gain, heard.probe("invertibility"), stage)
-    if np.isfinite(value):
+    bank = heard.probe("invertibility")
+    value = value_of(gain, bank, stage)
+    if bank is not None and np.isfinite(value):
         rank = _told(heard, _column("invertibility", "rank_share"), stage)
         can = f"can be undone (smallest gain {value:.2g})" if value > 0 else "cannot be undone"
-        yield f"As a linear bank it {can}; {rank} of its singular values are above zero."
+        one, what = at_stage(bank, stage), "As a linear bank"
+        if str(one["method"].values) == "jacobian":
+            what += f", its Jacobian at silence, which errs by {float(one['linearisation_error']):.2g},"
+        yield f"{what} it {can}; {rank} of its singular values are above zero."
     fit = _column("representability", "correlation")
     probe = heard.probe("representability")
     if probe is not None and np.isfinite(value_of(fit, probe, stage)):
@@ -204,6 +208,6 @@ def _tiling_cautions(one: xr.Dataset) -> Iterator[str]:
     linear = one["linear_share"].values
     if np.isfinite(linear).any() and (median := float(np.nanmedian(linear))) < LINEAR_ENOUGH:
         yield (
-            f"the median channel has {median:.0%} of its response's power in the first harmonic; tiling "
-            "speaks of that part only"
+            f"the median channel has {100 * median:.2g} % of its response's power in the first harmonic; "
+            "tiling speaks of that part only"
         )

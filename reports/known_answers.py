@@ -62,6 +62,13 @@ EXPECTED = (
     Expected("filterbank:stft", "collapse", "aliasing", "collapse", *_near(0, 0.01, "at most 0.01")),
     Expected("filterbank:stft", "smallest singular value", "invertibility", "smallest_singular_value",
              ABOVE_ZERO, np.inf, "above 0"),
+    Expected("filterbank:stft", "distance of best frequencies from even linear spacing", "tiling",
+             "spacing_distance", *_near(0, 0.01, "at most 0.01"), "linear"),
+    # the share of the ERB-rate scale below the lowest centre, 50 Hz
+    Expected("filterbank:gammatone", "distance of best frequencies from even ERB spacing", "tiling",
+             "spacing_distance", *_near(0.044, 0.005, "0.044 ± 0.005"), "erb"),
+    Expected("control:decimator", "highest re lowest response over frequency, dB", "tiling",
+             "frame_bound_ratio", *_near(0, 0.001, "0 ± 0.001")),
 )  # fmt: skip
 
 

@@ -135,10 +135,10 @@ COLUMNS = (
     ),
     *(
         Column(
-            "tiling", "spacing_distance", f"Off {scale}",
-            f"distance of best frequencies from even {scale} spacing", "1", "value", pick=scale,
+            "tiling", "spacing_distance", f"Off {spelled}",
+            f"distance of best frequencies from even {spelled} spacing", "1", "value", pick=scale,
         )
-        for scale in ("linear", "log", "mel", "erb")
+        for scale, spelled in (("linear", "linear"), ("log", "log"), ("mel", "mel"), ("erb", "ERB"))
     ),
     Column("tiling", "neighbour_overlap", "Overlap", "mean likeness of neighbours' magnitudes", "1", "value"),
     Column("tiling", "nyquist_share", "Noise band / Nyquist", "median noise band / the stage's Nyquist", "1"),
@@ -185,12 +185,8 @@ def value_of(column: Column, probe: xr.Dataset | None, stage: str) -> float:
         return np.nan
     one = at_stage(probe, stage)
     values = np.asarray(picked(one[column.variable], column.pick).values, dtype=float)
-    if (
-        "best_frequency" in one
-        and str(one["kind"].values) == "codes"
-        and column.variable != "change_probability"
-    ):
-        return np.nan  # codes have no tuning curve
+    if str(one["kind"].values) == "codes" and column.variable != "change_probability":
+        return np.nan  # codes have no power: no tuning curve, no ledger
     finite = values[np.isfinite(values)]
     if column.reduce == "live":
         return len(finite) / max(1, values.size)
