@@ -1,11 +1,37 @@
-"""What is asked: stimuli x encoder -> labelled measures."""
+"""What is asked: stimuli meet encoders and become labelled measures."""
 
-# `selectivity` and `activations` are functions here, as everywhere outside this room; a lazy import
+# Functions take the names of their modules everywhere outside this room; a lazy import
 # would hand out the modules of the same names instead.
 from .activations import activations
+from .aliasing import aliasing, intermodulation
+from .coherence import coherence, coherent_pairs, coherent_partials
+from .folding import fold, fold_plan
+from .invertibility import invertibility
 from .pitch_chord import chord_tuning, pitch_tuning
 from .progress import Progress
+from .representability import representability
 from .run import Settings, probe
 from .selectivity import selectivity
+from .signals import representability_signals
+from .tiling import tiling
 
-__all__ = ["Progress", "Settings", "activations", "chord_tuning", "pitch_tuning", "probe", "selectivity"]
+__all__ = [
+    "Progress",
+    "Settings",
+    "activations",
+    "aliasing",
+    "chord_tuning",
+    "coherence",
+    "coherent_pairs",
+    "coherent_partials",
+    "fold",
+    "fold_plan",
+    "intermodulation",
+    "invertibility",
+    "pitch_tuning",
+    "probe",
+    "representability",
+    "representability_signals",
+    "selectivity",
+    "tiling",
+]

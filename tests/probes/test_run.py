@@ -79,12 +79,13 @@ def test_every_variable_has_units_and_a_name(wrapped, tmp_path, few_stimuli):
             assert variable.attrs["long_name"]
             seen += 1
     assert seen > 100
+    for node in subjects(tree).values():
+        assert set(node.children) == set(SCHEMA)
 
 
 def test_subjects_are_encoder_baselines_and_controls(wrapped, tmp_path, few_stimuli):
-    tree = xr.open_datatree(
-        probe([wrapped], tmp_path / "run.zarr", replace(EVERY_PROBE, controls=True, baselines=2))
-    )
+    asked = replace(SMALL, controls=True, baselines=2)
+    tree = xr.open_datatree(probe([wrapped], tmp_path / "run.zarr", asked))
     assert list(subjects(tree, "encoder")) == ["mine"]
     assert list(subjects(tree, "baseline")) == ["mine.random0", "mine.random1"]
     assert set(subjects(tree, "control")) == {c.replace(":", ".") for c in run.CONTROLS}
@@ -92,7 +93,7 @@ def test_subjects_are_encoder_baselines_and_controls(wrapped, tmp_path, few_stim
     assert len(set(hashes)) == 3
     assert {node.attrs["sample_rate"] for node in subjects(tree).values()} == {16_000}
     for node in subjects(tree).values():
-        assert set(node.children) == set(SCHEMA)
+        assert set(node.children) == set(battery.PROBES["selectivity"])
 
 
 def test_the_specification_is_stored_whole(wrapped, tmp_path, few_stimuli):
