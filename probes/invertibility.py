@@ -19,6 +19,7 @@ from .progress import Progress
 from .schema import dataset
 from .selectivity import chosen_stages
 
+# Gram matrices hold squares, which lose half of float64's digits: some 1e-8 would be rounding
 FLOOR = 1e-6  # re the largest: whoever undoes less than that makes a signal of float32 rounding
 TURNS = 65  # of the curves that are kept; every finer grid contains them
 TURNS_PER_TAP = 16  # singular values vary over turns like polynomials of as many terms as there are taps
