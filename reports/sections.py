@@ -49,7 +49,9 @@ def _aliasing(heard: Heard) -> list[Illustration]:
             drawn.append(figures.collapse_by_stage(tones, random, heard.name))
         if stages_with(tones, "bank_rejection"):
             drawn.append(figures.rejection(tones, random, heard.name))
-    sounds = heard.probe("representability")
+    bank, sounds = heard.probe("invertibility"), heard.probe("representability")
+    if bank is not None and stages_with(bank, "largest_singular_value"):
+        drawn.append(figures.invertibility_by_stage(bank, heard.random("invertibility"), heard.name))
     if sounds is not None and stages_with(sounds, "recovered"):
         drawn.append(figures.representability_scatter(sounds, heard.random("representability"), heard.name))
     return drawn

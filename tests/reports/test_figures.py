@@ -38,7 +38,7 @@ def test_every_figure_is_drawn(drawn):
         "tuning-curves-stack_end",
         "codes", "pitch-map", "pitch-shares", "chord-shares", "control-maps",
         "alias-map", "ledger", "ledger-level", "confusion-map", "collapse", "rejection", "representability",
-        "coverage", "gram", "tiling",
+        "invertibility", "coverage", "gram", "tiling",
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from tonotopy.reports.audio import data_uri
 from tonotopy.reports.figures import tonotopic_map
 from tonotopy.synth.errors import InputError
 
-FIGURES = 19  # of an encoder
+FIGURES = 20  # of an encoder
 VOID = {"meta", "img", "br", "link", "input", "hr", "wbr"}
 
 
