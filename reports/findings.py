@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray as xr
 
-from .figures.collapse import verdict
+from .figures.collapse import against_chance, verdict
 from .figures.drawing import at_stage, stages_with
 from .numbers import COLUMNS, Column, interval, placed, stages_of, value_of, written
 from .runs import Heard
 
 FAINT = 0.01  # share of tones and channels below the floor that is worth a word
+ONE_SOUND, NOTHING = 0.9, 0.01  # of collapse
+SPELLED = {"erb": "ERB"}
 LINEAR_ENOUGH = 0.5  # of a nonlinear response's power in its first harmonic
 
 
@@ -73,14 +75,13 @@ def _folding(heard: Heard, stage: str) -> Iterator[str]:
 
 
 def _meaning(one: xr.Dataset) -> str:
-    low, high, chance = (float(one[n]) for n in ("collapse_low", "collapse_high", "collapse_chance"))
-    if low > chance:
-        return "tones of one fold are confused, which harms"
-    if high < chance:
-        return (
-            "the channels tell tones of one fold apart" if low > 0 else "sharing a fold makes no difference"
-        )
-    return "tones of one fold are as alike as in a bank of unrelated channels"
+    low, high = float(one["collapse_low"]), float(one["collapse_high"])
+    if low > ONE_SOUND:
+        return "tones of one fold are one sound"
+    if low <= 0 or high < NOTHING:
+        return "sharing a fold makes no difference"
+    compared = {1: "worse than", 0: "as well as", -1: "better than"}[against_chance(one)]
+    return f"by their power over channels tones of one fold are told apart {compared} any others"
 
 
 def _kept(heard: Heard, stage: str) -> Iterator[str]:
@@ -101,7 +102,7 @@ def _kept(heard: Heard, stage: str) -> Iterator[str]:
         low, high, p = (float(one[f"correlation_{n}"]) for n in ("low", "high", "p"))
         yield (
             "What the strides predict of a signal's partials correlates with what a readout recovers by "
-            f"{_told(heard, fit, stage)}, interval {low:.2f} to {high:.2f}, p {p:.3f}."
+            f"{_told(heard, fit, stage)}, interval {low:z.2f} to {high:z.2f}, p {p:.3f}."
         )
 
 
@@ -119,10 +120,10 @@ def _tiles(heard: Heard, stage: str) -> Iterator[str]:
         )
     yield f"{_told(heard, even, stage)} of the frequency range lie within 3 dB of the mean response."
     distance = at_stage(probe, stage)["spacing_distance"]
-    if distance.notnull().any():
+    if distance.notnull().any() and int(at_stage(probe, stage)["n_live"]) > 1:
         nearest = str(distance["spacing"].values[int(distance.argmin("spacing"))])
         off = _told(heard, _column("tiling", "spacing_distance", nearest), stage)
-        yield f"Best frequencies come nearest to even {nearest} spacing, {off} off."
+        yield f"Best frequencies come nearest to even {SPELLED.get(nearest, nearest)} spacing, {off} off."
 
 
 def cautions(heard: Heard) -> list[str]:
@@ -208,6 +209,6 @@ def _tiling_cautions(one: xr.Dataset) -> Iterator[str]:
     linear = one["linear_share"].values
     if np.isfinite(linear).any() and (median := float(np.nanmedian(linear))) < LINEAR_ENOUGH:
         yield (
-            f"the median channel has {100 * median:.2g} % of its response's power in the first harmonic; "
+            f"the median channel has {100 * median:.1f} % of its response's power in the first harmonic; "
             "tiling speaks of that part only"
         )

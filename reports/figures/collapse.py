@@ -23,6 +23,7 @@ from .drawing import (
 )
 
 SAME_HZ = 1e-3  # folds no further apart are one: coherent tones lie on bins far wider
+NEAR = 0.005  # what two digits do not tell apart
 MARK = "#D55E00"
 
 
@@ -138,11 +139,18 @@ def collapse_by_stage(
         "Lines are 95 % intervals over tones. The bars mark chance: what a bank shows whose channels answer "
         "to tones of one fold no more alike than to others. Collapse harms where it lies above chance; below "
         "it the channels tell tones of one fold apart, and at 0 sharing a fold makes no difference at all, "
-        "also because hardly any power may be at the fold. "
+        "also because hardly any power may be at the fold. (Chance near 1: no two tones excite the channels "
+        "differently.) "
         f"{listed([f'{s}: {verdict(at_stage(aliasing, s))}' for s in stages])}.",
         f"Dots with intervals of collapse for {name} at {', '.join(stages)}, with marks for chance"
         + (" and crosses for random networks." if random else "."),
     )
+
+
+def against_chance(one: xr.Dataset) -> int:
+    """Say where the interval of collapse lies: 1 above chance, -1 below, 0 if neither (or nearly so)."""
+    low, high, chance = (float(one[n]) for n in ("collapse_low", "collapse_high", "collapse_chance"))
+    return int(low > chance + NEAR) - int(high < chance - NEAR)
 
 
 def verdict(one: xr.Dataset) -> str:
@@ -152,7 +160,7 @@ def verdict(one: xr.Dataset) -> str:
     )
     if not np.isfinite(value):
         return f"too few pairs share a fold ({int(np.nan_to_num(float(one['n_sharing'])))})"
-    where = "above chance" if low > chance else "below chance" if high < chance else "not told from chance"
+    where = {1: "above chance", 0: "not told from chance", -1: "below chance"}[against_chance(one)]
     return f"{value:z.2f} ({low:z.2f} to {high:z.2f}), {where} ({chance:.2f})"
 
 

@@ -158,7 +158,7 @@ def ledger_by_level(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), nam
                 if group:
                     _sweep(axes, group, stage, look, i == 0)
             axes.set(ylim=(-0.03, 1.03), title=stage, xlabel="level (dBFS)")
-        figure.supylabel("share of the bank's output power (1 = all)", size=LABEL_SIZE)
+        figure.supylabel("share of output power (1 = all)", size=LABEL_SIZE)
         one_legend(figure, 3)
     found = []
     for stage in stages:

@@ -53,6 +53,8 @@ def rejection(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str
             )
         axes.axvline(0, color="#777777", lw=0.9)
         axes.set_yticks(range(len(stages), 0, -1), stages)
+        low, high = axes.get_xlim()
+        axes.set_xlim(min(low, -3.0), max(high, 3.0))  # rounding must not look like a difference
         axes.set(ylim=(0.4, len(stages) + 0.6), ylabel="stage")
         axes.set_xlabel("response above the stage's Nyquist frequency (dB re below)")
         one_legend(figure)

@@ -124,7 +124,10 @@ def test_findings_speak_of_the_data(heard):
     assert first.startswith("first_layer: 1.00 (random 1.00) of a tone's output power")
     assert "can be undone (smallest gain 0.2)" in first
     assert "0.82 (random 0.82), interval 0.70 to 0.90, p 0.001" in first
-    assert "Collapse is 0.60 (0.50 to 0.70), above chance (0.45): tones of one fold are confused" in deep
+    assert (
+        "Collapse is 0.60 (0.50 to 0.70), above chance (0.45): by their power over channels tones of one fold are told apart worse than any others"
+        in deep
+    )
     assert "its Jacobian at silence, which errs by 0.8, it cannot be undone" in deep
     first, _ = findings(heard, PROBES["tiling"])
     assert "nearest to even mel spacing, 0.10 (random 0.10) off" in first
@@ -143,3 +146,26 @@ def test_cautions_speak_of_the_data(heard):
     ):
         assert any(expected in sentence for sentence in said), expected
     assert len(said) == len(set(said))
+
+
+@pytest.mark.parametrize(
+    ("collapse", "chance", "said"),
+    [
+        (1.0, 1.0, "tones of one fold are one sound"),  # the decimator: one channel tells nothing apart
+        (0.0, 0.0, "sharing a fold makes no difference"),
+        (0.5, 0.3, "told apart worse than any others"),
+        (0.5, 0.5, "told apart as well as any others"),
+        (0.5, 0.9, "told apart better than any others"),
+    ],
+)
+def test_what_collapse_means_is_said(run, collapse, chance, said):
+    other = run.copy(deep=True)
+    for name, value in (
+        ("collapse", collapse),
+        ("collapse_low", collapse - 0.02),
+        ("collapse_high", collapse),
+        ("collapse_chance", chance),
+    ):
+        other["toy/aliasing"][name].loc[{"stage": "stack_end"}] = value
+    (toy,) = encoders_of(other)
+    assert f"{said}." in findings(toy, PROBES["aliasing"])[1]
