@@ -124,10 +124,7 @@ def test_findings_speak_of_the_data(heard):
     assert first.startswith("first_layer: 1.00 (random 1.00) of a tone's output power")
     assert "can be undone (smallest gain 0.2)" in first
     assert "0.82 (random 0.82), interval 0.70 to 0.90, p 0.001" in first
-    assert (
-        "Collapse is 0.60 (0.50 to 0.70), above chance (0.45): by their power over channels tones of one fold are told apart worse than any others"
-        in deep
-    )
+    assert "Collapse is 0.60 (0.50 to 0.70), above chance (0.45): by their power" in deep
     assert "its Jacobian at silence, which errs by 0.8, it cannot be undone" in deep
     first, _ = findings(heard, PROBES["tiling"])
     assert "nearest to even mel spacing, 0.10 (random 0.10) off" in first
@@ -142,7 +139,7 @@ def test_cautions_speak_of_the_data(heard):
         "first_layer: 0 pairs share a fold, too few for collapse",
         "stack_end: singular values are of the linearisation (foretells no answers)",
         "stack_end: no correlation of predicted and recovered partials (all are recovered alike)",
-        "40 % of its response's power in the first harmonic",
+        "40.0 % of its response's power in the first harmonic",
     ):
         assert any(expected in sentence for sentence in said), expected
     assert len(said) == len(set(said))
