@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from ..encoders.base import Encoder, Stage
 from ..synth.errors import InputError
-from .process import flushing_denormals, holding_memory
+from .process import flushing_denormals, holding_memory, one_thread
 from .progress import Progress
 from .schema import dataset
 from .selectivity import chosen_stages
@@ -202,21 +201,10 @@ def _singular_values(gram: np.ndarray, turns: np.ndarray) -> np.ndarray:
         turn = np.exp(2j * np.pi * np.outer(turns[low : low + at_once], np.arange(1, n_taps)))
         later = (turn @ gram[1:].reshape(n_taps - 1, m * m)).reshape(-1, m, m)
         matrices = torch.from_numpy(gram[0] + later + later.conj().swapaxes(1, 2))
-        with _one_thread():
+        with one_thread():
             squares = torch.linalg.eigvalsh(matrices).numpy()
         values.append(np.sqrt(np.maximum(squares[:, ::-1], 0.0)))
     return np.concatenate(values)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread inside: pieces this small gain little by two, and lose much on busy cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _lowest(gram: np.ndarray, turns: np.ndarray, values: np.ndarray) -> float:
@@ -352,7 +340,7 @@ def jacobian_kernels(
     if not torch.isfinite(summary).all():
         raise RuntimeError("the Jacobian at silence is not finite")
     if summary.any():  # all zero are those of a stage that is dead at silence, or at a corner
-        with _one_thread():
+        with one_thread():
             for channel, one in enumerate(heard):
                 (gradient,) = torch.autograd.grad(one, silence, retain_graph=True)  # [1, T]
                 kernels[channel] = gradient[0, seen]

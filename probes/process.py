@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from threadpoolctl import threadpool_limits
 
 # mallopt's options, as numbered in glibc's malloc.h
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
@@ -47,3 +48,19 @@ def holding_memory() -> Iterator[None]:
         for option, value in _AFTERWARDS.items():
             mallopt(option, value)
         trim(0)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep linear algebra and torch to one thread inside.
+
+    Many small pieces gain little by more; and on a busy machine threads that wait for one another spin,
+    which has cost thirty times the work itself.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(threads)

@@ -15,7 +15,7 @@ from ..synth.errors import InputError
 from ..synth.stimuli import StimulusSet
 from .agreement import Agreement, agreement, rank_correlation
 from .folding import fold_plan, one_channel_recovery
-from .process import flushing_denormals, holding_memory
+from .process import flushing_denormals, holding_memory, one_thread
 from .progress import Progress
 from .readout import FOLDS, held_out_predictions
 from .respond import Plan, listening_plan
@@ -146,11 +146,11 @@ def representability(
                 played = _play(signals, row, draws, encoder.sample_rate, plan.n_samples, generator)
                 n_partials[row] = len(played.frequency_hz)
                 heard = listener.hear(played.waveforms)
-                for i, name in enumerate(stages):
-                    if name in views:
+                for name in readable:
+                    with one_thread():
                         values = _compare(encoder, views[name], played, heard[name], seed)
-                        for variable, value in zip(table, values, strict=True):
-                            table[variable][i, row] = value
+                    for variable, value in zip(table, values, strict=True):
+                        table[variable][stages.index(name), row] = value
                 advance(1)
     judged = [
         agreement(table["predicted"][i], table["recovered"][i], n_partials, seed)

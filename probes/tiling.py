@@ -25,6 +25,7 @@ from .bank import (
     spacing_distance,
     welch_bound,
 )
+from .process import one_thread
 from .progress import Progress
 from .respond import Reducer, respond
 from .schema import dataset, stage_coordinates
@@ -135,7 +136,8 @@ def tiling(
         "level_dbfs": np.asarray(stimuli.coordinates["level_dbfs"][0]),
         **stage_coordinates(encoder, stages, plan),
     }
-    columns = [_columns(heard[s], encoder.sample_rate, frequency) if s in heard else {} for s in stages]
+    with one_thread():
+        columns = [_columns(heard[s], encoder.sample_rate, frequency) if s in heard else {} for s in stages]
     variables |= _padded(columns, {name: len(np.atleast_1d(v)) for name, v in variables.items()})
     return dataset("tiling", variables, run_attributes(phases, plan, stimuli))
 
