@@ -15,6 +15,7 @@ from .coherence import coherence, coherent_pairs, coherent_partials, same_fold
 from .collapse import collapse, cosines
 from .folding import components, fold
 from .ledger import FLOOR_DB, Books, hear
+from .process import one_thread
 from .progress import Progress
 from .schema import dataset, stacked_stages, stage_coordinates
 from .selectivity import chosen_stages, resolving_length, run_attributes, tone_grid
@@ -108,7 +109,8 @@ def aliasing(
         told = []
         for s in stages:
             cycles = np.concatenate(window.cycles(stimuli[rows], s))
-            told.append(_told(encoder, books[s], cycles, window.frames[s], frequency, seed))
+            with one_thread():
+                told.append(_told(encoder, books[s], cycles, window.frames[s], frequency, seed))
         measured.append(stacked_stages("aliasing", told))
     measures = {name: np.stack([m[name] for m in measured], -1) for name in measured[0]}
     if len(levels) > 1 and "bank_share" in measures:

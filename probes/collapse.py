@@ -11,6 +11,8 @@ from scipy import sparse
 from .statistics import RESAMPLES, permutation_p, quantile_interval
 
 STRATA = 16  # of distance in octaves, within which pairs are compared
+ONE = np.float32(1)
+LARGEST = 2**22  # resamples x pairs that are looked at together
 FEWEST_PAIRS = 8  # that share a fold
 NEGLIGIBLE = 1e-6  # re a pattern's largest power
 
@@ -110,7 +112,7 @@ def collapse(
     >>> alike = (bins[:, None] == bins).astype(float)
     >>> frequency_hz = np.arange(100.0, 3300.0, 100.0)
     >>> found = collapse(alike, np.ones((32, 32)), bins[:, None] == bins, frequency_hz, 0.0)
-    >>> found.collapse, found.collapse_chance
+    >>> round(found.collapse, 6), round(found.collapse_chance, 6)
     (1.0, 1.0)
     """
     heard = np.isfinite(np.diag(similarity))
@@ -126,20 +128,22 @@ def collapse(
     edges = np.quantile(octaves[sharing], np.linspace(0, 1, min(STRATA, n_sharing // 4) + 1))
     within = (octaves >= edges[0]) & (octaves <= edges[-1])
     first, second, alike, sharing = first[within], second[within], alike[within], sharing[within]
+    alike = alike.astype(np.float32)  # twice as fast below, and no less exact than the activations were
     stratum = np.searchsorted(edges[1:-1], octaves[within])
 
-    generator = np.random.default_rng(seed)
-    n = len(frequency_hz)
-    observed = _difference(alike, sharing, stratum)
-    resampled, null = np.empty(RESAMPLES), np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        times = np.bincount(generator.integers(n, size=n), minlength=n)
-        resampled[i] = _difference(alike, sharing, stratum, (times[first] * times[second]).astype(float))
-        dealt = generator.permutation(n)
-        null[i] = _difference(alike, shared[dealt[first], dealt[second]], stratum)
-    chance = _means(by_channel[first, second], sharing, stratum)[1]
-    p = permutation_p(observed, null)
-    return Collapse(observed, *quantile_interval(resampled), p, chance, n_sharing)
+    strata = np.eye(int(stratum.max()) + 1, dtype=np.float32)[stratum]  # [pairs, strata]
+    observed = float(_difference(alike, sharing, strata))
+    chance = float(_means(by_channel[first, second], sharing, strata)[1])
+    generator, n = np.random.default_rng(seed), len(frequency_hz)
+    resampled, null = [], []
+    at_once = max(1, LARGEST // len(alike))
+    for count in np.diff([*range(0, RESAMPLES, at_once), RESAMPLES]):
+        times = generator.multinomial(n, np.full(n, 1 / n), count).astype(np.float32)  # [resamples, n]
+        resampled.append(_difference(alike, sharing, strata, times[:, first] * times[:, second]))
+        dealt = np.argsort(generator.random((count, n)), axis=1)
+        null.append(_difference(alike, shared[dealt[:, first], dealt[:, second]], strata))
+    interval = quantile_interval(np.concatenate(resampled))
+    return Collapse(observed, *interval, permutation_p(observed, np.concatenate(null)), chance, n_sharing)
 
 
 def cosines(vectors: Any) -> np.ndarray:
@@ -152,23 +156,25 @@ def cosines(vectors: Any) -> np.ndarray:
 
 
 def _difference(
-    alike: np.ndarray, sharing: np.ndarray, stratum: np.ndarray, weight: np.ndarray | None = None
-) -> float:
-    of_one_fold, others = _means(alike, sharing, stratum, weight)
+    alike: np.ndarray, sharing: np.ndarray, strata: np.ndarray, weight: np.ndarray | np.float32 = ONE
+) -> np.ndarray:
+    of_one_fold, others = _means(alike, sharing, strata, weight)
     return of_one_fold - others
 
 
 def _means(
-    alike: np.ndarray, sharing: np.ndarray, stratum: np.ndarray, weight: np.ndarray | None = None
-) -> tuple[float, float]:
-    """Mean over sharing pairs, and over the others with as many from each stratum."""
-    weight = np.ones(len(alike)) if weight is None else weight
-    cell = 2 * stratum + sharing
-    cells = 2 * (int(stratum.max()) + 1)
-    total = np.bincount(cell, weight, cells).reshape(-1, 2)
-    product = np.bincount(cell, weight * alike, cells).reshape(-1, 2)
-    both = (total > 0).all(1)
-    if not both.any():
-        return np.nan, np.nan
-    others, of_one_fold = np.average(product[both] / total[both], axis=0, weights=total[both, 1])
-    return float(of_one_fold), float(others)
+    alike: np.ndarray, sharing: np.ndarray, strata: np.ndarray, weight: np.ndarray | np.float32 = ONE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over sharing pairs, and over the others with as many from each stratum: [...].
+
+    Of pairs [p], whether they share a fold [..., p], their strata [p, s] and their weights [..., p].
+    """
+    of_one_fold, others = weight * sharing, weight * ~sharing  # [..., p]
+    count, count_others = of_one_fold @ strata, others @ strata  # [..., s]
+    both = (count > 0) & (count_others > 0)
+    share = np.where(both, count, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = share / share.sum(-1, keepdims=True)
+        of_one_fold = np.where(both, (of_one_fold * alike) @ strata / count, 0.0)
+        others = np.where(both, (others * alike) @ strata / count_others, 0.0)
+    return (share * of_one_fold).sum(-1), (share * others).sum(-1)

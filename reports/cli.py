@@ -327,7 +327,7 @@ def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
     from ..probes.run import probe as run_probe
     from .html import report as write_report
 
-    settings, encoder = Settings(seed=seed), load("samplecnn_tiny", seed=seed)
+    settings, encoder = Settings(baselines=2, seed=seed), load("samplecnn_tiny", seed=seed)
     run = out / "samplecnn_tiny.zarr"
     if run.exists() and not _is_run_of(run, repr(settings), encoder.weights.sha256):
         import shutil

@@ -35,7 +35,7 @@ def test_likeness_by_distance_alone_is_no_collapse():
 
 def test_one_sound_per_fold_is_collapse_whole():
     found = collapse(SHARED.astype(float), np.ones((60, 60)), SHARED, FREQUENCY, 0.0)
-    assert (found.collapse, found.collapse_low, found.collapse_high) == (1.0, 1.0, 1.0)
+    np.testing.assert_allclose([found.collapse, found.collapse_low, found.collapse_high], 1.0, atol=1e-6)
     assert found.collapse_p == pytest.approx(0.001)
     assert found.n_sharing == 10 * 15
 
@@ -75,5 +75,5 @@ def test_silent_tones_do_not_count():
     similarity[CLASSES == 3] = np.nan
     similarity[:, CLASSES == 3] = np.nan
     found = collapse(similarity, np.ones((60, 60)), SHARED, FREQUENCY, 0.0)
-    assert found.collapse == 1.0
+    assert found.collapse == pytest.approx(1.0, abs=1e-6)
     assert found.n_sharing == 9 * 15
