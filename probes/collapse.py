@@ -29,8 +29,11 @@ class Patterns:
     def add(self, power: np.ndarray) -> None:
         """Add a tile's tones, float [b, C, n_bins]."""
         flat = power.reshape(len(power), -1)
-        kept = np.where(flat > NEGLIGIBLE * flat.max(1, keepdims=True), flat, 0.0)
-        self._tiles.append(sparse.csr_array(kept.astype(np.float32)))
+        kept = flat > NEGLIGIBLE * flat.max(1, keepdims=True)
+        place = np.flatnonzero(kept)
+        first = np.concatenate([[0], np.cumsum(kept.sum(1))])
+        tile = (flat.ravel()[place], place % flat.shape[1], first)
+        self._tiles.append(sparse.csr_array(tile, shape=flat.shape))
 
     def similarity(self) -> np.ndarray:
         """Cosine of every pair of patterns, float64 [n, n]; NaN for a tone without any response."""
