@@ -19,9 +19,7 @@ REPEATS = 5  # the shortest counts
 PER_OCTAVE = 24  # some hundred seconds of audio or more
 
 
-def bare_seconds(
-    encoder: Encoder, stages: list[str], n_tones: int, n_samples: int, tile: int
-) -> float:
+def bare_seconds(encoder: Encoder, stages: list[str], n_tones: int, n_samples: int, tile: int) -> float:
     """Time the encoder alone over as much audio, at the tile size the ledger settled on."""
     waveforms = torch.randn(tile, n_samples, generator=torch.Generator().manual_seed(0)) * 0.1
     with flushing_denormals(), holding_memory():
