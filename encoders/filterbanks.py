@@ -139,6 +139,22 @@ def erb_rate(frequency_hz: npt.ArrayLike) -> np.ndarray:
     return 21.4 * np.log10(0.00437 * np.asarray(frequency_hz, dtype=np.float64) + 1)
 
 
+def stft_lower_frame_bound(sample_rate: int = REFERENCE_HZ) -> float:
+    """Square of the smallest singular value of `stft`, in closed form: ``(N/2) min_n sum_m w^2[n + m S]``.
+
+    N is the length of the window w, S the hop. (The real and imaginary parts of bins 0 to N/2 hold N/2 times
+    the windowed frame's energy, but for those of bins 0 and N/2, which are not doubled: one part in N.)
+
+    Examples
+    --------
+    >>> round(stft_lower_frame_bound(), 1)
+    609.6
+    """
+    length, hop = scaled(1024, sample_rate), scaled(320, sample_rate)
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    return length / 2 * float(min(np.square(hann[n::hop]).sum() for n in range(hop)))
+
+
 def scaled(samples: int, sample_rate: int) -> int:
     """Return how many samples last as long at `sample_rate` as `samples` do at 24 kHz; at least 1."""
     return max(1, round(samples * sample_rate / REFERENCE_HZ))

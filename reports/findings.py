@@ -210,5 +210,5 @@ def _tiling_cautions(one: xr.Dataset) -> Iterator[str]:
     if np.isfinite(linear).any() and (median := float(np.nanmedian(linear))) < LINEAR_ENOUGH:
         yield (
             f"the median channel has {100 * median:.1f} % of its response's power in the first harmonic; "
-            "tiling speaks of that part only"
+            "at such a stage tiling compares what channels answer to, not filters"
         )

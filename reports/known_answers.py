@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..encoders.filterbanks import stft_lower_frame_bound
 from .figures.drawing import at_stage
 from .numbers import picked
 from .runs import Heard
 
-ABOVE_ZERO = 1e-9
-
 
 @dataclass(frozen=True)
 class Expected:
-    """A closed-form answer of a control's first layer: the mean of a variable lies from low to high."""
+    """A closed-form answer of a control's first layer: the mean of a variable lies from low to high.
+
+    Where the answer depends on the sample rate, `of_rate` gives it and the variable is taken relative to it.
+    """
 
     control: str
     what: str
@@ -26,6 +28,7 @@ class Expected:
     high: float
     text: str
     pick: str = ""
+    of_rate: Callable[[int], float] = lambda rate: 1.0
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,9 @@ EXPECTED = (
     Expected("filterbank:stft", "share of power at the predicted fold", "aliasing", "bank_share",
              *_near(1, 1e-6, "1"), "fold"),
     Expected("filterbank:stft", "collapse", "aliasing", "collapse", *_near(0, 0.01, "at most 0.01")),
-    Expected("filterbank:stft", "smallest singular value", "invertibility", "smallest_singular_value",
-             ABOVE_ZERO, np.inf, "above 0"),
+    Expected("filterbank:stft", "smallest singular value re its closed form", "invertibility",
+             "smallest_singular_value", *_near(1, 0.005, "1 ± 0.005"),
+             of_rate=lambda rate: np.sqrt(stft_lower_frame_bound(rate))),
     Expected("filterbank:stft", "distance of best frequencies from even linear spacing", "tiling",
              "spacing_distance", *_near(0, 0.01, "at most 0.01"), "linear"),
     # the share of the ERB-rate scale below the lowest centre, 50 Hz
@@ -89,4 +93,5 @@ def _measured(heard: Heard, answer: Expected) -> float:
     if heard.name != answer.control or probe is None or answer.variable not in probe:
         return np.nan
     one = at_stage(probe, str(probe["stage"].values[0]))
-    return float(picked(one[answer.variable], answer.pick).mean())
+    value = float(picked(one[answer.variable], answer.pick).mean())
+    return value / answer.of_rate(int(heard.encoder.attrs["sample_rate"]))
