@@ -80,7 +80,10 @@ def _meaning(one: xr.Dataset) -> str:
         return "tones of one fold are one sound"
     if low <= 0 or high < NOTHING:
         return "sharing a fold makes no difference"
-    compared = {1: "worse than", 0: "as well as", -1: "better than"}[against_chance(one)]
+    side = against_chance(one)
+    if side < 0:
+        return "tones of one fold are told apart, by other channels or by power that is not at the fold"
+    compared = "worse than" if side > 0 else "as well as"
     return f"by their power over channels tones of one fold are told apart {compared} any others"
 
 
