@@ -59,8 +59,8 @@ def wrap(
     Raises
     ------
     InputError
-        If a stage is not there, gives no tensor, has no time axis, or has no fixed hop; or if the
-        module takes no waveforms.
+        If a stage is not there, gives no tensor, has no time axis, or has no fixed hop; if the
+        module takes no waveforms, or a weight is NaN.
 
     Examples
     --------
@@ -71,6 +71,9 @@ def wrap(
     name = name or type(module).__name__
     _check_submodules(name, module, stages)
     state = {key: value for key, value in module.state_dict().items() if isinstance(value, Tensor)}
+    spoilt = next((key for key, value in state.items() if value.isnan().any()), None)
+    if spoilt is not None:
+        raise InputError(f"{name}: {spoilt} holds NaN; every weight must be a number")
     encoder = ModuleEncoder(
         name,
         module,
@@ -222,16 +225,22 @@ def _layout(encoder: ModuleEncoder, stage: str, length: int) -> _Layout:
 
 def _measure(encoder: ModuleEncoder, stage: str, length: int) -> Stage:
     output = _hear(encoder, stage, _noise(encoder, 1, length))
-    hop = _hop(encoder, stage, length)
-    measured = Stage(stage, output.shape[1], hop, None, 0)
+    hop, late = _hop(encoder, stage, length)
+    measured = Stage(stage, output.shape[1], hop, None, max(0, late))
     if not output.is_floating_point():
         return replace(measured, kind="codes")
     field, latency = _field(encoder, stage, hop, length)
+    if field is None:  # how late it is may then be known by its frames only
+        return replace(measured, latency=max(latency, measured.latency))
     return replace(measured, receptive_field=field, latency=latency)
 
 
-def _hop(encoder: ModuleEncoder, stage: str, length: int) -> int:
-    """Return the samples per frame, from the exact lengths at which one more frame appears."""
+def _hop(encoder: ModuleEncoder, stage: str, length: int) -> tuple[int, int]:
+    """Return the samples per frame, from the exact lengths at which one more frame appears.
+
+    Also how many samples beyond ``t * hop`` must have played before frame t is there: without padding,
+    the latency.
+    """
 
     @cache
     def count(samples: int) -> int:
@@ -259,7 +268,7 @@ def _hop(encoder: ModuleEncoder, stage: str, length: int) -> int:
             f"stage {stage!r}: has no fixed hop of whole samples: {frames} frames at {length} samples, "
             f"{count(longer)} at {longer}"
         )
-    return hop
+    return hop, first - 1 - frames * hop
 
 
 def _field(encoder: ModuleEncoder, stage: str, hop: int, length: int) -> tuple[int | None, int]:

@@ -123,8 +123,8 @@ def respond(
     Raises
     ------
     InputError
-        If a stage is not there, a stimulus is not steady or silent, a partial is at or above Nyquist, or
-        an activation is NaN or infinite.
+        If a stage is not there or gives fewer frames than its hop and latency say, a stimulus is not steady
+        or silent, a partial is at or above Nyquist, or an activation is NaN or infinite.
     """
     check_stages(encoder, stages)
     fewest = frames if isinstance(frames, int) else min(frames.values())
@@ -140,6 +140,8 @@ def respond(
     with flushing_denormals(), holding_memory():
         plan = listening_plan(encoder, stimuli, stages, frames, tolerance)
         silent = encoder.run(torch.zeros(1, plan.n_samples), stages)
+        for s in stages:
+            _check_frames(encoder, s, silent[s].shape[-1], plan)
         silence = {s: _steady(silent[s], plan.listening[s])[0] for s in stages}
         tiles = _Tiles(plan.n_samples * phases / encoder.sample_rate, tile_seconds)
         done = 0
@@ -253,6 +255,15 @@ def _agreement(power: Tensor, stage: Stage, n_samples: int, tolerance: float) ->
 
 def _steady(activations: Tensor, listening: Listening) -> Tensor:
     return activations[..., listening.first : listening.first + listening.frames]
+
+
+def _check_frames(encoder: Encoder, stage: str, there: int, plan: Plan) -> None:
+    needed = plan.listening[stage].first + plan.listening[stage].frames
+    if there < needed:
+        raise InputError(
+            f"stage {stage!r}: {encoder.name} gives {there} frames of {plan.n_samples} samples, by hop and "
+            f"latency there should be {needed}"
+        )
 
 
 def _checked(

@@ -209,6 +209,25 @@ def test_a_norm_over_time_hears_everything():
     assert fields(wrap(module, RATE, {"a": "0", "b": "1"})) == {"a": 3, "b": None}
 
 
+def test_a_norm_over_time_is_as_late_as_its_frames_are():
+    module = nn.Sequential(nn.Conv1d(1, 4, 10, stride=5), nn.GroupNorm(1, 4), nn.Conv1d(4, 3, 6, stride=2))
+    encoder = wrap(module, RATE, {"latent": "2"})
+    stage = encoder.stages["latent"]
+    assert (stage.hop, stage.receptive_field, stage.latency) == (10, None, 9 + 5 * 5)
+    for frames in (20, 21):
+        n_samples = (frames - 1) * stage.hop + stage.latency + 1
+        heard = encoder.run(torch.zeros(1, n_samples), ["latent"])["latent"]
+        assert heard.shape[-1] == frames
+
+
+def test_weights_that_are_no_numbers_are_named():
+    module = nn.Sequential(nn.Conv1d(1, 4, 3), nn.ReLU())
+    with torch.no_grad():
+        module[0].weight[1, 0, 2] = torch.nan
+    with pytest.raises(InputError, match=r"Sequential: 0\.weight holds NaN"):
+        wrap(module, RATE, {"first_layer": "0"})
+
+
 def test_what_hides_nan_is_not_believed():
     one = heard_by(lambda x: torch.nan_to_num(x))
     assert one.stages["stage"].receptive_field is None

@@ -156,6 +156,13 @@ def test_nan_is_named():
         collect(encoder, partials(100, 200, count=2), ["latent"])
 
 
+def test_a_stage_with_fewer_frames_than_it_says_is_refused():
+    stages = [Stage("first_layer", 1, 4, None, 0)]  # really 31 samples late
+    encoder = encoder_of(nn.Conv1d(1, 1, 32, stride=4), stages, {"first_layer": ""})
+    with pytest.raises(InputError, match=r"'first_layer': test gives \d+ frames of \d+ samples"):
+        collect(encoder, partials(100, 200, count=2), ["first_layer"])
+
+
 @pytest.mark.parametrize("frequency", [12_000.0, 20_000.0])
 def test_nyquist_is_refused(stack, frequency):
     with pytest.raises(InputError, match="Nyquist"):
