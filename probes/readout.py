@@ -8,6 +8,7 @@ from ..synth.errors import InputError
 
 PENALTIES = np.logspace(-12, 3, 16)  # re the mean eigenvalue; from float32's rounding to "nothing is known"
 FOLDS = 4
+SMALLEST = 1e-200  # scale of a penalty: features that are all alike are no division by zero
 
 
 def held_out_predictions(
@@ -103,7 +104,7 @@ def ridge(
     within = within - column - column[:, None] + column.mean()
     mean = targets[fit].mean(0)
     eigenvalues, vectors = np.linalg.eigh(within)
-    scale = max(eigenvalues.mean(), np.finfo(float).tiny)
+    scale = max(eigenvalues.mean(), SMALLEST)
     rounding = eigenvalues <= len(within) * np.finfo(float).eps * eigenvalues.max()  # no direction at all
     rotated = np.where(rounding[:, None], 0.0, vectors.T @ (targets[fit] - mean))
     towards = across @ vectors

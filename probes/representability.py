@@ -61,7 +61,8 @@ def representability(
     R^2 of both quadratures together, clipped at 0, mean over partials however loud. For a recording the
     partials are the peaks of its spectrum, draws are successive parts of it, and the quadratures those
     of the recording demodulated there, re their RMS; between the peaks it holds more than so many
-    windows can tell apart, so that even the STFT recovers only part.
+    windows can tell apart, so that even the STFT recovers only part. One that is silent there, or too
+    short for four parts as long as an encoder has to hear, has no partials and no values.
 
     Parameters
     ----------
@@ -145,15 +146,16 @@ def representability(
                 generator = np.random.default_rng([seed, row])
                 played = _play(signals, row, draws, encoder.sample_rate, plan.n_samples, generator)
                 n_partials[row] = len(played.frequency_hz)
-                heard = listener.hear(played.waveforms)
-                for name in readable:
+                heard = listener.hear(played.waveforms) if n_partials[row] else {}
+                for name in heard:
                     with one_thread():
                         values = _compare(encoder, views[name], played, heard[name], seed)
                     for variable, value in zip(table, values, strict=True):
                         table[variable][stages.index(name), row] = value
                 advance(1)
+    read = n_partials > 0
     judged = [
-        agreement(table["predicted"][i], table["recovered"][i], n_partials, seed)
+        agreement(table["predicted"][i, read], table["recovered"][i, read], n_partials[read], seed)
         if name in views
         else Agreement(remark="codes have no linear readout")
         for i, name in enumerate(stages)
@@ -169,7 +171,7 @@ def representability(
         "n_rows": np.array([draws * len(kept[s].starts) if s in kept else 0 for s in stages]),
         "clear_correlation": np.array(
             [
-                np.nan if one.remark else float(rank_correlation(clear, recovered))
+                np.nan if one.remark else float(rank_correlation(clear[read], recovered[read]))
                 for one, clear, recovered in zip(judged, table["clear"], table["recovered"], strict=True)
             ]
         ),
@@ -255,7 +257,10 @@ class _Played:
 
 def _plan(encoder: Encoder, signals: StimulusSet, stages: Sequence[str], frames: int) -> Plan:
     """Find the steady state with partials in silence: noise and recordings have none."""
-    steady = signals[np.flatnonzero((signals.rms > 0) & (np.asarray(signals.context_index) < 0))]
+    alone = np.flatnonzero((signals.rms > 0) & (np.asarray(signals.context_index) < 0))
+    if not len(alone):
+        raise InputError("representability: needs a signal of partials alone, to find the steady state with")
+    steady = signals[alone]
     c = steady.columns
     if (c["onset_s"] > 0).any() or np.isfinite(c["offset_s"]).any() or (c["ramp_s"] > 0).any():
         raise InputError(
@@ -287,6 +292,8 @@ def _play(
         raise InputError(f"signal {row}: has neither partials nor a recording")
     lead_in = round(DEMODULATION_SECONDS * sample_rate)  # not played; keeps the parts' truths apart as well
     parts = min(draws, int(RECORDING_SECONDS * sample_rate) // (lead_in + n_samples))
+    if parts < FOLDS:
+        return _Played(np.zeros((0, n_samples), np.float32), np.zeros(0), np.zeros(0), sample_rate)
     whole = context.render(parts * (lead_in + n_samples), sample_rate, 0.0)
     recorded = whole.reshape(parts, -1)
     frequency, amplitude = spectral_peaks(recorded, sample_rate)

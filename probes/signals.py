@@ -21,6 +21,7 @@ RECORDING_SECONDS = 12.0
 MAX_RECORDINGS = 6
 MAX_PEAKS = 16
 PEAK_FLOOR_DB = -30.0
+FAINTEST = 1e-6  # amplitude: what lies below is no sound but rounding
 DEMODULATION_SECONDS = 0.05  # a Hann window of this length tells partials 40 Hz apart
 
 
@@ -147,7 +148,8 @@ def spectral_peaks(waveforms: np.ndarray, sample_rate: float) -> tuple[np.ndarra
     -------
     frequency_hz, amplitude : float64 [P]
         The at most 16 highest peaks, at least 40 Hz apart, within 30 dB of the highest, from 50 Hz to
-        0.45 of the sample rate; of Hann windows of 0.1 s. The frequency is that of the bin.
+        0.45 of the sample rate; of Hann windows of 0.1 s. The frequency is that of the bin. None where
+        all lie below -120 dBFS.
 
     Examples
     --------
@@ -163,6 +165,8 @@ def spectral_peaks(waveforms: np.ndarray, sample_rate: float) -> tuple[np.ndarra
     power = np.square(np.abs(np.fft.rfft(frames * window))).mean((0, 1))
     frequency = np.fft.rfftfreq(length, 1 / sample_rate)
     power[(frequency < 50.0) | (frequency > HIGHEST * sample_rate)] = 0.0
+    if 2 * np.sqrt(power.max()) < FAINTEST * window.sum():
+        return np.zeros(0), np.zeros(0)
     apart = max(1, round(2 / DEMODULATION_SECONDS * length / sample_rate))
     peaks, _ = find_peaks(power, height=power.max() * 10 ** (PEAK_FLOOR_DB / 10), distance=apart)
     peaks = np.sort(peaks[np.argsort(power[peaks])[::-1][:MAX_PEAKS]])

@@ -206,6 +206,11 @@ def _invertibility_cautions(one: xr.Dataset) -> Iterator[str]:
 def _representability_cautions(one: xr.Dataset) -> Iterator[str]:
     if remark := str(one["remark"].values):
         yield f"no correlation of predicted and recovered partials ({remark})"
+    if "recovered" in one and (unread := int((one["n_partials"] == 0).sum())):
+        yield (
+            f"{unread} of {one.sizes['signal']} signals have no partials and no values: recordings that are "
+            "silent, or too short for what the encoder has to hear"
+        )
 
 
 def _tiling_cautions(one: xr.Dataset) -> Iterator[str]:

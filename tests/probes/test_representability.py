@@ -325,12 +325,43 @@ def test_recordings_are_signals_too(decimator, tmp_path):
         representability_signals(RATE, recordings=tmp_path)
 
 
+def test_a_recording_that_is_silent_or_too_short_has_no_values_and_the_others_have(tmp_path, decimator):
+    wave = 0.1 * np.random.default_rng(0).standard_normal(20 * RATE)
+    ends = np.where(np.arange(len(wave)) < RATE, wave, 0.0)
+    for name, sound in {"ends": ends, "wave": wave}.items():
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "a.wav", sound, RATE)
+    silent, sounding = (representability_signals(RATE, tmp_path / name)[::5] for name in ("ends", "wave"))
+    long = nn.Conv1d(1, 1, 4 * RATE, stride=6_000, bias=False)
+    stages = [Stage("first_layer", 1, 6_000, 4 * RATE, 4 * RATE - 1)]
+    patient = encoder_of(long, stages, {"first_layer": ""})
+    for encoder, signals in ((decimator, silent), (patient, sounding[[0, 3, 7, -1]])):
+        result = representability(encoder, signals).isel(stage=0)
+        unread = result.signal_kind == "recording"
+        assert unread.sum() == 1
+        assert (result.recovered.isnull() == unread).all()
+        assert (result.n_partials == 0).values.tolist() == unread.values.tolist()
+    result = representability(decimator, silent).isel(stage=0)
+    alone = representability(decimator, silent[np.arange(len(silent) - 1)]).isel(stage=0)
+    assert float(result.correlation) == float(alone.correlation)
+
+
+def test_a_stage_that_answers_nothing_recovers_nothing():
+    dead = encoder_of(nn.Conv1d(1, 2, 8, stride=4), [Stage("latent", 2, 4, 8, 7)], {"latent": ""})
+    with torch.no_grad():
+        dead.module.weight.zero_()
+    result = representability(dead, representability_signals(RATE)[::8]).isel(stage=0)
+    assert float(result.recovered.max()) < 0.01
+    assert "measured alike" in str(result.remark.item())
+
+
 @pytest.mark.parametrize(
     ("signals", "options", "said"),
     [
         (partials_at([440.0]), {}, "no coordinate 'signal_kind'"),
         (signals_of([(440.0, 0.1)]), {"draws": 3}, "draws 3: must be at least 4"),
         (signals_of([(440.0, 0.1)]), {"windows": 0}, "windows 0: must be positive"),
+        (representability_signals(RATE)[35:], {}, "needs a signal of partials alone"),
         (signals_of([(440.0, 0.1)]), {"stages": ["latent"]}, "stage 'latent'"),
         (signals_of([(13_000.0, 0.1)]), {}, "below the Nyquist frequency"),
         (signals_of([(440.0, 0.1, 0.0, 0.5)]), {}, "must be steady"),

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import xarray as xr
 
 from tonotopy.probes.battery import PROBES
 from tonotopy.reports.findings import cautions, findings
@@ -12,7 +13,7 @@ from tonotopy.reports.numbers import (
     value_of,
     written,
 )
-from tonotopy.reports.runs import controls_of, encoders_of
+from tonotopy.reports.runs import Heard, controls_of, encoders_of
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +144,15 @@ def test_cautions_speak_of_the_data(heard):
     ):
         assert any(expected in sentence for sentence in said), expected
     assert len(said) == len(set(said))
+    assert not any("signals have no partials" in sentence for sentence in said)
+
+
+def test_signals_that_were_not_read_are_counted(heard):
+    sounds = heard.probe("representability")
+    unread = sounds.assign(n_partials=sounds["n_partials"].where(sounds["signal"] > 1, 0))
+    root = xr.Dataset(attrs=heard.encoder.attrs)
+    said = cautions(Heard("it", xr.DataTree(root, children={"representability": xr.DataTree(unread)}), ()))
+    assert any("2 of 12 signals have no partials and no values" in sentence for sentence in said)
 
 
 @pytest.mark.parametrize(
