@@ -118,7 +118,12 @@ def _check(
             raise InputError(f"encoder {encoder.name!r}: given twice")
         if node == "stimuli":
             raise InputError("encoder 'stimuli': the name is taken in every run; give it another")
-        chosen_stages(encoder, settings.stages)
+        stages = chosen_stages(encoder, settings.stages)
+        if "tiling" in settings.probes and all(encoder.stages[s].kind == "codes" for s in stages):
+            raise InputError(
+                f"tiling: {', '.join(stages)} of {encoder.name} holds codes, which have no response; "
+                "leave it out of the probes"
+            )
         if "aliasing" in settings.probes:
             coherence(encoder, settings.stages)
             representability_signals(encoder.sample_rate, settings.recordings, settings.seed)

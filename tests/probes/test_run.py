@@ -174,6 +174,7 @@ def test_bad_requests_are_refused_before_anything_is_written(wrapped, tmp_path):
         ([wrapped, wrapped], SMALL, "'mine': given twice"),
         ([], SMALL, "encoders: none given"),
         ([wrapped], replace(SMALL, stages=()), "no stage asked for"),
+        (["control:texture"], replace(EVERY_PROBE, stages=("codes",)), "tiling: codes of control:texture"),
     ):
         with pytest.raises(InputError, match=message):
             probe(encoders, out, settings)
