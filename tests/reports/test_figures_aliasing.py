@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tonotopy.encoders import load
+from tonotopy.probes.tiling import tiling
 from tonotopy.reports import figures
 from tonotopy.reports.figures.alias_map import tone_columns
 from tonotopy.reports.figures.collapse import sharing_pairs, verdict
@@ -155,6 +157,15 @@ def test_a_wrong_measurement_fails_its_known_answer(shift, second, holds):
 def test_the_decimator_cannot_be_undone_and_the_transform_can(name, value, holds):
     (check,) = checks([control(name, "invertibility", smallest_singular_value=("stage", [value]))])
     assert check.holds is holds
+
+
+@pytest.mark.parametrize("sample_rate", [8_000, 24_000, 48_000])
+def test_the_answers_of_tiling_hold_at_any_sample_rate(sample_rate):
+    for name in ("filterbank:stft", "filterbank:gammatone", "control:decimator"):
+        found = tiling(load(name, sample_rate=sample_rate))
+        root = xr.Dataset(attrs={"encoder": name, "sample_rate": sample_rate})
+        (check,) = checks([Heard(name, xr.DataTree(root, children={"tiling": xr.DataTree(found)}), ())])
+        assert check.holds, check
 
 
 def test_known_answers_are_of_controls_that_are_heard():
