@@ -62,10 +62,11 @@ def aliasing(
     -------
     aliasing : xarray.Dataset
         Per tone, stage and channel the ledger (`share`), NaN where the response is below -80 dB re the
-        stage's strongest channel (response and silence added up), `n_below_floor` of them; the same for
-        the bank, power added up over channels (`bank_share`), beside the share at the folds of the other
-        tones (`null_share`) and the p-value of dealing the predictions at random (`fold_p`). The alias
-        map. `rejection`: mean power response above the stage's Nyquist frequency re below. Similarity of
+        stage's strongest channel (response and silence added up), and for tones to which the whole stage
+        answers below -100 dB re its strongest tone, `n_below_floor` in all; the same for the bank, power
+        added up over channels (`bank_share`), beside the share at the folds of the other tones
+        (`null_share`) and the p-value of dealing the predictions at random (`fold_p`). The alias map.
+        `rejection`: mean power response above the stage's Nyquist frequency re below. Similarity of
         patterns for every pair of tones, and the `collapse`. `level_effect`: share of the bank's power
         that changes its component from the lowest to the highest level. For codes, which have no power,
         the probability that one differs from silence's.
@@ -245,7 +246,7 @@ def _told(
     stage, told = books.stage, _ledger(books)
     if stage.kind == "codes":
         return told
-    similarity = books.patterns.similarity()
+    similarity = books.similarity()
     by_channel = cosines(books.response.astype(float) ** 2)
     shared = same_fold(cycles, n_frames)
     found = collapse(similarity, by_channel, shared, frequency, apart_hz(encoder, stage.name), seed)

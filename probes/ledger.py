@@ -17,6 +17,7 @@ from .progress import Progress
 from .respond import Plan, respond
 
 FLOOR_DB = -80.0  # re the stage's strongest channel, its activation in silence added to its response
+FAINTEST_DB = -100.0  # of a tone re the stage's strongest tone: below that, float32 rounding has its share
 SETTLED = 5e-4  # relative change that counts as steady: what has not settled would be booked as "rest"
 
 
@@ -39,11 +40,13 @@ class Books:
     coincident : bool [n, n_components]
         Whether a bin of a component belongs to an earlier one.
     share : float32 [n, C, n_components]
-        NaN where the channel's response is below the floor.
+        NaN where the channel's response is below the floor, and for tones that are not `audible`.
     response : float32 [n, C]
         RMS deviation from silence re the stimulus's RMS.
     bank : float64 [n, n_frames // 2 + 1]
-        Power at each output bin, added up over channels.
+        Power at each output bin, added up over channels; 0 for tones that are not `audible`.
+    audible : bool [n]
+        False where no channel's response is above the floor, or the bank's is below `FAINTEST_DB`.
     patterns : Patterns
     change_probability : float32 [n, C]
         Of codes, which have no power: share of frames that differ from silence's.
@@ -61,6 +64,7 @@ class Books:
         self.share = np.full((n, stage.channels, len(self.components)), np.nan, dtype=np.float32)
         self.response, self.change_probability = np.full((2, n, stage.channels), np.nan, dtype=np.float32)
         self.bank = np.zeros((n, n_frames // 2 + 1))
+        self.audible = np.zeros(n, dtype=bool)
         self.patterns = Patterns()
         self._from = 0
 
@@ -97,7 +101,18 @@ class Books:
         self.share[rows] = np.where(values["heard"][..., None], values["share"], np.nan)
         self.response[rows] = values["response"]
         self.bank[rows] = values["bank"]
+        self.audible[rows] = values["heard"].any(1)
         self.patterns.add(values["power"])
+
+    def close(self) -> None:
+        """Strike out the tones that are not audible, once all are written."""
+        power = self.bank.sum(1)
+        self.audible &= power > 10 ** (FAINTEST_DB / 10) * power.max()
+        self.share[~self.audible], self.bank[~self.audible] = np.nan, 0.0
+
+    def similarity(self) -> np.ndarray:
+        """Cosine of the patterns of every two tones, float64 [n, n]; NaN where one is not audible."""
+        return np.where(np.outer(self.audible, self.audible), self.patterns.similarity(), np.nan)
 
     @property
     def bank_share(self) -> np.ndarray:
@@ -144,6 +159,8 @@ def hear(
         label=label,
         progress=progress,
     )
+    for book in books.values():
+        book.close()
     return books, plan
 
 

@@ -268,6 +268,25 @@ def test_an_anti_alias_filter_rejects():
     assert float(result.rejection[0]) == pytest.approx(float(result.bank_rejection))
 
 
+@pytest.mark.parametrize("bias", [0.0, 0.01, 1.0])
+def test_what_a_filter_leaves_of_a_tone_is_not_told_by_its_rounding(bias):
+    from scipy.signal import firwin
+
+    taps = torch.from_numpy(firwin(513, 300, fs=24_000, window=("kaiser", 14)).copy()).float()
+    low_pass = nn.Conv1d(1, 1, 513, stride=32)
+    low_pass.weight.data, low_pass.bias.data[:] = taps[None, None], bias
+    encoder = encoder_of(
+        low_pass, [Stage("first_layer", 1, 32, 513, 512, "convolution")], {"first_layer": ""}
+    )
+    result = aliasing(encoder).isel(stage=0)
+    told = result.bank_share.notnull().all("component")
+    assert 10 < told.sum() < result.sizes["frequency"]
+    np.testing.assert_allclose(result.bank_share.sel(component="fold")[told], 1, atol=1e-3)
+    assert (result.share.isel(channel=0).notnull().all("component") == told).all()
+    assert int(result.n_below_floor) == (~told).sum()
+    assert (result.similarity.notnull().any("frequency_2") == told).all()
+
+
 def test_repeat_runs_and_tile_sizes_agree():
     encoder = load("samplecnn_tiny")
     tones = coherent_partials(encoder, per_octave=1)
