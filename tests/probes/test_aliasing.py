@@ -9,6 +9,7 @@ from tonotopy.encoders.weights import randomly_initialised
 from tonotopy.probes.aliasing import aliasing, intermodulation, rejection_db
 from tonotopy.probes.coherence import coherence, coherent_pairs, coherent_partials
 from tonotopy.probes.folding import fold
+from tonotopy.probes.ledger import _spectrum
 from tonotopy.synth import partials, partials_at
 from tonotopy.synth.errors import InputError
 
@@ -97,7 +98,8 @@ def test_decimator_puts_everything_at_the_predicted_fold():
     assert float(result.collapse_p) < 0.01
     assert float(result.bank_rejection) == pytest.approx(0, abs=0.05)
     assert float(result.fold_p) < 0.01
-    assert float(result.null_share.max()) < 0.1
+    shared = np.abs(np.subtract.outer(*[result.predicted_fold.values] * 2)) < 1e-6
+    np.testing.assert_allclose(result.null_share, (shared.sum(1) - 1) / (len(shared) - 1), atol=1e-6)
     row = result.predicted_fold / float(result.nyquist_hz)
     np.testing.assert_allclose(result.output[result.alias_map.argmax("output")], row, atol=0.011)
     np.testing.assert_allclose(result.alias_map.max("output"), 1, atol=1e-6)
@@ -217,6 +219,27 @@ def test_gain_changes_nothing_in_a_linear_stage_and_is_a_level_effect_elsewhere(
     assert (np.diff(harmonics) > 0).all()
 
 
+def test_level_effect_is_the_share_that_moves():
+    # x + x^2 of a tone of amplitude a: a^2 / 2 at the fold, a^4 / 4 + a^4 / 8 elsewhere
+    encoder = pointwise(lambda x: x + x**2)
+    result = aliasing(encoder, coherent_partials(encoder, per_octave=1, level_dbfs=[-40.0, -20.0, 0.0]))
+    amplitude = 10 ** (np.array([-40.0, 0.0]) / 20)
+    elsewhere = 3 / 8 * amplitude**4 / (amplitude**2 / 2 + 3 / 8 * amplitude**4)
+    assert float(result.level_effect[0]) == pytest.approx(elsewhere[1] - elsewhere[0], abs=1e-4)
+
+
+@pytest.mark.parametrize("n_frames", [9, 10])
+def test_output_power_adds_up_to_the_mean_square(n_frames):
+    deviation = torch.randn(3, n_frames, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(_spectrum(deviation).sum(-1), deviation.square().mean(-1))
+
+
+def test_a_stage_that_remembers_is_booked_once_settled(leaky):
+    result = aliasing(leaky, coherent_partials(leaky, per_octave=1)).isel(stage=0)
+    assert int(result.first_frame) > 500  # 0.99^t below 0.5 %
+    np.testing.assert_allclose(result.bank_share.sel(component="fold"), 1, atol=1e-4)
+
+
 def test_coincident_predictions_are_said_and_counted_once():
     # 6000 Hz at a frame rate of 24 kHz: the fourth harmonic on DC, the third and the fifth on the first
     encoder = pointwise(torch.relu)
@@ -274,7 +297,8 @@ def test_what_a_filter_leaves_of_a_tone_is_not_told_by_its_rounding(bias):
 
     taps = torch.from_numpy(firwin(513, 300, fs=24_000, window=("kaiser", 14)).copy()).float()
     low_pass = nn.Conv1d(1, 1, 513, stride=32)
-    low_pass.weight.data, low_pass.bias.data[:] = taps[None, None], bias
+    low_pass.weight.data = taps[None, None]
+    low_pass.bias = nn.Parameter(torch.tensor([bias]))
     encoder = encoder_of(
         low_pass, [Stage("first_layer", 1, 32, 513, 512, "convolution")], {"first_layer": ""}
     )

@@ -75,6 +75,11 @@ def test_pairs_keep_all_their_lines_apart():
         assert all(separable(cycles, frames) for cycles in window.cycles(pairs, stage))
 
 
+def test_a_prime_hop_leaves_frames_enough():
+    window = coherence(encoder_with(53, sample_rate=500))
+    assert window.frames["s0"] >= 17
+
+
 def test_a_window_of_the_users():
     window = coherence(encoder_with(3, 12), n_samples=1200)
     assert window.frames == {"s0": 400, "s1": 100}
@@ -112,3 +117,6 @@ def test_a_tone_between_bins_is_refused_and_the_nearest_named():
         InputError, match=r"frequency 440 Hz: has no whole number .* nearest that has is 438\.11"
     ):
         window.cycles(partials_at([440.0]), "first_layer")
+    bin_hz = 24_000 / window.n_samples
+    with pytest.raises(InputError, match="has no whole number"):
+        window.cycles(partials_at([59.001 * bin_hz]), "first_layer")

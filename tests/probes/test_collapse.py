@@ -60,6 +60,31 @@ def test_the_permutation_test_holds_its_level():
     assert np.mean(p) == pytest.approx(0.5, abs=0.15)
 
 
+def test_interval_and_p_are_those_of_resampled_and_relabelled_tones():
+    generator = np.random.default_rng(0)
+    loud = generator.exponential(size=60)  # pairs depend on each other by the tones in common
+    similarity = np.outer(loud, loud) / loud.max() ** 2
+    high = np.arange(60) >= 30  # every pair that counts is an octave apart: a single stratum
+    found = collapse(similarity, similarity, SHARED, np.where(high, 1000.0, 500.0), 0.0)
+
+    def difference(shared, times):
+        weight = np.outer(times, times) * (high & ~high[:, None])
+        return np.average(similarity, weights=weight * shared) - np.average(
+            similarity, weights=weight * ~shared
+        )
+
+    resampled, relabelled = [], []
+    for _ in range(2000):
+        resampled.append(difference(SHARED, generator.multinomial(60, np.full(60, 1 / 60))))
+        classes = generator.permutation(CLASSES)
+        relabelled.append(difference(classes[:, None] == classes, np.ones(60)))
+    width = np.ptp(np.quantile(resampled, [0.025, 0.975]))
+    assert found.collapse_high - found.collapse_low == pytest.approx(width, rel=0.2)
+    expected = np.mean(np.array(relabelled) >= difference(SHARED, np.ones(60)))
+    assert 0.02 < expected < 0.98
+    assert found.collapse_p == pytest.approx(expected, abs=0.1)
+
+
 def test_near_pairs_do_not_count_and_too_few_give_no_number():
     apart = collapse(SHARED.astype(float), np.ones((60, 60)), SHARED, FREQUENCY, 2000.0)
     f = FREQUENCY

@@ -146,6 +146,17 @@ def test_what_a_draw_has_in_common_does_not_leak():
     assert explained["by row"] > 0.9
 
 
+def test_a_group_is_predicted_without_its_own_targets():
+    generator = np.random.default_rng(6)
+    groups = np.repeat(np.arange(8), 5)
+    features, targets = generator.standard_normal((40, 60)), generator.standard_normal((40, 3))
+    predicted = held_out_predictions(features, targets, groups)
+    for group in range(8):
+        own = groups == group
+        changed = held_out_predictions(features, np.where(own[:, None], 100.0, targets), groups)
+        np.testing.assert_array_equal(changed[own], predicted[own])
+
+
 def test_too_few_groups_are_refused():
     with pytest.raises(InputError, match="3 groups of rows cannot be dealt out to 4 folds"):
         held_out_predictions(np.ones((6, 2)), np.ones((6, 1)), np.arange(6) // 2)
@@ -166,6 +177,22 @@ def test_a_prediction_that_only_counts_parts_adds_nothing():
     knowing = agreement(measured + 0.02 * generator.standard_normal(40), measured, parts)
     assert knowing.partial_correlation_p < 0.01
     assert knowing.correlation_low < knowing.correlation < knowing.correlation_high
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_p_of_a_correlation_is_that_of_its_distribution(seed):
+    from scipy.stats import spearmanr
+
+    one, other = np.random.default_rng(seed).standard_normal((2, 30))
+    found = agreement(one, other, np.ones(30))
+    assert found.correlation_p == pytest.approx(spearmanr(one, other, alternative="greater")[1], abs=0.05)
+
+
+def test_predictions_are_shuffled_among_items_of_as_many_parts_only():
+    parts = np.repeat([1, 2, 4], 8)
+    measured = np.random.default_rng(7).permutation(24) / 24
+    by_parts = np.repeat([0.2, 0.9, 0.5], 8)  # so that no shuffle changes anything
+    assert agreement(by_parts, measured, parts).partial_correlation_p == 1.0
 
 
 def test_partial_correlation_is_that_of_residual_ranks():
