@@ -23,12 +23,12 @@ def gram_matrix(products: np.ndarray) -> np.ndarray:
     return products / np.outer(size, size)
 
 
-def coherence(gram: np.ndarray) -> tuple[float, float]:
+def mutual_coherence(gram: np.ndarray) -> tuple[float, float]:
     """Mutual coherence, ``max |G_ij|`` over pairs of channels, and the mean of ``|G_ij|``; NaN for one.
 
     Examples
     --------
-    >>> coherence(np.array([[1.0, -0.5], [-0.5, 1.0]]))
+    >>> mutual_coherence(np.array([[1.0, -0.5], [-0.5, 1.0]]))
     (0.5, 0.5)
     """
     pairs = np.abs(gram[np.triu_indices(len(gram), 1)])

@@ -269,8 +269,9 @@ def _measured(encoder: Encoder, stage: Stage) -> dict[str, object]:
                 "the Jacobian at silence is zero, yet quiet noise is answered: a corner without derivative"
             )
             found |= {**_NOTHING, "method": "none", "linearisation_error": error}
-    elif error > MISLEADING and not remark:
-        remark = "the Jacobian at silence foretells no answers: there is a corner or a tie"
+    elif error > MISLEADING:
+        why = "there is a corner or a tie" if not remark else remark
+        remark = f"the Jacobian at silence foretells no answers: {why}"
     return {**found, "remark": remark}
 
 

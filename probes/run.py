@@ -23,7 +23,7 @@ from ..encoders.registry import load
 from ..synth.errors import InputError
 from ..synth.stimuli import StimulusSet
 from .battery import Settings, measures, played
-from .coherence import coherence
+from .coherence import coherent_partials
 from .progress import Progress
 from .schema import SCHEMA_VERSION, stimuli_dataset, subject_attributes
 from .selectivity import chosen_stages
@@ -125,7 +125,7 @@ def _check(
                 "leave it out of the probes"
             )
         if "aliasing" in settings.probes:
-            coherence(encoder, settings.stages)
+            coherent_partials(encoder, stages, low_hz=settings.low_hz, high_hz=settings.high_hz)
             representability_signals(encoder.sample_rate, settings.recordings, settings.seed)
         if settings.baselines and twin is None and encoder.weights.source != "none":
             raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")

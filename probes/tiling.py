@@ -15,11 +15,11 @@ from ..synth.partials import partials_at
 from ..synth.stimuli import StimulusSet
 from .bank import (
     SPACINGS,
-    coherence,
     coverage_columns,
     effective_rank,
     gram_matrix,
     in_order,
+    mutual_coherence,
     neighbour_overlap,
     peaks,
     spacing_distance,
@@ -259,7 +259,7 @@ def _columns(heard: _Heard, sample_rate: int, frequency: np.ndarray) -> dict[str
         "nyquist_share": bandwidth / (sample_rate / (2 * stage.hop)),
         "linear_share": heard.linear_power[live].sum(1) / heard.power[live].sum(1),
     }
-    largest, mean = coherence(gram)
+    largest, mean = mutual_coherence(gram)
     limit, rank = len(live), effective_rank(gram)
     out = {
         "n_live": len(live),

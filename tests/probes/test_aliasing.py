@@ -175,6 +175,7 @@ def test_a_dead_channel_has_no_ledger_whatever_its_bias():
     layer = nn.Conv1d(1, 3, 8, stride=4)
     with torch.no_grad():
         layer.weight[1] = 0
+        assert layer.bias is not None
         layer.bias[:] = torch.tensor([0.1, 5.0, -0.2])
     encoder = encoder_of(layer, [Stage("first_layer", 3, 4, 8, 7, "convolution")], {"first_layer": ""})
     result = aliasing(encoder).isel(stage=0)
@@ -280,7 +281,7 @@ def test_rejection_is_the_mean_power_above_nyquist_re_below():
 def test_an_anti_alias_filter_rejects():
     from scipy.signal import firwin
 
-    taps = torch.from_numpy(firwin(255, 300, fs=24_000).copy()).float()
+    taps = torch.from_numpy(np.array(firwin(255, 300, fs=24_000))).float()
     low_pass = nn.Conv1d(1, 1, 255, stride=32, bias=False)
     low_pass.weight.data = taps[None, None]
     encoder = encoder_of(

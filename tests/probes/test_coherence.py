@@ -1,4 +1,5 @@
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tonotopy.synth import partials_at
 from tonotopy.synth.errors import InputError
 
 
-def encoder_with(*hops, sample_rate=24_000):
+def encoder_with(*hops, sample_rate=24_000) -> Any:
     stages = {f"s{i}": Stage(f"s{i}", 1, hop, hop, 0) for i, hop in enumerate(hops)}
     return SimpleNamespace(name="fake", sample_rate=sample_rate, stages=stages)
 

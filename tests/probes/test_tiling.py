@@ -9,7 +9,7 @@ from torch import nn
 from tonotopy.encoders import load, wrap
 from tonotopy.encoders.base import Stage
 from tonotopy.encoders.filterbanks import gammatone
-from tonotopy.probes.bank import coherence, effective_rank, gram_matrix, spacing_distance, welch_bound
+from tonotopy.probes.bank import effective_rank, gram_matrix, mutual_coherence, spacing_distance, welch_bound
 from tonotopy.probes.tiling import tiling, tiling_partials
 from tonotopy.synth import Snap, chords, partials, partials_at
 from tonotopy.synth.errors import InputError
@@ -80,7 +80,7 @@ def test_gram_matrix_of_the_stft_is_that_of_its_kernels(stft):
     assert int(stft.n_live) == len(live) == 1024
     exact = of_kernels(kernels[live])
     np.testing.assert_array_equal(np.flatnonzero(stft.best_frequency.isnull()), [513, 1025])
-    largest, mean = coherence(exact)
+    largest, mean = mutual_coherence(exact)
     assert float(stft.mutual_coherence) == pytest.approx(largest, abs=1e-4)
     assert float(stft.mean_coherence) == pytest.approx(mean, rel=1e-2)
     assert float(stft.effective_rank) == pytest.approx(effective_rank(exact), rel=1e-3)
@@ -315,7 +315,7 @@ def test_the_default_grid(name):
 def test_bounds_hold_for_any_vectors(count, dimension, seed):
     vectors = np.random.default_rng(seed).standard_normal((count, dimension))
     gram = gram_matrix(vectors @ vectors.T)
-    largest, mean = coherence(gram)
+    largest, mean = mutual_coherence(gram)
     assert welch_bound(count, dimension) <= largest * (1 + 1e-9)
     assert mean <= largest <= 1 + 1e-9
     assert 1 - 1e-9 <= effective_rank(gram) <= min(count, dimension) * (1 + 1e-9)
