@@ -82,7 +82,7 @@ class Books:
         counted = torch.from_numpy(~self._coincident[rows]).to(power.device)[:, None]  # [b, 1, lines]
         lines = power.gather(-1, bins) * counted
         known = lines @ torch.from_numpy(self._belongs).to(power.device)  # [b, C, components - 1]
-        rest = power.scatter(-1, bins, 0.0).sum(-1, keepdim=True)
+        rest = (total - lines.sum(-1, keepdim=True)).clamp_min(0.0)
         share = torch.cat([known, rest], -1) / total
         rms = torch.as_tensor(stimuli.rms, dtype=torch.float32, device=power.device)
         return {

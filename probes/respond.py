@@ -22,7 +22,7 @@ from ..synth.stimuli import StimulusSet
 from .process import flushing_denormals, holding_memory
 from .progress import Progress
 
-TILE_SECONDS = (8.0, 2.0, 4.0, 16.0)  # of audio; the first tiles try these, the fastest stays
+TILE_SECONDS = (8.0, 2.0, 4.0, 16.0)  # of audio; the first tiles try these, twice; the fastest stays
 MIN_STEADY_SECONDS = 0.02  # where a frame is short, more frames are awaited
 MAX_STEADY_SECONDS = 1.0  # where a frame is long, fewer frames are awaited
 SETTLING_FRAMES, SETTLING_SECONDS = 48, 0.3  # how long an unbounded stage is watched: the longer of both
@@ -283,7 +283,7 @@ class _Tiles:
 
     def __init__(self, seconds_per_stimulus: float, seconds: float | None) -> None:
         self._each = seconds_per_stimulus
-        self._untried = [] if seconds else list(TILE_SECONDS)
+        self._untried = [] if seconds else [*TILE_SECONDS, *TILE_SECONDS]  # twice: others may be at work
         self._speed: dict[float, float] = {}
         self.seconds = seconds or TILE_SECONDS[0]
 
@@ -294,6 +294,6 @@ class _Tiles:
 
     def timed(self, stimuli: int, elapsed_s: float) -> None:
         # A last, short tile would make its size look slow; it no longer matters then.
-        self._speed[self.seconds] = stimuli / elapsed_s
+        self._speed[self.seconds] = max(self._speed.get(self.seconds, 0.0), stimuli / elapsed_s)
         if not self._untried:
             self.seconds = max(self._speed, key=lambda seconds: self._speed[seconds])
