@@ -20,8 +20,16 @@ def test_the_first_script_gives_labelled_results():
     assert float(best.sel(stage="stack_end").median()) > 0
 
 
+def test_the_ledger_is_asked_of_the_same_encoder():
+    names = {}
+    exec(compile(python_blocks()[0] + python_blocks()[1], "README", "exec"), names)
+    first = names["books"].sel(stage="first_layer")
+    assert float(first.bank_share.sel(component="fold").mean("frequency")) > 0.999
+    assert 0 < float(first.collapse) < 1
+
+
 def test_twenty_lines_wrap_a_module_and_report_on_it(tmp_path, monkeypatch):
-    script = python_blocks()[1]
+    script = python_blocks()[2]
     assert len(script.strip().splitlines()) <= 22
     monkeypatch.chdir(tmp_path)
     exec(compile(script, "README", "exec"), {"__name__": "readme"})
