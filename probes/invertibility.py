@@ -270,7 +270,7 @@ def _measured(encoder: Encoder, stage: Stage) -> dict[str, object]:
             )
             found |= {**_NOTHING, "method": "none", "linearisation_error": error}
     elif error > MISLEADING:
-        why = "there is a corner or a tie" if not remark else remark
+        why = remark or "there is a corner or a tie"
         remark = f"the Jacobian at silence foretells no answers: {why}"
     return {**found, "remark": remark}
 
