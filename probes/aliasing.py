@@ -11,7 +11,7 @@ import xarray as xr
 from ..encoders.base import Encoder
 from ..synth.errors import InputError
 from ..synth.stimuli import StimulusSet
-from .coherence import coherence, coherent_pairs, coherent_partials, same_fold
+from .coherence import coherence, coherent_pairs, coherent_partials
 from .collapse import collapse, cosines
 from .folding import components, fold
 from .ledger import FLOOR_DB, Books, hear
@@ -22,7 +22,7 @@ from .selectivity import chosen_stages, resolving_length, run_attributes, tone_g
 from .statistics import RESAMPLES, permutation_p
 
 MAP_ROWS = 51  # of the alias map, from DC to the stage's Nyquist frequency
-FOLD = 1  # index of the component
+FOLD = 1  # index of the component, and of a single tone's line
 
 
 def aliasing(
@@ -107,11 +107,8 @@ def aliasing(
     for rows in order:
         label = f"{encoder.name}, aliasing"
         books, plan = hear(encoder, stimuli[rows], window, stages, tile_seconds, label, progress)
-        told = []
-        for s in stages:
-            cycles = np.concatenate(window.cycles(stimuli[rows], s))
-            with one_thread():
-                told.append(_told(encoder, books[s], cycles, window.frames[s], frequency, seed))
+        with one_thread():
+            told = [_told(encoder, books[s], frequency, seed) for s in stages]
         measured.append(stacked_stages("aliasing", told))
     measures = {name: np.stack([m[name] for m in measured], -1) for name in measured[0]}
     if len(levels) > 1 and "bank_share" in measures:
@@ -239,25 +236,25 @@ def _density(power: np.ndarray, frequency_hz: np.ndarray) -> np.ndarray:
     return np.trapezoid(power, frequency_hz, axis=0) / span if span > 0 else power.mean(0)
 
 
-def _told(
-    encoder: Encoder, books: Books, cycles: np.ndarray, n_frames: int, frequency: np.ndarray, seed: int
-) -> dict[str, np.ndarray]:
+def _told(encoder: Encoder, books: Books, frequency: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Return what one stage's books say at one level."""
     stage, told = books.stage, _ledger(books)
     if stage.kind == "codes":
         return told
     similarity = books.similarity()
     by_channel = cosines(books.response.astype(float) ** 2)
-    shared = same_fold(cycles, n_frames)
+    folds = books.bins[:, FOLD]
+    shared = folds[:, None] == folds
     found = collapse(similarity, by_channel, shared, frequency, apart_hz(encoder, stage.name), seed)
     nyquist_hz = encoder.sample_rate / (2 * stage.hop)
     bank_response = np.linalg.norm(books.response, axis=1)[:, None]
-    at_fold = _relative(books.bank)[:, books.bins[:, FOLD]]  # [tone, whose prediction]
+    relative = _relative(books.bank)
+    at_fold = relative[:, folds]  # [tone, whose prediction]
     return {
         **told,
         "null_share": (at_fold.sum(1) - np.diag(at_fold)) / max(len(at_fold) - 1, 1),
         "fold_p": np.array(_dealt_p(at_fold, seed)),
-        "alias_map": _mapped(_relative(books.bank)),
+        "alias_map": _mapped(relative),
         "rejection": rejection_db(books.response, frequency, nyquist_hz),
         "bank_rejection": rejection_db(bank_response, frequency, nyquist_hz)[0],
         "similarity": similarity.astype(np.float32),

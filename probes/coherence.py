@@ -11,9 +11,9 @@ import numpy as np
 
 from ..encoders.base import Encoder
 from ..synth.errors import InputError
-from ..synth.partials import Snap, partials_at
+from ..synth.partials import Snap, amplitude_of, partials_at
 from ..synth.stimuli import Partial, Stimulus, StimulusSet
-from .folding import HARMONICS, folded_bin, separable
+from .folding import HARMONICS, separable
 from .selectivity import chosen_stages
 
 FEWEST_FRAMES = (
@@ -276,7 +276,7 @@ def coherent_pairs(
         raise InputError(f"ratio {ratio:g}: must lie above 1 and fit between {low_hz:g} and {high_hz:g} Hz")
     wanted = np.geomspace(low_hz, high_hz / ratio, pairs)
     bin_hz = encoder.sample_rate / window.n_samples
-    amplitude = 10 ** (level_dbfs / 20)
+    amplitude = float(amplitude_of(level_dbfs))
     rows = []
     for one in np.unique(window.snap.cycles(wanted)).tolist():
         other = _companion(one, ratio, window)
@@ -310,9 +310,3 @@ def _companion(cycles: int, ratio: float, window: Coherence) -> int:
         if all(separable(both * times, frames) for times, frames in windows):
             return other
     return int(others[0])
-
-
-def same_fold(cycles: np.ndarray, n_frames: int) -> np.ndarray:
-    """Whether each pair of tones has the same output bin, bool [n, n]."""
-    bins = folded_bin(cycles, n_frames)
-    return bins[:, None] == bins[None, :]

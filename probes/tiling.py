@@ -29,7 +29,14 @@ from .process import one_thread
 from .progress import Progress
 from .respond import Reducer, respond
 from .schema import dataset, stage_coordinates
-from .selectivity import chosen_stages, coordinate, resolving_length, run_attributes, sampled_frames
+from .selectivity import (
+    check_single,
+    chosen_stages,
+    coordinate,
+    resolving_length,
+    run_attributes,
+    sampled_frames,
+)
 from .tuning import noise_bandwidth_floor
 from .variables import SCHEMA
 
@@ -232,8 +239,7 @@ def _check(encoder: Encoder, stages: Sequence[str], stimuli: StimulusSet, phases
         raise InputError(f"phases {phases}: at least 3 make inner products at a linear stage exact")
     if all(encoder.stages[s].kind == "codes" for s in stages):
         raise InputError(f"tiling: {', '.join(stages)} of {encoder.name} holds codes, which have no response")
-    if (np.diff(stimuli.first) != 1).any() or len(stimuli.contexts):
-        raise InputError("tiling: takes single partials without context; see tiling_partials")
+    check_single(stimuli, "tiling")
     levels = np.unique(coordinate(stimuli, "level_dbfs", "tiling"))
     if len(levels) > 1:
         raise InputError(f"tiling: takes partials at one level, not {len(levels)}")

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from ...probes.invertibility import MISLEADING
 from .drawing import (
     DARK,
     RANDOM,
@@ -21,7 +22,6 @@ from .drawing import (
     stages_with,
 )
 
-MISLEADING = 0.5  # relative error from which a linearisation tells nothing, and its marks are hollow
 STEP_DB = 20
 
 

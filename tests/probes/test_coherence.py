@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Stage
-from tonotopy.probes.coherence import coherence, coherent_pairs, coherent_partials, same_fold
-from tonotopy.probes.folding import separable
+from tonotopy.probes.coherence import coherence, coherent_pairs, coherent_partials
+from tonotopy.probes.folding import folded_bin, separable
 from tonotopy.synth import partials_at
 from tonotopy.synth.errors import InputError
 
@@ -55,7 +55,8 @@ def test_there_are_pairs_of_one_fold_near_and_far(name):
     f = tones.columns["frequency_hz"]
     assert (np.diff(f) > 0).all()
     for stage, frames in window.frames.items():
-        shared = np.triu(same_fold(np.concatenate(window.cycles(tones, stage)), frames), 1)
+        folds = folded_bin(np.concatenate(window.cycles(tones, stage)), frames)
+        shared = np.triu(folds[:, None] == folds, 1)
         octaves = np.abs(np.log2(f[:, None] / f))[shared]
         assert shared.sum() >= 20
         assert octaves.min() < 1.0
