@@ -17,8 +17,8 @@ from .agreement import Agreement, agreement, rank_correlation
 from .folding import fold_plan, one_channel_recovery
 from .process import flushing_denormals, holding_memory, one_thread
 from .progress import Progress
-from .readout import FOLDS, held_out_predictions
 from .respond import Plan, listening_plan
+from .ridge import FOLDS, held_out_predictions
 from .schema import dataset, stage_coordinates
 from .selectivity import chosen_stages, run_attributes
 from .signals import (

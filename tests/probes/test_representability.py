@@ -12,8 +12,8 @@ from tonotopy.encoders import load
 from tonotopy.encoders.base import Stage
 from tonotopy.probes.agreement import agreement, alike, partial_rank_correlation
 from tonotopy.probes.folding import fold, fold_plan, one_channel_recovery
-from tonotopy.probes.readout import gram, held_out_predictions, ridge
 from tonotopy.probes.representability import recovery, representability
+from tonotopy.probes.ridge import gram, held_out_predictions, ridge
 from tonotopy.probes.signals import demodulated, draws_of, representability_signals, spectral_peaks
 from tonotopy.synth import InputError, Partial, Stimulus, StimulusSet, pitches
 from tonotopy.synth.partials import partials_at
