@@ -16,6 +16,7 @@ class Variable:
 
 
 _SC = ("stage", "channel")
+_CONDITION = ("stage", "condition")
 STAGE = {
     "stage": Variable(("stage",), "1", "stage"),
     "channel": Variable(("channel",), "1", "channel"),
@@ -230,5 +231,51 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         ),
         "smallest_by_turn": Variable(("stage", "turn"), "1", "smallest gain at a frequency"),
         "largest_by_turn": Variable(("stage", "turn"), "1", "largest gain at a frequency"),
+    },
+    "compositionality": {
+        **STAGE,
+        "condition": Variable(("condition",), "1", "what is played: components, their level, their company"),
+        "component_kind": Variable(("condition",), "1", "kind of component: partial, pitch or chord"),
+        "density": Variable(("condition",), "1", "components in the company of the one that is tested"),
+        "component_level_dbfs": Variable(
+            ("condition",), "dB re full-scale sine", "level of every single component"
+        ),
+        "n_codebooks": Variable(("stage",), "1", "codebooks the vectors are summed from; 0 before them"),
+        "component_frequency": Variable(
+            ("condition", "component"), "Hz", "frequency, or fundamental frequency, of each component"
+        ),
+        "component_label": Variable(("condition", "component"), "1", "name of each component"),
+        "first_context": Variable(("context_pair",), "1", "number of the pair's first context"),
+        "second_context": Variable(("context_pair",), "1", "number of the pair's second context"),
+        "rank": Variable(_CONDITION, "1", "dimensions of a response plane at most"),
+        "overlap": Variable(
+            (*_CONDITION, "component", "component_2", "context_pair"),
+            "1",
+            "mean cos^2 of the angles between the plane of one component in the pair's first context "
+            "and that of another in its second",
+        ),
+        "stability": Variable(
+            (*_CONDITION, "component"), "1", "overlap of a component's planes in different contexts"
+        ),
+        "confusion": Variable(
+            (*_CONDITION, "component"), "1", "overlap with other components' planes in different contexts"
+        ),
+        "index": Variable(_CONDITION, "1", "compositional stability: stability - confusion"),
+        "index_low": Variable(_CONDITION, "1", "lower end of the index's 95 % interval"),
+        "index_high": Variable(_CONDITION, "1", "upper end of the index's 95 % interval"),
+        "index_p": Variable(_CONDITION, "1", "p of the index, components relabelled within contexts"),
+        "auc": Variable(_CONDITION, "1", "how often same components overlap more than different ones"),
+        "auc_low": Variable(_CONDITION, "1", "lower end of the AUC's 95 % interval"),
+        "auc_high": Variable(_CONDITION, "1", "upper end of the AUC's 95 % interval"),
+        "chance": Variable(_CONDITION, "1", "overlap of random planes: rank / channels"),
+        "planarity": Variable(_CONDITION, "1", "share of a component's changes that its plane holds"),
+        "unheard": Variable(_CONDITION, "1", "share of components that leave the frame unchanged"),
+        "additivity_error": Variable(
+            _CONDITION, "1", "power of the interaction of component and company re their joint response"
+        ),
+        "tree_error": Variable(
+            _CONDITION, "1", "held-out power of mixtures that sums of their parts leave, re all"
+        ),
+        "tree_error_shuffled": Variable(_CONDITION, "1", "the same with the parts of other mixtures"),
     },
 }
