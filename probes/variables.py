@@ -374,4 +374,79 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         ),
         "remark": Variable(("stage",), "1", "why there are no values, or what to know of them"),
     },
+    "readout": {
+        **STAGE,
+        "remark": Variable(("stage",), "1", "why there are no values"),
+        "density": Variable(("density",), "1", "partials in a mixture"),
+        "component": Variable(("component",), "1", "partial that is listened for"),
+        "component_frequency": Variable(("component",), "Hz", "frequency of the partial"),
+        "baseline": Variable(("baseline",), "1", "representation computed from the same sounds"),
+        "auc": Variable(
+            ("stage", "density", "component"),
+            "1",
+            "chance that a readout ranks a mixture with the partial above one without",
+        ),
+        "auc_quieter": Variable(
+            ("stage", "component"), "1", "AUC in mixtures of two, quieter than any that was trained on"
+        ),
+        "auc_baseline": Variable(("baseline", "density", "component"), "1", "AUC of the baseline's readout"),
+        "auc_quieter_baseline": Variable(
+            ("baseline", "component"), "1", "AUC of the baseline's readout in quieter mixtures of two"
+        ),
+        "auc_null": Variable(
+            ("stage", "density", "shuffle"), "1", "mean AUC of readouts trained on shuffled labels"
+        ),
+        "auc_p": Variable(("stage", "density"), "1", "p of the mean AUC against shuffled labels"),
+        "mean_auc": Variable(("stage", "density"), "1", "mean AUC over partials"),
+        "mean_auc_low": Variable(("stage", "density"), "1", "lower end of its 95 % interval over partials"),
+        "mean_auc_high": Variable(("stage", "density"), "1", "upper end of its 95 % interval over partials"),
+        "n_channels_used": Variable(("n_channels_used",), "1", "channels that the readout may use"),
+        "capacity": Variable(
+            ("stage", "n_channels_used", "draw"), "1", "mean AUC of a random subset of the channels"
+        ),
+        "task": Variable(("task",), "1", "what is read out of single chords and notes"),
+        "held_out": Variable(("task",), "1", "what train and test never share"),
+        "task_chance": Variable(("task",), "1", "score of guessing"),
+        "task_score": Variable(("stage", "task"), "1", "accuracy (of f0: R^2) in unseen groups"),
+        "task_score_baseline": Variable(("baseline", "task"), "1", "the baseline's score in unseen groups"),
+        "task_leaky": Variable(("stage", "task"), "1", "score when rows, not groups, are held out"),
+        "task_null": Variable(
+            ("stage", "task", "shuffle"), "1", "score after shuffling labels within groups"
+        ),
+        "task_p": Variable(("stage", "task"), "1", "p of the score against shuffled labels"),
+    },
+    "chord_composition": {
+        **STAGE,
+        "remark": Variable(("stage",), "1", "why there are no values"),
+        "chord": Variable(("chord",), "1", "chord"),
+        "chord_root": Variable(("chord",), "MIDI note", "root of the chord"),
+        "chord_quality": Variable(("chord",), "1", "quality of the chord"),
+        "root": Variable(("root",), "MIDI note", "root"),
+        "root_2": Variable(("root_2",), "MIDI note", "another root"),
+        "baseline": Variable(("baseline",), "1", "representation computed from the same sounds"),
+        "sum_error": Variable(
+            ("stage", "chord"), "1", "power of chord minus sum of its notes, re the chord's response"
+        ),
+        "wrong_sum_error": Variable(("stage", "chord"), "1", "the same with the notes of another chord"),
+        "offset_cosine": Variable(
+            ("stage", "root", "root_2"), "1", "cosine of the offsets from major to minor at two roots"
+        ),
+        "offset_cosine_baseline": Variable(("baseline", "root", "root_2"), "1", "the same of a baseline"),
+        "offset_cosine_shuffled": Variable(
+            ("stage", "shuffle"), "1", "mean cosine over pairs of roots with qualities shuffled at each root"
+        ),
+        "offset_p": Variable(("stage",), "1", "p of the mean cosine against shuffled qualities"),
+        "transfer_error": Variable(
+            ("stage", "root"),
+            "1",
+            "squared error of minor = major + the other roots' mean offset, re the offset's own power",
+        ),
+        "transfer_error_baseline": Variable(("baseline", "root"), "1", "the same of a baseline"),
+        "position_auc": Variable(
+            ("stage", "chord"),
+            "1",
+            "chance that a chord is more like its inversions and voicings than like others in its position",
+        ),
+        "position_auc_baseline": Variable(("baseline", "chord"), "1", "the same of a baseline"),
+    },
 }
