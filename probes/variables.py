@@ -378,8 +378,7 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         **STAGE,
         "remark": Variable(("stage",), "1", "why there are no values"),
         "density": Variable(("density",), "1", "partials in a mixture"),
-        "component": Variable(("component",), "1", "partial that is listened for"),
-        "component_frequency": Variable(("component",), "Hz", "frequency of the partial"),
+        "component": Variable(("component",), "Hz", "frequency of the partial that is listened for"),
         "baseline": Variable(("baseline",), "1", "representation computed from the same sounds"),
         "auc": Variable(
             ("stage", "density", "component"),
