@@ -38,6 +38,8 @@ class Stage:
     kind : {"convolution", "nonlinear", "codes"}
         "convolution": an affine function of the samples, with a closed form (`Encoder.kernels`).
         "codes": integers, which have no power.
+    codebooks : int >= 0
+        How many codebooks the vectors are summed from; 0 before a quantizer, and where there is none.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Stage:
     receptive_field: int | None
     latency: int
     kind: str = "nonlinear"
+    codebooks: int = 0
 
 
 @dataclass(frozen=True)
