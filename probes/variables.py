@@ -448,4 +448,121 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         ),
         "position_auc_baseline": Variable(("baseline", "chord"), "1", "the same of a baseline"),
     },
+    "waveform_shape": {
+        **STAGE,
+        "sound": Variable(("sound",), "1", "number of the sound"),
+        "sound_kind": Variable(("sound",), "1", "kind of sound"),
+        "n_partials": Variable(("sound",), "1", "partials of the sound"),
+        "detuning": Variable(("detuning",), "Hz", "how far every partial moved, up or down"),
+        "heard_centre": Variable(
+            ("stage",), "samples", "centre of the samples that a frame hears, after its nominal time"
+        ),
+        "heard_duration": Variable(("stage",), "s", "how long a frame hears, effectively"),
+        "phase_distance": Variable(("stage", "sound"), "1", "change by scrambled phases, re the response"),
+        "detuning_distance": Variable(
+            ("stage", "detuning", "sound"), "1", "change by moved partials, re the response"
+        ),
+        "preference_by_detuning": Variable(
+            ("stage", "detuning", "sound"), "1", "1: keeps waveform shape together, -1: keeps spectrum"
+        ),
+        "mean_preference": Variable(("stage", "detuning"), "1", "preference, mean over sounds"),
+        "mean_preference_low": Variable(("stage", "detuning"), "1", "lower end of its 95 % interval"),
+        "mean_preference_high": Variable(("stage", "detuning"), "1", "upper end of its 95 % interval"),
+        "mean_preference_p": Variable(
+            ("stage", "detuning"), "1", "p of its distance from 0, both ways, with the two changes exchanged"
+        ),
+        "preference": Variable(("stage", "sound"), "1", "preference at the reference detuning"),
+        "reference_detuning": Variable((), "Hz", "detuning at which `preference` is taken"),
+        "crossover": Variable(
+            ("stage",), "Hz", "detuning that changes as much as scrambled phases; infinite if none does"
+        ),
+        "waveform_phase_distance": Variable(
+            ("stage", "sound"), "1", "change of the waveform that a frame hears, by scrambled phases"
+        ),
+        "waveform_detuning_distance": Variable(
+            ("stage", "detuning", "sound"),
+            "1",
+            "change of the waveform that a frame hears, by moved partials",
+        ),
+        "spectrum_phase_distance": Variable(
+            ("sound",), "1", "change of the magnitude spectrum of a second, by scrambled phases"
+        ),
+        "spectrum_detuning_distance": Variable(
+            ("detuning", "sound"), "1", "change of the magnitude spectrum of a second, by moved partials"
+        ),
+        "remark": Variable(("stage",), "1", "why there are no values, or what to know of them"),
+    },
+    "interventions": {
+        **STAGE,
+        "trial": Variable(("trial",), "1", "number of the trial: a partial removed from a mixture"),
+        "mixture": Variable(("trial",), "1", "number of the mixture"),
+        "removed_frequency": Variable(("trial",), "Hz", "frequency of the partial to remove"),
+        "n_partials": Variable(("trial",), "1", "partials of the mixture"),
+        "removal": Variable(("removal",), "1", "what is removed from the latent"),
+        "dose": Variable(("dose",), "1", "how much of it is removed; 1 is all"),
+        "removed_db": Variable(
+            ("stage", "removal", "dose", "trial"), "dB", "change of the partial's level in the sound"
+        ),
+        "neighbours_db": Variable(
+            ("stage", "removal", "dose", "trial"), "dB", "mean change of the other partials' levels"
+        ),
+        "worst_neighbour_db": Variable(
+            ("stage", "removal", "dose", "trial"),
+            "dB",
+            "largest change, up or down, of another partial's level",
+        ),
+        "rest_db": Variable(
+            ("stage", "removal", "dose", "trial"), "dB", "change of the level of everything but the partials"
+        ),
+        "held": Variable(
+            ("stage", "removal", "trial"), "1", "share of the latent's deviation from silence that is removed"
+        ),
+        "mean_removed_db": Variable(("stage", "removal", "dose"), "dB", "removed_db, mean over mixtures"),
+        "mean_removed_low": Variable(("stage", "removal", "dose"), "dB", "lower end of its 95 % interval"),
+        "mean_removed_high": Variable(("stage", "removal", "dose"), "dB", "upper end of its 95 % interval"),
+        "mean_neighbours_db": Variable(
+            ("stage", "removal", "dose"), "dB", "neighbours_db, mean over mixtures"
+        ),
+        "mean_neighbours_low": Variable(("stage", "removal", "dose"), "dB", "lower end of its 95 % interval"),
+        "mean_neighbours_high": Variable(
+            ("stage", "removal", "dose"), "dB", "upper end of its 95 % interval"
+        ),
+        "specific_db": Variable(
+            ("stage", "removal", "trial"),
+            "dB",
+            "how much more the partial falls than its neighbours, at dose 1",
+        ),
+        "specific_p": Variable(
+            ("stage", "removal"), "1", "p of specific_db against that of random planes of equal energy"
+        ),
+        "reference_db": Variable(
+            ("stage", "trial"), "dB", "level of the partial in the decoded sound re the one played"
+        ),
+        "ideal_removed_db": Variable(
+            ("stage", "trial"), "dB", "change of the partial where the mixture is played without it"
+        ),
+        "ideal_neighbours_db": Variable(
+            ("stage", "trial"), "dB", "mean change of the others where the mixture is played without it"
+        ),
+        "channels_removed": Variable(("channels_removed",), "1", "channels, most responsive first, silenced"),
+        "channels_removed_db": Variable(
+            ("stage", "channels_removed", "trial"), "dB", "change of the partial's level"
+        ),
+        "channels_neighbours_db": Variable(
+            ("stage", "channels_removed", "trial"), "dB", "mean change of the other partials' levels"
+        ),
+        "codebooks": Variable(("codebooks",), "1", "codebooks that quantize the latent after the removal"),
+        "quantized_removed_db": Variable(
+            ("stage", "codebooks", "trial"),
+            "dB",
+            "change of the partial's level, own plane in company, dose 1",
+        ),
+        "quantized_neighbours_db": Variable(
+            ("stage", "codebooks", "trial"), "dB", "mean change of the other partials' levels, same"
+        ),
+        "clip": Variable(("clip",), "1", "what is to be heard"),
+        "clip_sample": Variable(("clip_sample",), "samples", "sample of the clips"),
+        "sound": Variable(("clip", "clip_sample"), "1", "waveforms of the first trial"),
+        "remark": Variable(("stage",), "1", "why there are no values, or what to know of them"),
+    },
 }
