@@ -1,0 +1,87 @@
+"""Response planes: the directions in which a component moves a representation as its phases turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+NOISE = 1e-6  # of a float32 activation, re the frame it is part of
+FAINT = 1e-4  # a direction this much weaker than the strongest one is none: mixed-in rounding
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Orthonormal directions of N components in F frames.
+
+    Parameters
+    ----------
+    basis : float32 [N, F, C, r]
+        From the strongest on; zero where a component has fewer directions, or leaves the frame unchanged.
+    held : float64 [N, F]
+        Share of the change's energy that the directions hold (the planarity); NaN where nothing changed.
+    """
+
+    basis: Tensor
+    held: Tensor
+
+    @property
+    def dimensions(self) -> Tensor:
+        """How many directions there are, [N, F]."""
+        return self.basis.square().sum(2).round().sum(-1)
+
+
+def response_planes(deviations: Tensor, rank: int, scale: Tensor | None = None) -> Planes:
+    """Find the leading directions of a component's changes over its phases, frame by frame.
+
+    Parameters
+    ----------
+    deviations : float [N, K, C, F]
+        What each of K phases changes, ``z(company + component) - z(company)``.
+    rank : int > 0
+        Directions wanted: two for a partial, since a linear stage answers with a cosine and a sine part.
+    scale : float [F], optional
+        Norm of the frames without the component. Changes of a millionth of it or less are rounding.
+
+    Returns
+    -------
+    planes : Planes
+        By uncentred singular value decomposition over phases. At a linear stage they hold everything and
+        do not depend on the frame, only on the component.
+
+    Examples
+    --------
+    >>> turn = torch.linspace(0, 2 * torch.pi, 9)[:8]
+    >>> circle = torch.stack([turn.cos(), turn.sin(), 0 * turn], dim=1)  # [K, C]
+    >>> planes = response_planes(circle[None, :, :, None], rank=2)
+    >>> float(planes.held), planes.basis[0, 0, 2].tolist()
+    (1.0, [0.0, 0.0])
+    """
+    changes = deviations.double().permute(0, 3, 1, 2)  # [N, F, K, C]
+    energy, turns = torch.linalg.eigh(changes @ changes.mT)  # ascending [N, F, K], [N, F, K, K]
+    rank = min(rank, *changes.shape[-2:])
+    leading = energy.flip(-1)[..., :rank].clamp_min(0)
+    total = energy.clamp_min(0).sum(-1)
+    floor = torch.zeros(deviations.shape[-1]) if scale is None else scale
+    rounding = changes.shape[2] * (NOISE * floor.double()).square()  # [F]
+    heard = leading > torch.maximum(rounding[:, None], FAINT**2 * leading[..., :1])
+    root = torch.where(heard, leading, 1.0).sqrt()
+    basis = changes.mT @ turns.flip(-1)[..., :rank] / root[..., None, :] * heard[..., None, :]
+    held = torch.where(heard[..., 0], leading.sum(-1) / total.clamp_min(1e-300), torch.nan)
+    return Planes(basis.float(), held)
+
+
+def overlaps(first: Planes, second: Planes) -> Tensor:
+    """Overlap of every component's plane with every other's: float32 [N, M], the mean over frames.
+
+    The mean cos^2 of the principal angles (Björck & Golub 1973); where two planes have different
+    numbers of dimensions, the missing angles are right ones. A component without a plane overlaps with
+    nothing.
+    """
+    n, frames, _, _ = first.basis.shape
+    rows = first.basis.permute(1, 0, 3, 2).flatten(1, 2)  # [F, N r, C]
+    columns = second.basis.permute(1, 2, 0, 3).flatten(2, 3)  # [F, C, M s]
+    cosines = (rows @ columns).square().reshape(frames, n, first.basis.shape[-1], -1, second.basis.shape[-1])
+    dimensions = torch.maximum(first.dimensions.T[:, :, None], second.dimensions.T[:, None])  # [F, N, M]
+    return (cosines.sum((2, 4)) / dimensions.clamp_min(1)).mean(0)
