@@ -61,11 +61,21 @@ def held_out_predictions(
         others = np.concatenate([part for j, part in enumerate(dealt) if j != i])
         choosing = np.isin(groups, others[: max(1, len(others) // 4)])
         test = np.isin(groups, held_out)
-        tried = ridge(kernel, targets, ~test & ~choosing, choosing, PENALTIES)  # [penalties, m, T]
-        best = np.square(tried - targets[choosing]).sum(1).argmin(0)  # [T]
-        fitted = ridge(kernel, targets, ~test, test, PENALTIES)
-        predictions[test] = np.take_along_axis(fitted, best[None, None], axis=0)[0]
+        predictions[test] = chosen_ridge(kernel, targets, ~test, choosing, test)
     return predictions
+
+
+def chosen_ridge(
+    kernel: np.ndarray, targets: np.ndarray, fit: np.ndarray, choosing: np.ndarray, other: np.ndarray
+) -> np.ndarray:
+    """Fit a ridge regression to some rows and predict others: float64 [other.sum(), T].
+
+    Some of the fitted rows first choose the penalty, for each target on its own: `choosing` bool [n].
+    The rest as in `ridge`.
+    """
+    tried = ridge(kernel, targets, fit & ~choosing, choosing, PENALTIES)  # [penalties, m, T]
+    best = PENALTIES[np.square(tried - targets[choosing]).sum(1).argmin(0)]  # [T]
+    return ridge(kernel, targets, fit, other, best[None])[0]
 
 
 def gram(features: np.ndarray) -> np.ndarray:
@@ -90,8 +100,8 @@ def ridge(
     targets : float64 [n, T]
     fit, other : bool [n]
         Rows to fit to; rows to predict.
-    penalties : float > 0 [k]
-        Re the mean eigenvalue of the fitted rows' centred kernel.
+    penalties : float > 0 [k] or [k, T]
+        For all targets alike, or one each. Re the mean eigenvalue of the fitted rows' centred kernel.
 
     Returns
     -------
@@ -108,6 +118,5 @@ def ridge(
     rounding = eigenvalues <= len(within) * np.finfo(float).eps * eigenvalues.max()  # no direction at all
     rotated = np.where(rounding[:, None], 0.0, vectors.T @ (targets[fit] - mean))
     towards = across @ vectors
-    return np.stack(
-        [mean + towards @ (rotated / (eigenvalues.clip(0) + p * scale)[:, None]) for p in penalties]
-    )
+    gain = eigenvalues.clip(0)[:, None]
+    return np.stack([mean + towards @ (rotated / (gain + np.atleast_1d(p) * scale)) for p in penalties])
