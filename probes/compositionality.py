@@ -327,18 +327,21 @@ class _Listener:
     def tell(self, conditions: Sequence[Condition], stage: Stage, seed: int) -> dict[str, np.ndarray]:
         """Every variable of the stage, conditions first."""
         widest = max(len(e.labels) for e in self._by_kind.values())
+        # a convolution of few taps has no more dimensions than taps, however many channels
+        linear = stage.kind == "convolution" and stage.receptive_field
+        room = min(stage.channels, stage.receptive_field) if linear else stage.channels
         rows = []
         for condition in conditions:
             told = self._told[condition]
-            rank = min(self._by_kind[condition.kind].rank, stage.channels)
+            rank = min(self._by_kind[condition.kind].rank, room)
             overlap = np.stack([told.overlap[int(a), int(b)] for a, b in self._pairs], axis=-1)
             judged = stability_of(overlap, self._pairs, seed)
-            rows.append(_row(judged, told, overlap, rank, stage.channels, widest))
+            rows.append(_row(judged, told, overlap, rank, room, widest))
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def _row(
-    judged: Stability, told: _Told, overlap: np.ndarray, rank: int, channels: int, widest: int
+    judged: Stability, told: _Told, overlap: np.ndarray, rank: int, room: int, widest: int
 ) -> dict[str, np.ndarray]:
     held = np.concatenate(told.held)
     missing = widest - len(overlap)
@@ -356,7 +359,7 @@ def _row(
         "auc": judged.auc,
         "auc_low": judged.auc_interval[0],
         "auc_high": judged.auc_interval[1],
-        "chance": rank / channels,
+        "chance": rank / room,
         "planarity": np.nanmean(held) if np.isfinite(held).any() else np.nan,
         "unheard": np.isnan(held).mean(),
         "additivity_error": np.mean(told.additivity) if told.additivity else np.nan,

@@ -213,7 +213,7 @@ def _partial(frequency_hz: float, generator: np.random.Generator) -> Sound:
 
 
 def _note(f0_hz: float, harmonics: int, generator: np.random.Generator | None = None) -> Sound:
-    """A note of RMS level 0 dB, its harmonics falling by 6 dB an octave, or straying from that at random."""
+    """Return a note at 0 dB: harmonics fall by 6 dB an octave, or stray from that at random."""
     number = np.arange(1, harmonics + 1)
     strays = np.zeros(harmonics) if generator is None else generator.normal(0, ENVELOPE_DB, harmonics)
     phase = np.zeros(harmonics) if generator is None else generator.uniform(0, 2 * np.pi, harmonics)

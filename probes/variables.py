@@ -268,7 +268,7 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         "auc": Variable(_CONDITION, "1", "how often same components overlap more than different ones"),
         "auc_low": Variable(_CONDITION, "1", "lower end of the AUC's 95 % interval"),
         "auc_high": Variable(_CONDITION, "1", "upper end of the AUC's 95 % interval"),
-        "chance": Variable(_CONDITION, "1", "overlap of random planes: rank / channels"),
+        "chance": Variable(_CONDITION, "1", "overlap of random planes: rank / dimensions"),
         "planarity": Variable(_CONDITION, "1", "share of a component's changes that its plane holds"),
         "unheard": Variable(_CONDITION, "1", "share of components that leave the frame unchanged"),
         "additivity_error": Variable(
