@@ -4,6 +4,7 @@
 # would hand out the modules of the same names instead.
 from .activations import activations
 from .aliasing import aliasing, intermodulation
+from .codes import codes
 from .coherence import coherence, coherent_pairs, coherent_partials
 from .folding import fold, fold_plan
 from .invertibility import invertibility
@@ -21,6 +22,7 @@ __all__ = [
     "activations",
     "aliasing",
     "chord_tuning",
+    "codes",
     "coherence",
     "coherent_pairs",
     "coherent_partials",

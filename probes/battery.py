@@ -16,6 +16,7 @@ from ..synth.partials import partials
 from ..synth.pitches import Timbre, pitches
 from ..synth.stimuli import StimulusSet
 from .aliasing import aliasing, intermodulation
+from .codes import codes
 from .coherence import coherent_partials
 from .invertibility import invertibility
 from .pitch_chord import chord_tuning, pitch_tuning
@@ -30,6 +31,7 @@ PROBES: Mapping[str, tuple[str, ...]] = {  # what one asks for, and the groups o
     "selectivity": ("selectivity", "pitch_tuning", "chord_tuning"),
     "aliasing": ("aliasing", "intermodulation", "invertibility", "representability"),
     "tiling": ("tiling",),
+    "codes": ("codes",),
 }
 PITCH_TIMBRES = ("saw", "square", "dull", "missing")
 CHORD_TIMBRE = Timbre(4, -6.02, name="four partials")  # few, since phases must outnumber them twice
@@ -146,7 +148,10 @@ def measures(
         "invertibility": lambda: invertibility(encoder, stages, progress=progress),
         "representability": lambda: representability(encoder, sounds(), stages, seed=seed, progress=progress),
         "tiling": lambda: tiling(encoder, stages=stages, progress=progress),
+        "codes": lambda: codes(encoder, seed=seed, progress=progress),
     }
+    if not any(encoder.stages[s].kind == "codes" for s in stages or encoder.stages):
+        del asked["codes"]
 
     def kept(name: str) -> Callable[[], object]:
         return lambda: asked[name]().to_zarr(
@@ -164,4 +169,5 @@ def measures(
         )
 
     groups = [group for probe in PROBES if probe in settings.probes for group in PROBES[probe]]
+    groups = [group for group in groups if group == "selectivity" or group in asked]
     return {group: streamed if group == "selectivity" else kept(group) for group in groups}
