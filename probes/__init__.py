@@ -6,6 +6,7 @@ from .activations import activations
 from .aliasing import aliasing, intermodulation
 from .codes import codes
 from .coherence import coherence, coherent_pairs, coherent_partials
+from .compositionality import compositionality
 from .folding import fold, fold_plan
 from .invertibility import invertibility
 from .pitch_chord import chord_tuning, pitch_tuning
@@ -26,6 +27,7 @@ __all__ = [
     "coherence",
     "coherent_pairs",
     "coherent_partials",
+    "compositionality",
     "fold",
     "fold_plan",
     "intermodulation",

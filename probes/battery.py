@@ -18,6 +18,7 @@ from ..synth.stimuli import StimulusSet
 from .aliasing import aliasing, intermodulation
 from .codes import codes
 from .coherence import coherent_partials
+from .compositionality import compositionality
 from .invertibility import invertibility
 from .pitch_chord import chord_tuning, pitch_tuning
 from .progress import Progress
@@ -31,6 +32,7 @@ PROBES: Mapping[str, tuple[str, ...]] = {  # what one asks for, and the groups o
     "selectivity": ("selectivity", "pitch_tuning", "chord_tuning"),
     "aliasing": ("aliasing", "intermodulation", "invertibility", "representability"),
     "tiling": ("tiling",),
+    "compositionality": ("compositionality",),
     "codes": ("codes",),
 }
 PITCH_TIMBRES = ("saw", "square", "dull", "missing")
@@ -148,6 +150,7 @@ def measures(
         "invertibility": lambda: invertibility(encoder, stages, progress=progress),
         "representability": lambda: representability(encoder, sounds(), stages, seed=seed, progress=progress),
         "tiling": lambda: tiling(encoder, stages=stages, progress=progress),
+        "compositionality": lambda: compositionality(encoder, stages, seed=seed, progress=progress),
         "codes": lambda: codes(encoder, seed=seed, progress=progress),
     }
     if not any(encoder.stages[s].kind == "codes" for s in stages or encoder.stages):
