@@ -459,6 +459,9 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         ),
         "heard_duration": Variable(("stage",), "s", "how long a frame hears, effectively"),
         "phase_distance": Variable(("stage", "sound"), "1", "change by scrambled phases, re the response"),
+        "shift_distance": Variable(
+            ("stage", "sound"), "1", "change by hearing the sound some ms later, re the response"
+        ),
         "detuning_distance": Variable(
             ("stage", "detuning", "sound"), "1", "change by moved partials, re the response"
         ),
@@ -472,7 +475,9 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
             ("stage", "detuning"), "1", "p of its distance from 0, both ways, with the two changes exchanged"
         ),
         "preference": Variable(("stage", "sound"), "1", "preference at the reference detuning"),
-        "reference_detuning": Variable((), "Hz", "detuning at which `preference` is taken"),
+        "reference_detuning": Variable(
+            ("stage",), "Hz", "detuning that turns partials by an eighth within what a frame hears"
+        ),
         "crossover": Variable(
             ("stage",), "Hz", "detuning that changes as much as scrambled phases; infinite if none does"
         ),
@@ -485,10 +490,10 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
             "change of the waveform that a frame hears, by moved partials",
         ),
         "spectrum_phase_distance": Variable(
-            ("sound",), "1", "change of the magnitude spectrum of a second, by scrambled phases"
+            ("sound",), "1", "change of the magnitude spectrum of 4 s, by scrambled phases"
         ),
         "spectrum_detuning_distance": Variable(
-            ("detuning", "sound"), "1", "change of the magnitude spectrum of a second, by moved partials"
+            ("detuning", "sound"), "1", "change of the magnitude spectrum of 4 s, by moved partials"
         ),
         "remark": Variable(("stage",), "1", "why there are no values, or what to know of them"),
     },
