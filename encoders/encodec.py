@@ -99,6 +99,12 @@ def encodec_48khz(weights: str | Path = "pretrained", seed: int = 0, codebooks: 
 class EncodecEncoder(ModuleEncoder):
     """An EnCodec model, heard at every SEANet block and behind its quantizer."""
 
+    @property
+    def codebooks(self) -> tuple[Tensor, ...]:
+        """The codebooks in use, float32 [entries, D] each, in the order of the residual steps."""
+        quantize: Any = self.module.get_submodule("quantize")
+        return tuple(layer.codebook for layer in quantize.vq.layers[: quantize.codebooks])
+
     def scale(self, waveforms: Tensor) -> Tensor | None:
         """Return what the model divides float [B, T] `waveforms` by, [B]; None where it does not."""
         model: Any = self.module
@@ -154,29 +160,66 @@ class _Quantize(nn.Module):
 
     def forward(self, latent: Tensor) -> dict[str, Tensor]:
         codes = self.vq.encode(latent, n_q=self.codebooks)  # [Q, B, F]
-        return {"quantized": self.vq.decode(codes), "codes": codes.transpose(0, 1)}
+        sums = {name: self.vq.decode(codes[:n]) for name, n in quantized_stages(self.codebooks).items()}
+        return {**sums, "codes": codes.transpose(0, 1)}
+
+
+def quantized_stages(codebooks: int) -> dict[str, int]:
+    """Return the stages behind a quantizer and how many codebooks each sums: 1, 2, 4 ... and all.
+
+    Examples
+    --------
+    >>> quantized_stages(6)
+    {'quantized_1': 1, 'quantized_2': 2, 'quantized_4': 4, 'quantized': 6}
+    """
+    powers = [1 << n for n in range(codebooks.bit_length()) if 1 << n < codebooks]
+    return {f"quantized_{n}": n for n in powers} | {"quantized": codebooks}
 
 
 def _encodec(sample_rate: int, source: str | Path, seed: int, codebooks: int) -> EncodecEncoder:
     name = f"encodec_{sample_rate // 1000}khz"
     codec: Any = randomly_initialised(lambda: _build(sample_rate), seed)
-    available = codec.quantizer.n_q
-    if not 1 <= codebooks <= available:
-        raise InputError(f"codebooks {codebooks}: {name} has 1 to {available}")
-    origin = str(source)
     if source != "random":
         path = _download(sample_rate) if source == "pretrained" else source
         fill(codec, read_state(path), str(path))
-    books = [layer._codebook for layer in codec.quantizer.vq.layers[:codebooks]]
+    return listen(name, codec, codebooks, str(source), seed)
+
+
+def listen(name: str, codec: Any, codebooks: int | None, origin: str, seed: int = 0) -> EncodecEncoder:
+    """Make an encoder of an encodec-package model; codebooks that never saw data are filled.
+
+    Parameters
+    ----------
+    name : str
+    codec : encodec.model.EncodecModel
+        With its weights; it keeps them.
+    codebooks : int or None
+        How many codebooks to use; all if None.
+    origin : str
+        Where the weights are from.
+    seed : int
+        Of the filling.
+
+    Raises
+    ------
+    InputError
+        If it has not that many codebooks.
+    """
+    available = codec.quantizer.n_q
+    used = available if codebooks is None else codebooks
+    if not 1 <= used <= available:
+        raise InputError(f"codebooks {used}: {name} has 1 to {available}")
+    books = [layer._codebook for layer in codec.quantizer.vq.layers[:used]]
     note = "" if all(book.inited for book in books) else _fill(codec.eval(), books, seed)
     taps = {stage: f"codec.encoder.model.{index}" for stage, index in BLOCKS.items()}
     taps["first_layer"] += ".conv.conv"  # before its norm
+    stages = _stages(codec, used)
     encoder = EncodecEncoder(
         name,
-        _Listener(codec, codebooks),
-        sample_rate,
-        _stages(codec, codebooks),
-        {**taps, "quantized": "quantize", "codes": "quantize"},
+        _Listener(codec, used),
+        codec.sample_rate,
+        stages,
+        {stage: taps.get(stage, "quantize") for stage in stages},
         Weights(origin, state_sha256(codec.state_dict()), note),
         prepare=lambda waveforms: _prepare(codec, waveforms),
         read=lambda stage, output: output[stage] if isinstance(output, dict) else output,
@@ -227,7 +270,8 @@ def _stages(codec: Any, codebooks: int) -> dict[str, Stage]:
             geometry.latency,
             "convolution" if name == "first_layer" else "nonlinear",
         )
-    stages["quantized"] = Stage("quantized", channels, geometry.hop, None, geometry.latency)
+    for name, n in quantized_stages(codebooks).items():
+        stages[name] = Stage(name, channels, geometry.hop, None, geometry.latency, codebooks=n)
     stages["codes"] = Stage("codes", codebooks, geometry.hop, None, geometry.latency, "codes")
     return stages
 

@@ -15,6 +15,8 @@ ENTRY_POINT_GROUP = "tonotopy.encoders"
 _factories: dict[str, str | Callable[..., Encoder]] = {
     "samplecnn_tiny": ".samplecnn:samplecnn_tiny",
     "samplecnn": ".samplecnn:samplecnn",
+    "codec_tiny": ".codec:codec_tiny",
+    "codec": ".codec:codec",
     "encodec_24khz": ".encodec:encodec_24khz",
     "encodec_48khz": ".encodec:encodec_48khz",
     "filterbank:stft": ".filterbanks:stft",

@@ -10,7 +10,7 @@ from tonotopy.encoders import InputError, load
 from tonotopy.encoders.weights import state_sha256
 
 FIELDS = {"first_layer": 7, "downsample1": 12, "downsample2": 30, "downsample3": 118, "stack_end": 798}
-UNBOUNDED = ("lstm", "latent", "quantized", "codes")
+UNBOUNDED = ("lstm", "latent", "quantized_1", "quantized_2", "quantized_4", "quantized", "codes")
 CONVOLUTIONS = [
     "first_layer", "residual1", "downsample1", "residual2", "downsample2",
     "residual3", "downsample3", "residual4", "stack_end",
