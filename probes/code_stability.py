@@ -16,7 +16,7 @@ from ..synth.stimuli import StimulusSet
 from .process import flushing_denormals, one_thread
 from .respond import Listening, Plan
 
-SHIFTS_HOPS = (
+DELAYS_HOPS = (
     1 / 64,
     1 / 16,
     1 / 4,
@@ -100,14 +100,14 @@ def code_stability(
     Returns
     -------
     found : dict
-        Arrays by the names of the schema's group "codes": shifted_same [shift, n, Q], unrelated_same
+        Arrays by the names of the schema's group "codes": shifted_same [delay, n, Q], unrelated_same
         [n, Q], arithmetic_changed [arithmetic, Q]; reencoded_same and reencoded_step [generation, n, Q]
         of encoders that decode; arithmetic_margin and arithmetic_distance [arithmetic] of those with
-        codebooks; and the coordinates shift, generation and arithmetic.
+        codebooks; and the coordinates delay, generation and arithmetic.
 
     Notes
     -----
-    *Shift*: the encoder begins to hear the same steady sound later. By a whole number of hops the frames
+    *Delay*: the encoder begins to hear the same steady sound later. By a whole number of hops the frames
     that it has in common with the first time are compared, which is slice consistency: only the past
     that was cut off differs. *Generations*: the quantized latent is decoded and encoded again. The
     yardstick of both is `unrelated_same`, the agreement of codes of different sounds. *Arithmetic*: one
@@ -117,7 +117,7 @@ def code_stability(
     arXiv 2409.19283; code drift over generations after O'Reilly's codedrift.
     """
     ear = _Ear(encoder, stage, plan.listening[stage.name], bool(codebooks))
-    cut = int(max(SHIFTS_HOPS)) * stage.hop
+    cut = int(max(DELAYS_HOPS)) * stage.hop
     length = -(-plan.n_samples // stage.hop) * stage.hop + cut
     long = torch.from_numpy(sounds.render(encoder.sample_rate, length + cut))
     with flushing_denormals(), one_thread():
@@ -174,11 +174,11 @@ def _unrelated(codes: Tensor) -> np.ndarray:  # [n, F, Q] -> [n, Q]
 
 def _shifted(ear: _Ear, long: Tensor, first: dict[str, Tensor]) -> dict[str, np.ndarray]:
     hop, length = ear.stage.hop, first["waveforms"].shape[1]
-    shifts = sorted({1, *(round(shift * hop) for shift in SHIFTS_HOPS)} - {0})  # samples
+    delays = sorted({1, *(round(delay * hop) for delay in DELAYS_HOPS)} - {0})  # samples
     same = [
-        _share(ear.codes(ear.hear(long[:, s : s + length])), ear.codes(first, later=s // hop)) for s in shifts
+        _share(ear.codes(ear.hear(long[:, s : s + length])), ear.codes(first, later=s // hop)) for s in delays
     ]
-    return {"shift": np.array(shifts) / hop, "shifted_same": np.stack(same)}
+    return {"delay": np.array(delays) / hop, "shifted_same": np.stack(same)}
 
 
 def _reencoded(ear: _Ear, first: dict[str, Tensor]) -> dict[str, np.ndarray]:

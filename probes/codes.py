@@ -129,7 +129,7 @@ def codes(
     )  # fmt: skip
 
 
-_AXES = ("shift", "generation", "arithmetic")
+_AXES = ("delay", "generation", "arithmetic")
 
 
 def default_components(encoder: Encoder) -> StimulusSet:

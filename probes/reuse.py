@@ -8,6 +8,8 @@ import numpy as np
 
 from .statistics import RESAMPLES, permutation_p
 
+TIE = 1e-9  # sums that differ by less are the same but for rounding
+
 
 def agreements(tokens: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
     """Count how often codes are alike.
@@ -57,17 +59,10 @@ def _off_diagonal(turned: np.ndarray) -> np.ndarray:
 def _reuse_p(alike: np.ndarray, seed: int) -> np.ndarray:
     """How often namesakes agree as much once components are dealt anew within every context: [Q]."""
     n, contexts = alike.shape[:2]
-    pairs = list(combinations(range(contexts), 2))
     generator = np.random.default_rng(seed)
-
-    def agreement(dealt: np.ndarray) -> np.ndarray:  # [C, N] -> [Q]
-        return np.mean([alike[dealt[c], c, dealt[d], d].mean(0) for c, d in pairs], axis=0)
-
-    observed = agreement(np.tile(np.arange(n), (contexts, 1)))
-    null = np.stack(
-        [
-            agreement(generator.permuted(np.tile(np.arange(n), (contexts, 1)), axis=1))
-            for _ in range(RESAMPLES)
-        ]
-    )
-    return np.array([permutation_p(o, d + 1e-9) for o, d in zip(observed, null.T, strict=True)])
+    named = np.tile(np.arange(n), (RESAMPLES + 1, contexts, 1))
+    named[1:] = generator.permuted(named[1:], axis=-1)  # the first stays as it is
+    found = np.zeros((len(named), alike.shape[-1]))
+    for c, d in combinations(range(contexts), 2):
+        found += alike[named[:, c], c, named[:, d], d].mean(1)  # [R, N, Q] -> [R, Q]
+    return np.array([permutation_p(of[0], of[1:] + TIE) for of in found.T])

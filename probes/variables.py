@@ -357,9 +357,9 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         "reencoded_step": Variable(
             ("stage", "generation", "component", "codebook"), "1", "share of codes as one generation before"
         ),
-        "shift": Variable(("shift",), "hops", "how much later the encoder begins to hear the same sound"),
+        "delay": Variable(("delay",), "hops", "how much later the encoder begins to hear the same sound"),
         "shifted_same": Variable(
-            ("stage", "shift", "component", "codebook"), "1", "share of codes that stay when the start moves"
+            ("stage", "delay", "component", "codebook"), "1", "share of codes that stay when the start moves"
         ),
         "unrelated_same": Variable(_SKQ, "1", "share of codes alike between unrelated sounds"),
         "arithmetic": Variable(("arithmetic",), "1", "how the same sum was done another way"),
