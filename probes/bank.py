@@ -93,18 +93,29 @@ def spacing_distance(best_hz: np.ndarray, low_hz: float, high_hz: float, spacing
     >>> round(spacing_distance(np.array([2.0, 4.0]), 1.0, 8.0, "log"), 3)
     0.333
     """
+    low, high = on_scale(np.array([low_hz, high_hz]), spacing)
+    place = np.sort((on_scale(best_hz, spacing) - low) / (high - low))
+    rank = np.arange(len(place))
+    return float(max(((rank + 1) / len(place) - place).max(), (place - rank / len(place)).max()))
+
+
+def on_scale(frequency_hz: np.ndarray, spacing: str) -> np.ndarray:
+    """Return where frequencies lie on one of `SPACINGS`, as in `spacing_distance`.
+
+    Examples
+    --------
+    >>> on_scale(np.array([2.0, 8.0]), "log")
+    array([1., 3.])
+    """
     from librosa import hz_to_mel
 
-    scale = {
+    scales = {
         "linear": np.asarray,
         "log": np.log2,
         "mel": lambda f: np.asarray(hz_to_mel(f, htk=True)),
         "erb": erb_rate,
-    }[spacing]
-    low, high = scale(np.array([low_hz, high_hz]))
-    place = np.sort((scale(best_hz) - low) / (high - low))
-    rank = np.arange(len(place))
-    return float(max(((rank + 1) / len(place) - place).max(), (place - rank / len(place)).max()))
+    }
+    return scales[spacing](frequency_hz)
 
 
 def in_order(best_hz: np.ndarray, response: np.ndarray) -> np.ndarray:

@@ -82,3 +82,36 @@ def permutation_p(observed: float, null: npt.ArrayLike) -> float:
     if not np.isfinite(observed) or finite.size == 0:
         return np.nan
     return float((1 + np.count_nonzero(finite >= observed)) / (1 + finite.size))
+
+
+def holm(p: npt.ArrayLike) -> np.ndarray:
+    """Correct p-values for there being several of them.
+
+    Parameters
+    ----------
+    p : float [tests]
+        Those that are NaN do not count.
+
+    Returns
+    -------
+    corrected : float64 [tests]
+        With those at most 0.05 rejected, one test or more of true nulls is with probability 0.05 at most,
+        whatever the tests have to do with one another.
+
+    Notes
+    -----
+    The k-th smallest of m is multiplied by ``m - k + 1``, and is no smaller than those before it.
+    Source: Holm, Scandinavian Journal of Statistics 6:65, 1979.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03, np.nan])
+    array([0.03, 0.06, 0.06,  nan])
+    """
+    values = np.asarray(p, dtype=float)
+    corrected = np.full(values.shape, np.nan)
+    there = np.flatnonzero(np.isfinite(values))
+    order = there[np.argsort(values[there], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(values[order] * factors))
+    return corrected
