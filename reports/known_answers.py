@@ -81,6 +81,18 @@ EXPECTED = (
              exact=lambda rate, probe: _below_lowest_centre(probe["frequency"].values)),
     Expected("control:decimator", "highest re lowest response over frequency, dB", "tiling",
              "frame_bound_ratio", *_near(0, 0.001, "0 ± 0.001")),
+    Expected("filterbank:stft", "index of partials in company", "compositionality", "index",
+             0.99, 1.0, "at least 0.99", "partial"),
+    Expected("control:decimator", "index of partials in company", "compositionality", "index",
+             *_near(0, 0.01, "0.00 ± 0.01"), "partial"),
+    Expected("control:decimator", "additivity error of partials in company", "compositionality",
+             "additivity_error", 0, 1e-6, "0", "partial"),
+    Expected("control:texture", "index of partials in company", "compositionality", "index",
+             -0.05, 0.05, "at most 0.05", "partial"),
+    Expected("filterbank:stft_magnitude", "index of partials in company", "compositionality", "index",
+             0.5, 0.75, "0.5 to 0.75", "partial"),
+    Expected("filterbank:stft_magnitude", "AUC of partials in company", "compositionality", "auc",
+             0.99, 1.0, "at least 0.99", "partial"),
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from .figures.drawing import at_stage, hertz
+from .figures.drawing import at_stage, hertz, of_kind
 from .runs import Heard
 
 
@@ -142,6 +142,30 @@ COLUMNS = (
     ),
     Column("tiling", "neighbour_overlap", "Overlap", "mean likeness of neighbours' magnitudes", "1", "value"),
     Column("tiling", "nyquist_share", "Noise band / Nyquist", "median noise band / the stage's Nyquist", "1"),
+    *(
+        Column(
+            "compositionality", "index", f"Index, {kind}s",
+            f"compositional stability of {kind}s: 1 separable and stable, 0 neither", "1", "value",
+            pick=kind, side_by_side=True,
+        )
+        for kind in ("partial", "pitch", "chord")
+    ),
+    Column(
+        "compositionality", "auc", "AUC", "how often a partial resembles itself more than others", "1",
+        "value", pick="partial", side_by_side=True,
+    ),
+    Column(
+        "compositionality", "planarity", "Planarity", "share of a partial's changes that its plane holds",
+        "1", "value", pick="partial",
+    ),
+    Column(
+        "compositionality", "unheard", "Unheard", "partials that leave the frame unchanged", "share",
+        "value", pick="partial",
+    ),
+    Column(
+        "compositionality", "additivity_error", "Not additive", "power of what partial and company do "
+        "together beyond each alone", "1", "value", pick="partial",
+    ),
 )  # fmt: skip
 
 
@@ -200,9 +224,11 @@ def value_of(column: Column, probe: xr.Dataset | None, stage: str) -> float:
 
 
 def picked(values: xr.DataArray, label: str) -> xr.DataArray:
-    """Select a component or a spacing by its label; all there is without one."""
+    """Select a component, a spacing or what stands for a kind by its label; all there is without one."""
     if not label:
         return values
+    if "condition" in values.dims:
+        return of_kind(values.to_dataset(name="values"), label)["values"]
     return values.sel({"component" if "component" in values.dims else "spacing": label})
 
 

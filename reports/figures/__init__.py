@@ -7,6 +7,7 @@ from .chord_tuning import chord_shares
 from .codes import code_changes
 from .collapse import collapse_by_stage, confusion_map
 from .comparison import comparison
+from .compositionality import additivity_lesson, index_by_density, index_by_kind, overlap_matrices
 from .coverage import coverage
 from .drawing import Illustration
 from .gram import gram_matrices
@@ -21,6 +22,7 @@ from .tuning_curves import tuning_curves
 
 __all__ = [
     "Illustration",
+    "additivity_lesson",
     "alias_map",
     "bandwidth_by_frequency",
     "best_frequency_by_rank",
@@ -32,9 +34,12 @@ __all__ = [
     "control_maps",
     "coverage",
     "gram_matrices",
+    "index_by_density",
+    "index_by_kind",
     "invertibility_by_stage",
     "ledger",
     "ledger_by_level",
+    "overlap_matrices",
     "pitch_map",
     "pitch_shares",
     "rejection",

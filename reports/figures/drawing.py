@@ -17,6 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 STYLE = Path(__file__).parent.parent / "style.mplstyle"
 LEVEL_DBFS = -20.0  # of what figures show where several levels were played
+OTHERS = 4  # in the company of a component, where several densities were played
 LABEL_SIZE = 9.5  # of labels that several panels share
 WIDTH_IN = 5.2  # narrow on purpose: 9 pt at this width is still legible on a phone
 TICKS_HZ = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000]
@@ -74,6 +75,17 @@ def at_level(probe: xr.Dataset) -> xr.Dataset:
     if "level" not in probe.dims:
         return probe
     return probe.isel(level=int(np.abs(probe["level_dbfs"].values - LEVEL_DBFS).argmin()))
+
+
+def of_kind(result: xr.Dataset, kind: str = "partial") -> xr.Dataset:
+    """Return the condition that stands for a kind of component in compositionality.
+
+    Among four others at -20 dBFS, or what comes nearest.
+    """
+    there = result["component_kind"].values == kind
+    far = np.abs(result["component_level_dbfs"].values - LEVEL_DBFS)
+    off = far + np.abs(result["density"].values - OTHERS)
+    return result.isel(condition=int(np.where(there, off, np.inf).argmin()))
 
 
 def stages_with(probe: xr.Dataset, variable: str) -> list[str]:
