@@ -23,11 +23,14 @@ class Quantization:
         Distance to the runner-up minus distance to the nearest (Euclidean), at least 0.
     vectors : float32 [..., Q, D]
         Sums of the entries chosen so far: the last is the quantized vector.
+    gaps : float32 [..., Q]
+        Distance between the nearest entry and the runner-up: no margin is larger.
     """
 
     codes: Tensor
     margins: Tensor
     vectors: Tensor
+    gaps: Tensor
 
 
 def residual_quantization(latent: Tensor, codebooks: Sequence[Tensor]) -> Quantization:
@@ -71,13 +74,14 @@ def residual_quantization(latent: Tensor, codebooks: Sequence[Tensor]) -> Quanti
             )
     residual = latent.reshape(-1, size)  # [N, D]
     total = torch.zeros_like(residual)
-    codes, margins, vectors = [], [], []
+    codes, margins, vectors, gaps = [], [], [], []
     for book in codebooks:
         closeness = _closeness(residual, book)
         nearest = closeness.max(dim=1).indices
         second = closeness.scatter(1, nearest[:, None], -torch.inf).max(dim=1).indices
         codes.append(nearest)
         margins.append((_distance(residual, book[second]) - _distance(residual, book[nearest])).clamp(min=0))
+        gaps.append(_distance(book[second], book[nearest]))
         residual = residual - book[nearest]
         total = total + book[nearest]
         vectors.append(total)
@@ -86,6 +90,7 @@ def residual_quantization(latent: Tensor, codebooks: Sequence[Tensor]) -> Quanti
         torch.stack(codes, dim=-1).reshape(*shape, -1),
         torch.stack(margins, dim=-1).to(latent.dtype).reshape(*shape, -1),
         torch.stack(vectors, dim=-2).reshape(*shape, len(codebooks), size),
+        torch.stack(gaps, dim=-1).to(latent.dtype).reshape(*shape, -1),
     )
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..encoders.base import Encoder, Stage
+from ..encoders.quantization import Quantization, residual_quantization
 from ..synth.stimuli import StimulusSet
 from .process import flushing_denormals, one_thread
 from .respond import Listening, Plan
@@ -25,59 +26,51 @@ DELAYS_HOPS = (
     8,
 )  # and one sample; a whole hop moves frames, not what they hear
 GENERATIONS = 3
-ROUNDING = 2.0**-23  # of float32, relative
+EPSILON = 2.0**-23  # float32's last place
+LATENT_ROUNDING = 8 * EPSILON  # how far another order of sums moves a latent, re its norm
 TINY = 1e-30
 
 
-@dataclass(frozen=True)
-class Decisions:
-    """The choices of residual vector quantization, step by step; shapes [..., Q].
-
-    Parameters
-    ----------
-    codes : int64
-        Nearest entries.
-    margin : float64
-        Distance to the runner-up less that to the nearest. By the triangle inequality a step of less
-        than half of it, in whatever direction, leaves the choice as it is.
-    relative : float64, 0 to 1
-        The same over the distance between the two entries: 0 half-way, 1 at the nearest.
-    """
-
-    codes: Tensor
-    margin: Tensor
-    relative: Tensor
-
-
-def decisions(latent: Tensor, codebooks: Sequence[Tensor]) -> Decisions:
-    """Quantize residual by residual, in float64.
-
-    Parameters
-    ----------
-    latent : float [..., D]
-    codebooks : sequence of float [entries, D]
+def relative_margins(made: Quantization) -> Tensor:
+    """Return margins over the distance between the two entries, [..., Q]: 0 half-way, 1 at the nearest.
 
     Examples
     --------
     >>> line = torch.tensor([[0.0], [1.0], [4.0]])
-    >>> found = decisions(torch.tensor([[0.25]]), [line])
-    >>> found.codes.item(), found.margin.item(), found.relative.item()
-    (0, 0.5, 0.5)
+    >>> relative_margins(residual_quantization(torch.tensor([[0.25], [1.0]]), [line]))[:, 0]
+    tensor([0.5000, 1.0000])
     """
-    residual = latent.double()
-    steps = []
-    for book in codebooks:
-        entries = book.to(residual)
-        flat = residual.reshape(-1, residual.shape[-1])
-        exact = "donot_use_mm_for_euclid_dist"
-        distance, index = torch.cdist(flat, entries, compute_mode=exact).topk(2, largest=False)  # [N, 2]
-        margin = distance[:, 1] - distance[:, 0]
-        apart = torch.linalg.vector_norm(entries[index[:, 1]] - entries[index[:, 0]], dim=-1)
-        relative = torch.where(apart > 0, margin / apart.clamp_min(torch.finfo(apart.dtype).tiny), 0.0)
-        steps.append([v.reshape(residual.shape[:-1]) for v in (index[:, 0], margin, relative)])
-        residual = residual - entries[steps[-1][0]]
-    codes, margin, relative = (torch.stack(values, dim=-1) for values in zip(*steps, strict=True))
-    return Decisions(codes, margin, relative)
+    return torch.where(made.gaps > 0, made.margins / made.gaps.clamp_min(TINY), 0.0)
+
+
+def certainty(latent: Tensor, made: Quantization) -> Tensor:
+    """How far decisions lie from their edge, re what rounding can bridge: below 1 they may turn.
+
+    Parameters
+    ----------
+    latent : float [..., D]
+    made : Quantization
+        Of `latent`.
+
+    Returns
+    -------
+    certainty : float64 [..., Q]
+
+    Notes
+    -----
+    A latent z that moves by m changes the difference of two squared distances by at most ``2 m gap``. In
+    float32 the squares ``|x|^2 - 2 x e + |e|^2`` of a residual x and an entry e are off by their last
+    place, ``(|x| + |e|)^2`` times some 2^-23, however near the two are. With m = 2^-20 |z|, and two last
+    places for each square, that is the edge. Codes that differ between batch sizes, thread counts or
+    precisions do so below 1 (`arithmetic_certainty` says whether).
+    """
+    latent = latent.double()
+    size = torch.linalg.vector_norm(latent, dim=-1, keepdim=True)
+    after = torch.linalg.vector_norm(latent[..., None, :] - made.vectors, dim=-1)  # [..., Q]
+    before = torch.cat([size, after[..., :-1]], dim=-1)
+    squares_apart = made.margins * (2 * after + made.margins)
+    moved = 2 * LATENT_ROUNDING * size * made.gaps
+    return squares_apart / (moved + 4 * EPSILON * (2 * before + after) ** 2).clamp_min(TINY)
 
 
 def code_stability(
@@ -102,7 +95,8 @@ def code_stability(
     found : dict
         Arrays by the names of the schema's group "codes": shifted_same [delay, n, Q], unrelated_same
         [n, Q], arithmetic_changed [arithmetic, Q]; reencoded_same and reencoded_step [generation, n, Q]
-        of encoders that decode; arithmetic_margin and arithmetic_distance [arithmetic] of those with
+        of encoders that decode; arithmetic_margin, arithmetic_certainty and
+        arithmetic_distance [arithmetic] of those with
         codebooks; and the coordinates delay, generation and arithmetic.
 
     Notes
@@ -206,15 +200,18 @@ def _arithmetic(ear: _Ear, first: dict[str, Tensor], codebooks: Sequence[Tensor]
     found = {}
     if codebooks:
         latents = [ear.steady(heard["latent"]).double() for heard in (first, alone, threaded)]
-        exact = decisions(latents[0], codebooks)
+        exact = residual_quantization(latents[0], [book.double() for book in codebooks])
         ways["float64 distances"] = exact.codes.to(together)
         size = torch.linalg.vector_norm(latents[0], dim=-1).clamp_min(TINY)  # [n, F]
         apart = [
             torch.linalg.vector_norm(latent - latents[0], dim=-1) / size
             for latent in (*latents[1:], latents[0])
         ]
-        turned = [torch.where(_first(codes != together), exact.relative, 0.0) for codes in ways.values()]
-        found["arithmetic_margin"] = np.array([float(t.max()) for t in turned])
+        relative = relative_margins(exact)
+        firm = certainty(latents[0], exact)
+        turned = [_first(codes != together) for codes in ways.values()]
+        found["arithmetic_margin"] = np.array([float((relative * t).max()) for t in turned])
+        found["arithmetic_certainty"] = np.array([float((firm * t).max()) for t in turned])
         found["arithmetic_distance"] = np.array([float(a.max()) for a in apart])
     changed = [(codes != together).double().mean((0, 1)).cpu().numpy() for codes in ways.values()]
     return found | {"arithmetic": np.array(list(ways)), "arithmetic_changed": np.stack(changed)}

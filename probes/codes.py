@@ -10,11 +10,12 @@ import xarray as xr
 from torch import Tensor
 
 from ..encoders.base import Encoder, Stage
+from ..encoders.quantization import residual_quantization
 from ..synth.contexts import OtherPartials
 from ..synth.errors import InputError
 from ..synth.partials import partials
 from ..synth.stimuli import Partial, StimulusSet
-from .code_stability import ROUNDING, code_stability, decisions
+from .code_stability import certainty, code_stability, relative_margins
 from .information import information
 from .process import flushing_denormals, holding_memory
 from .progress import Progress
@@ -111,7 +112,7 @@ def codes(
     each = stimuli[np.arange(n) * contexts + np.arange(n) % contexts]  # every component in one company
     stability = code_stability(encoder, stage, each, plan, told)
     values |= {name: v for name, v in stability.items() if name not in _AXES}
-    values |= _margins(heard, stability)
+    values |= _margins(heard)
     n_codebooks = tokens.shape[-1]
     return dataset(
         "codes",
@@ -206,9 +207,8 @@ class _Heard:
         if stage.kind == "codes":
             return {"code": activations}  # [b, K, Q, F]
         latent = activations.transpose(-1, -2)  # [b, K, F, D]
-        made = decisions(latent, self.codebooks)
-        size = torch.linalg.vector_norm(latent.double(), dim=-1, keepdim=True)
-        return {"relative": made.relative, "narrow": made.margin / size.clamp_min(1e-30)}
+        made = residual_quantization(latent, self.codebooks)
+        return {"margin": relative_margins(made), "narrow": certainty(latent, made) < 1}
 
     def write(self, stage: str, rows: slice, values: Mapping[str, np.ndarray]) -> None:
         for name, block in values.items():
@@ -234,17 +234,12 @@ def _company_alone(
     return steady.transpose(1, 2).cpu().numpy()[:, None]
 
 
-def _margins(heard: _Heard, stability: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Quantiles of the margins, [quantile, Q], and the share that rounding may turn, [Q]."""
-    if "relative" not in heard.arrays:
+def _margins(heard: _Heard) -> dict[str, np.ndarray]:
+    """Quantiles of the margins, [quantile, Q], and the share of decisions that rounding may turn, [Q]."""
+    if "margin" not in heard.arrays:
         return {}
-    relative, narrow = (heard.arrays[name].reshape(-1, heard.arrays[name].shape[-1]) for name in
-                        ("relative", "narrow"))  # fmt: skip
-    rounding = max(ROUNDING, float(np.max(stability["arithmetic_distance"])))
-    return {
-        "margin": np.quantile(relative, QUANTILES, axis=0),
-        "narrow_share": (narrow < 2 * rounding).mean(0),
-    }
+    margin, narrow = (a.reshape(-1, a.shape[-1]) for a in (heard.arrays["margin"], heard.arrays["narrow"]))
+    return {"margin": np.quantile(margin, QUANTILES, axis=0), "narrow_share": narrow.mean(0)}
 
 
 def _coordinates(encoder: Encoder, stage: Stage, plan: Plan) -> dict[str, np.ndarray]:

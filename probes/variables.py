@@ -369,6 +369,9 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         "arithmetic_margin": Variable(
             ("stage", "arithmetic"), "1", "largest margin at which a frame's first changed code changed"
         ),
+        "arithmetic_certainty": Variable(
+            ("stage", "arithmetic"), "1", "the same re what rounding can turn: at most 1 if it explains all"
+        ),
         "arithmetic_distance": Variable(
             ("stage", "arithmetic"), "1", "largest change of a latent, re its norm"
         ),
