@@ -4,6 +4,7 @@
 # would hand out the modules of the same names instead.
 from .activations import activations
 from .aliasing import aliasing, intermodulation
+from .chord_composition import chord_composition
 from .codes import codes
 from .coherence import coherence, coherent_pairs, coherent_partials
 from .compositionality import compositionality
@@ -11,6 +12,7 @@ from .folding import fold, fold_plan
 from .invertibility import invertibility
 from .pitch_chord import chord_tuning, pitch_tuning
 from .progress import Progress
+from .readout import readout
 from .representability import representability
 from .run import Settings, probe
 from .selectivity import selectivity
@@ -22,6 +24,7 @@ __all__ = [
     "Settings",
     "activations",
     "aliasing",
+    "chord_composition",
     "chord_tuning",
     "codes",
     "coherence",
@@ -34,6 +37,7 @@ __all__ = [
     "invertibility",
     "pitch_tuning",
     "probe",
+    "readout",
     "representability",
     "representability_signals",
     "selectivity",

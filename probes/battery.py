@@ -16,12 +16,14 @@ from ..synth.partials import partials
 from ..synth.pitches import Timbre, pitches
 from ..synth.stimuli import StimulusSet
 from .aliasing import aliasing, intermodulation
+from .chord_composition import chord_composition
 from .codes import codes
 from .coherence import coherent_partials
 from .compositionality import compositionality
 from .invertibility import invertibility
 from .pitch_chord import chord_tuning, pitch_tuning
 from .progress import Progress
+from .readout import readout
 from .representability import representability
 from .selectivity import selectivity
 from .signals import representability_signals
@@ -34,6 +36,7 @@ PROBES: Mapping[str, tuple[str, ...]] = {  # what one asks for, and the groups o
     "tiling": ("tiling",),
     "compositionality": ("compositionality",),
     "codes": ("codes",),
+    "readout": ("readout", "chord_composition"),
 }
 PITCH_TIMBRES = ("saw", "square", "dull", "missing")
 CHORD_TIMBRE = Timbre(4, -6.02, name="four partials")  # few, since phases must outnumber them twice
@@ -152,6 +155,8 @@ def measures(
         "tiling": lambda: tiling(encoder, stages=stages, progress=progress),
         "compositionality": lambda: compositionality(encoder, stages, seed=seed, progress=progress),
         "codes": lambda: codes(encoder, seed=seed, progress=progress),
+        "readout": lambda: readout(encoder, stages, seed=seed, progress=progress),
+        "chord_composition": lambda: chord_composition(encoder, stages, seed=seed, progress=progress),
     }
     if not any(encoder.stages[s].kind == "codes" for s in stages or encoder.stages):
         del asked["codes"]
