@@ -9,6 +9,7 @@ from .codes import codes
 from .coherence import coherence, coherent_pairs, coherent_partials
 from .compositionality import compositionality
 from .folding import fold, fold_plan
+from .interventions import interventions
 from .invertibility import invertibility
 from .pitch_chord import chord_tuning, pitch_tuning
 from .progress import Progress
@@ -18,6 +19,7 @@ from .run import Settings, probe
 from .selectivity import selectivity
 from .signals import representability_signals
 from .tiling import tiling
+from .waveform_shape import waveform_shape
 
 __all__ = [
     "Progress",
@@ -34,6 +36,7 @@ __all__ = [
     "fold",
     "fold_plan",
     "intermodulation",
+    "interventions",
     "invertibility",
     "pitch_tuning",
     "probe",
@@ -42,4 +45,5 @@ __all__ = [
     "representability_signals",
     "selectivity",
     "tiling",
+    "waveform_shape",
 ]

@@ -20,6 +20,7 @@ from .chord_composition import chord_composition
 from .codes import codes
 from .coherence import coherent_partials
 from .compositionality import compositionality
+from .interventions import interventions
 from .invertibility import invertibility
 from .pitch_chord import chord_tuning, pitch_tuning
 from .progress import Progress
@@ -29,6 +30,7 @@ from .selectivity import selectivity
 from .signals import representability_signals
 from .store import ZARR_FORMAT
 from .tiling import tiling
+from .waveform_shape import waveform_shape
 
 PROBES: Mapping[str, tuple[str, ...]] = {  # what one asks for, and the groups of the result it fills
     "selectivity": ("selectivity", "pitch_tuning", "chord_tuning"),
@@ -37,6 +39,8 @@ PROBES: Mapping[str, tuple[str, ...]] = {  # what one asks for, and the groups o
     "compositionality": ("compositionality",),
     "codes": ("codes",),
     "readout": ("readout", "chord_composition"),
+    "waveform_shape": ("waveform_shape",),
+    "interventions": ("interventions",),
 }
 PITCH_TIMBRES = ("saw", "square", "dull", "missing")
 CHORD_TIMBRE = Timbre(4, -6.02, name="four partials")  # few, since phases must outnumber them twice
@@ -157,9 +161,13 @@ def measures(
         "codes": lambda: codes(encoder, seed=seed, progress=progress),
         "readout": lambda: readout(encoder, stages, seed=seed, progress=progress),
         "chord_composition": lambda: chord_composition(encoder, stages, seed=seed, progress=progress),
+        "waveform_shape": lambda: waveform_shape(encoder, stages, seed=seed, progress=progress),
+        "interventions": lambda: interventions(encoder, seed=seed, progress=progress),
     }
     if not any(encoder.stages[s].kind == "codes" for s in stages or encoder.stages):
         del asked["codes"]
+    if not hasattr(encoder, "decode") or "latent" not in (stages or encoder.stages):
+        del asked["interventions"]
 
     def kept(name: str) -> Callable[[], object]:
         return lambda: asked[name]().to_zarr(
