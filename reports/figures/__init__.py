@@ -4,7 +4,9 @@ from .alias_map import alias_map
 from .bandwidth import bandwidth_by_frequency
 from .best_frequency import best_frequency_by_rank
 from .chord_tuning import chord_shares
-from .codes import code_changes
+from .code_changes import code_changes
+from .code_reuse import code_reuse
+from .code_stability import code_stability
 from .collapse import collapse_by_stage, confusion_map
 from .comparison import comparison
 from .compositionality import additivity_lesson, index_by_density, index_by_kind, overlap_matrices
@@ -28,6 +30,8 @@ __all__ = [
     "best_frequency_by_rank",
     "chord_shares",
     "code_changes",
+    "code_reuse",
+    "code_stability",
     "collapse_by_stage",
     "comparison",
     "confusion_map",
