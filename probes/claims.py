@@ -5,11 +5,12 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from ..synth.errors import InputError
+from .composition_claims import COMPOSITION_CLAIMS
 from .filter_claims import FILTER_CLAIMS
 from .hypotheses import Hypothesis
 
 ENTRY_POINT_GROUP = "tonotopy.hypotheses"
-HYPOTHESES: tuple[Hypothesis, ...] = FILTER_CLAIMS
+HYPOTHESES: tuple[Hypothesis, ...] = (*FILTER_CLAIMS, *COMPOSITION_CLAIMS)
 
 
 def registered() -> tuple[Hypothesis, ...]:

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .agreement import rank_correlation
+from .stability import relabelled_index
 from .statistics import RESAMPLES, bootstrap_interval, quantile_interval
 
 DRAWS = 4999  # of a null: with 999, a set of 26 hypotheses could not reach 0.05 after correction
-AT_ONCE = 500  # draws
 MOST_FLIPPED = 12  # units whose 2^n sign patterns are all tried
 MOST_ORDERED = 6  # labels whose n! orders are all tried
 ROUNDING = 1e-9  # re the spread of a null: what is no further apart is a tie
@@ -193,7 +193,7 @@ class Trend:
 
     @property
     def _weights(self) -> np.ndarray:
-        centred = np.asarray(self.steps) - np.mean(self.steps)
+        centred = np.asarray(self.steps) - np.asarray(self.steps).mean()
         return centred / np.square(centred).sum()
 
     @property
@@ -249,43 +249,44 @@ class Matching:
     Parameters
     ----------
     likeness : float [things, things, meetings]
-        Of each thing, as first met, to each as met again.
-    first, second : int [meetings], optional
-        Where each was met. Things change names there, and the same names in every meeting of that
-        place; by default every meeting is between places of its own.
+        Of each thing, as met in the first place of a meeting, to each as met in the second. Things and
+        meetings without values are left out.
+    places : int >= 0 [meetings, 2], optional
+        Under the null things change names in every place, for all its meetings alike. By default no two
+        meetings have a place in common.
 
     Examples
     --------
-    >>> Matching(np.eye(4)[..., None]).effect
+    >>> Matching(np.eye(5)[..., None]).effect
     1.0
-    >>> tails(Matching(np.eye(4)[..., None]), 0.0, seed=0)[0] < 0.1
+    >>> tails(Matching(np.eye(5)[..., None]), 0.0, seed=0)[0] < 0.05
     True
     """
 
     likeness: npt.ArrayLike
-    first: npt.ArrayLike | None = None
-    second: npt.ArrayLike | None = None
+    places: npt.ArrayLike | None = None
 
     def __post_init__(self) -> None:
         likeness = np.asarray(self.likeness, dtype=float)
-        meetings = likeness.shape[2]
-        first = np.arange(meetings) if self.first is None else np.asarray(self.first)
-        second = np.arange(meetings) + meetings if self.second is None else np.asarray(self.second)
+        places = np.arange(2 * likeness.shape[2]).reshape(-1, 2) if self.places is None else self.places
         there = np.isfinite(likeness).any((1, 2)) & np.isfinite(likeness).any((0, 2))
         likeness = likeness[there][:, there]
         met = np.isfinite(likeness).all((0, 1))
         object.__setattr__(self, "likeness", likeness[..., met])
-        object.__setattr__(self, "first", first[met])
-        object.__setattr__(self, "second", second[met])
+        object.__setattr__(self, "places", np.asarray(places)[met])
+
+    @property
+    def per_meeting(self) -> np.ndarray:
+        """How much more alike each thing is to itself than to the others, [things, meetings]."""
+        likeness = np.asarray(self.likeness)
+        own = np.einsum("iik->ik", likeness)
+        others = (likeness.sum(0) + likeness.sum(1)) / 2 - own
+        return own - others / max(1, len(likeness) - 1)
 
     @property
     def per_unit(self) -> np.ndarray:
-        """How much more alike each thing is to itself than to the others, [things]."""
-        likeness = np.asarray(self.likeness)
-        n = len(likeness)
-        own = np.einsum("iik->i", likeness)
-        others = (likeness.sum((1, 2)) + likeness.sum((0, 2))) / 2 - own
-        return (own - others / (n - 1)) / likeness.shape[2]
+        """The same, mean over meetings, [things]."""
+        return self.per_meeting.mean(1)
 
     @property
     def effect(self) -> float:
@@ -295,8 +296,7 @@ class Matching:
     @property
     def n_units(self) -> int:
         """Things with a likeness."""
-        likeness = np.asarray(self.likeness)
-        return len(likeness) if likeness.size else 0
+        return len(np.asarray(self.likeness)) if np.size(self.likeness) else 0
 
     @property
     def exact(self) -> bool:
@@ -309,32 +309,20 @@ class Matching:
             raise ValueError("names can be exchanged only where they make no difference: threshold 0")
         if self.n_units < 2:
             return np.zeros(0)
-        generator, likeness, n = np.random.default_rng(seed), np.asarray(self.likeness), self.n_units
-        meetings, drawn = np.arange(likeness.shape[2]), []
-        for count in np.diff([*range(0, DRAWS, AT_ONCE), DRAWS]):
-            rows, columns = self._names(generator, count)
-            drawn.append(likeness[rows, columns, meetings[:, None]].mean((1, 2)))
-        return (np.concatenate(drawn) - likeness.mean()) * n / (n - 1)
-
-    def _names(self, generator: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Draw names for every place: who takes part in each meeting, [count, meetings, things] twice."""
-        places, at = np.unique(
-            np.stack([np.asarray(self.first), np.asarray(self.second)]), return_inverse=True
-        )
-        first, second = at.reshape(2, -1)
-        drawn = np.argsort(generator.random((count, len(places), self.n_units)), axis=-1)
-        return drawn[:, first], drawn[:, second]
+        likeness, places = np.asarray(self.likeness), np.asarray(self.places)
+        return relabelled_index(likeness, places, np.random.default_rng(seed), DRAWS)
 
     def interval(self, seed: int) -> tuple[float, float]:
-        """Resample things."""
-        return bootstrap_interval(self.per_unit if self.n_units > 1 else [], seed)
+        """Resample things, and meetings if there are several."""
+        return PerUnit(self.per_meeting.T if self.n_units > 1 else []).interval(seed)
 
     def relabelled(self, threshold: float, generator: np.random.Generator) -> Matching:
         """Give things other names in every place."""
-        likeness = np.asarray(self.likeness)
-        rows, columns = (names[0].T for names in self._names(generator, 1))  # [things, meetings]
-        meetings = np.arange(likeness.shape[2])
-        return Matching(likeness[rows[:, None], columns[None], meetings], self.first, self.second)
+        likeness, places = np.asarray(self.likeness), np.asarray(self.places)
+        names = np.argsort(generator.random((places.max() + 1, self.n_units)), axis=1)
+        rows, columns = names[places[:, 0]].T, names[places[:, 1]].T  # [things, meetings]
+        renamed = likeness[rows[:, None], columns[None], np.arange(len(places))]
+        return Matching(renamed, places)
 
 
 @dataclass(frozen=True)

@@ -218,9 +218,9 @@ def test_matching_finds_what_is_there_and_knows_shared_places():
     generator = np.random.default_rng(0)
     noise = generator.random((8, 8, 6))
     pairs = np.array([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]])
-    nothing = Matching(noise, *pairs.T)
+    nothing = Matching(noise, pairs)
     assert min(tails(nothing, 0.0, 0)) > 0.05
-    assert tails(Matching(noise + np.eye(8)[..., None], *pairs.T), 0.0, 0)[0] == 1 / 5000
+    assert tails(Matching(noise + np.eye(8)[..., None], pairs), 0.0, 0)[0] == 1 / 5000
     other = nothing.relabelled(0.0, generator)
     assert sorted(np.ravel(other.likeness)) == pytest.approx(sorted(np.ravel(nothing.likeness)))
     with pytest.raises(ValueError, match="threshold 0"):
@@ -232,7 +232,7 @@ def test_a_place_s_names_change_together():
     names = np.array([[0, 1, 2, 3], [1, 0, 3, 2], [1, 0, 3, 2]])  # who is where, in three contexts
     pairs = np.array([[0, 1], [0, 2], [1, 2]])
     likeness = np.stack([(names[i][:, None] == names[j]).astype(float) for i, j in pairs], -1)
-    drawn = Matching(likeness, *pairs.T).null(0.0, 0)
+    drawn = Matching(likeness, pairs).null(0.0, 0)
     assert drawn.max() == pytest.approx(1.0)  # the names that make all three agree are among those drawn
 
 
