@@ -84,7 +84,7 @@ def code_stability(
     stage : Stage
         Of kind "codes".
     sounds : StimulusSet
-        Steady sounds.
+        Steady sounds, in two kinds of company at least.
     plan : Plan
         From `respond`: which frames are steady.
     codebooks : sequence of float [entries, D]
@@ -104,8 +104,9 @@ def code_stability(
     *Delay*: the encoder begins to hear the same steady sound later. By a whole number of hops the frames
     that it has in common with the first time are compared, which is slice consistency: only the past
     that was cut off differs. *Generations*: the quantized latent is decoded and encoded again. The
-    yardstick of both is `unrelated_same`, the agreement of codes of different sounds. *Arithmetic*: one
-    sound alone against all in a batch, two threads against one, and distances in float64.
+    yardstick of both is `unrelated_same`, the agreement of codes of sounds that differ in partial and
+    company. *Arithmetic*: one sound alone against all in a batch, two threads against one, and distances
+    in float64.
 
     Source: slices after Liu et al., Analyzing and Mitigating Inconsistency in Discrete Audio Tokens,
     arXiv 2409.19283; code drift over generations after O'Reilly's codedrift.
@@ -116,7 +117,7 @@ def code_stability(
     long = torch.from_numpy(sounds.render(encoder.sample_rate, length + cut))
     with flushing_denormals(), one_thread():
         first = ear.hear(long[:, :length])
-        found = {"unrelated_same": _unrelated(ear.codes(first))}
+        found = {"unrelated_same": _unrelated(ear.codes(first), np.asarray(sounds.context_index))}
         found |= _shifted(ear, long, first)
         if ear.decodes:
             found |= _reencoded(ear, first)
@@ -160,10 +161,11 @@ def _share(one: Tensor, other: Tensor) -> np.ndarray:  # [n, F, Q] twice -> [n, 
     return (one == other).double().mean(1).cpu().numpy()
 
 
-def _unrelated(codes: Tensor) -> np.ndarray:  # [n, F, Q] -> [n, Q]
-    alike = (codes[:, None] == codes[None]).double().mean(2)  # [n, n, Q]
-    n = len(codes)
-    return ((alike.sum(1) - 1) / max(n - 1, 1)).cpu().numpy()
+def _unrelated(codes: Tensor, company: np.ndarray) -> np.ndarray:  # [n, F, Q], [n] -> [n, Q]
+    """Agreement of every sound with those that differ in company as well."""
+    alike = (codes[:, None] == codes[None]).double().mean(2).cpu().numpy()  # [n, n, Q]
+    unrelated = (company[:, None] != company)[..., None]
+    return np.where(unrelated, alike, 0).sum(1) / unrelated.sum(1)
 
 
 def _shifted(ear: _Ear, long: Tensor, first: dict[str, Tensor]) -> dict[str, np.ndarray]:

@@ -361,7 +361,9 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         "shifted_same": Variable(
             ("stage", "delay", "component", "codebook"), "1", "share of codes that stay when the start moves"
         ),
-        "unrelated_same": Variable(_SKQ, "1", "share of codes alike between unrelated sounds"),
+        "unrelated_same": Variable(
+            _SKQ, "1", "share of codes alike between sounds that share neither partial nor company"
+        ),
         "arithmetic": Variable(("arithmetic",), "1", "how the same sum was done another way"),
         "arithmetic_changed": Variable(
             ("stage", "arithmetic", "codebook"), "1", "share of codes that another order of sums changes"

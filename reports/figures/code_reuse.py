@@ -25,9 +25,10 @@ from .drawing import (
 )
 
 SERIES = (  # kind of agreement, color, marker, how far beside its codebook, and what it is called
-    ("phase", THIRD, "s", -0.16, "same company, other phase"),
-    ("same", TRAINED, "o", 0.0, "other company, same phase"),
+    ("phase", THIRD, "s", -0.16, "other phase"),
+    ("same", TRAINED, "o", 0.0, "other company"),
 )
+FAMILIES = (("agreement", "each codebook by itself"), ("joint", "all codebooks up to it at once"))
 TICKS = (0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1)
 TOGETHER = (1, 2, 4)  # codebooks at once, of which the reading tells
 
@@ -51,21 +52,14 @@ def code_reuse(codes: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str =
     """
     (stage,) = stages_with(codes, "agreement_same")
     one, seeds = at_stage(codes, stage), [at_stage(r, stage) for r in random]
-    with canvas(6.4, f"{name}: do partials keep their codes?") as figure:
-        rows = figure.subplots(2, 1, sharex=True)
-        highest = 0.0
-        for axes, family, title in zip(
-            rows,
-            ("agreement", "joint"),
-            ("each codebook by itself", "all codebooks up to it at once"),
-            strict=True,
-        ):
-            highest = max(highest, _panel(axes, one, seeds, family))
+    numbers = one["codebook"].values
+    families = FAMILIES if len(numbers) > 1 else FAMILIES[:1]
+    with canvas(1.6 + 2.4 * len(families), f"{name}: do partials keep their codes?") as figure:
+        rows = figure.subplots(len(families), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, (family, title) in zip(rows, families, strict=True):
+            _share_axis(axes, _panel(axes, one, seeds, family))
             axes.set_title(title)
             axes.set_ylabel("share of codes alike")
-        for axes in rows:
-            _share_axis(axes, highest)
-        numbers = one["codebook"].values
         rows[-1].set_xticks(numbers[:: max(1, len(numbers) // 8)])
         rows[-1].set(xlabel="codebook", xlim=(numbers[0] - 0.6, numbers[-1] + 0.6))
         one_legend(figure)
@@ -87,7 +81,9 @@ def _panel(axes: Axes, one: xr.Dataset, seeds: Sequence[xr.Dataset], family: str
     """Draw one family of agreements; return the highest share."""
     number = one["codebook"].values
     chance = one[f"{family}_different"].mean("component").values
-    axes.plot(number, chance, "--", color=DARK, lw=1.4, label="chance: other partial, other company")
+    axes.plot(
+        number, chance, "_--", color=DARK, lw=1.0, ms=13, mew=1.6, label="chance: other partial and company"
+    )
     highest = float(chance.max())
     for kind, color, marker, beside, label in SERIES:
         values = one[f"{family}_{kind}"].values  # [component, codebook]
@@ -98,11 +94,15 @@ def _panel(axes: Axes, one: xr.Dataset, seeds: Sequence[xr.Dataset], family: str
             random = seed[f"{family}_{kind}"].mean("component").values
             axes.plot(
                 number + beside + 0.16, random, marker, mfc="none", mec=RANDOM, ms=4.5, mew=1.1,
-                label=f"random: {label}",
+                label=_random(seeds),
             )  # fmt: skip
             highest = max(highest, float(random.max()))
         highest = max(highest, float(ends.max()))
     return highest
+
+
+def _random(seeds: Sequence[xr.Dataset]) -> str:
+    return f"random weights, {len(seeds)} seed" + "s" * (len(seeds) > 1) + " (hollow)"
 
 
 def _share_axis(axes: Axes, highest: float) -> None:

@@ -129,7 +129,7 @@ def _margins(axes: Axes, one: xr.Dataset) -> None:
     axes.plot(half, number, "|", color=DARK, ms=9, mew=1.8, label="median")
     axes.set(ylim=(number[-1] + 0.6, number[0] - 0.6), xlim=(0, None), ylabel="codebook")
     axes.set_yticks(number)
-    axes.set_xlabel("margin re the distance between the two nearest entries")
+    axes.set_xlabel("margin (re distance of the two nearest entries)")
 
 
 def _told(one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> list[str]:
