@@ -11,11 +11,8 @@ import xarray as xr
 from torch import Tensor
 
 from ..encoders.base import Encoder
-from ..synth.chords import chords
 from ..synth.errors import InputError
-from ..synth.partials import amplitude_of
-from ..synth.pitches import Timbre
-from ..synth.stimuli import Partial, Stimulus, StimulusSet
+from ..synth.stimuli import StimulusSet
 from .planes import NOISE
 from .process import flushing_denormals, holding_memory
 from .progress import Progress
@@ -23,15 +20,10 @@ from .respond import FRAMEWISE, Listening, Plan, listening_plan
 from .schema import dataset, stacked_stages, stage_coordinates
 from .selectivity import chosen_stages
 from .statistics import RESAMPLES, bootstrap_interval, permutation_p
+from .variants import shape_sounds, variants
 
 DETUNINGS_HZ = (1.25, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
 REFERENCE_TURN = 1 / 8  # that partials move by within what a frame hears, where `preference` is taken
-SHORTEST_S, LONGEST_S = 0.002, 0.012  # of the shift that stands beside the two changes
-LEVEL_DBFS = -20.0  # of a whole sound
-OF_EACH_KIND = 8
-GAP_HZ = 100.0  # partials of a sound lie at least so far apart: four bins of the STFT control
-LOWEST_HZ, HIGHEST_HZ, HIGHEST_SHARE = 120.0, 6000.0, 0.45
-PARTIALS = 6
 LONG_SECONDS = 4.0  # of the spectrum that tells every detuning
 CLICKS, NOISES, CLICK, NOISE_RMS = 8, 4, 0.5, 0.07
 
@@ -137,7 +129,7 @@ def waveform_shape(
             ear = _ear(encoder, sounds, anchor, members)
             found = []
             for row in range(len(sounds)):
-                played = _variants(sounds, row, detunings, draws, ear.instant / encoder.sample_rate, seed)
+                played = variants(sounds, row, detunings, draws, ear.instant / encoder.sample_rate, seed)
                 found.append(_distances(encoder, played, draws, ear, tile_seconds))
                 advance(1)
             distances = {name: np.array([one[name] for one in found]) for name in found[0]}
@@ -158,50 +150,10 @@ def waveform_shape(
     variables["reference_detuning"] = reference
     variables["preference"] = _interpolated(detunings, variables["preference_by_detuning"], reference)
     variables["crossover"] = np.array([_crossover(detunings, mean) for mean in variables["mean_preference"]])
-    silent = np.isnan(variables["preference"]).all(1)
-    variables["remark"] = np.where(silent, "no sound changes the stage, or no variant does", "")
+    variables["remark"] = np.array([_remark(values) for values in variables["preference"]])
     del variables["channel"]
     attributes = {"draws": draws, "seed": seed, "stimuli_sha256": sounds.sha256, "tile_seconds": tile_seconds}
     return dataset("waveform_shape", variables, attributes)
-
-
-def shape_sounds(sample_rate: float, seed: int = 0) -> StimulusSet:
-    """Return 24 sounds of about six partials: harmonic stacks, inharmonic sets, chords; all at -20 dBFS.
-
-    Partials lie at least 100 Hz apart, so that a spectrum can resolve them.
-
-    Examples
-    --------
-    >>> sounds = shape_sounds(24_000)
-    >>> len(sounds), sorted(set(sounds.coordinates["kind"].tolist()))
-    (24, ['chord', 'inharmonic', 'pitch'])
-    """
-    generator = np.random.default_rng([seed, 11])
-    highest = min(HIGHEST_HZ, HIGHEST_SHARE * sample_rate)
-    found = []
-    for f0 in np.geomspace(LOWEST_HZ, highest / (2 * PARTIALS), OF_EACH_KIND):
-        found.append(_sound("pitch", f0 * np.arange(1, PARTIALS + 1)))
-    for _ in range(OF_EACH_KIND):
-        # so many, evenly by ratio, then apart by what a gap takes
-        spread = np.sort(
-            np.exp(generator.uniform(np.log(LOWEST_HZ), np.log(highest - PARTIALS * GAP_HZ), PARTIALS))
-        )
-        found.append(_sound("inharmonic", spread + GAP_HZ * np.arange(PARTIALS)))
-    played = chords(
-        range(74, 82), qualities=["major", "minor", "sus4"], timbre=Timbre(2, name="two"), max_hz=highest
-    )
-    for row in np.linspace(0, len(played) - 1, OF_EACH_KIND).round().astype(int):
-        found.append(_sound("chord", np.array([p.frequency_hz for p in played.stimulus(int(row)).partials])))
-    return StimulusSet.of(found)
-
-
-def _sound(kind: str, frequency_hz: np.ndarray) -> Stimulus:
-    kept: list[float] = []
-    for f in np.sort(frequency_hz):
-        if not kept or f - kept[-1] >= GAP_HZ * (1 - 1e-9):
-            kept.append(float(f))
-    amplitude = float(amplitude_of(LEVEL_DBFS)) / np.sqrt(len(kept))
-    return Stimulus(tuple(Partial(f, amplitude) for f in kept), coordinates={"kind": kind})
 
 
 @dataclass(frozen=True)
@@ -253,36 +205,6 @@ def _ear(encoder: Encoder, sounds: StimulusSet, anchor: str, members: Sequence[s
         stage.hop,
         {name: values[0, ..., frame].cpu().double() for name, values in silent.items()},
     )
-
-
-def _variants(
-    sounds: StimulusSet, row: int, detunings: np.ndarray, draws: int, instant_s: float, seed: int
-) -> StimulusSet:
-    """Return a sound, and it scrambled, shifted, and detuned ever more, at so many draws of its phases."""
-    partials = sounds.stimulus(row).partials
-    frequency = np.array([p.frequency_hz for p in partials])
-    generator = np.random.default_rng([seed, row])
-    phase = generator.uniform(0, 2 * np.pi, (draws, len(partials)))
-    turn = generator.uniform(0, 2 * np.pi, (draws // 2, len(partials))).repeat(2, axis=0)
-    turn[1::2] += np.pi  # of the opposite sign: a pair correlates with the sound by exactly 0
-    direction = generator.choice([-1.0, 1.0], (draws, len(partials)))
-    shift = generator.uniform(SHORTEST_S, LONGEST_S, draws) * generator.choice([-1.0, 1.0], draws)
-    found = []
-    for draw in range(draws):
-        moved = [frequency, frequency, frequency, *(frequency + direction[draw] * d for d in detunings)]
-        later = phase[draw] + 2 * np.pi * frequency * shift[draw]
-        phases = [phase[draw], phase[draw] + turn[draw], later, *([phase[draw]] * len(detunings))]
-        for f, at in zip(moved, phases, strict=True):
-            start = (at - 2 * np.pi * f * instant_s) % (2 * np.pi)
-            found.append(
-                Stimulus(
-                    tuple(
-                        Partial(float(f_), p.amplitude, float(s))
-                        for f_, p, s in zip(f, partials, start, strict=True)
-                    )
-                )
-            )
-    return StimulusSet.of(found)
 
 
 def _distances(
@@ -391,11 +313,18 @@ def _yardstick(sounds: StimulusSet, detunings: np.ndarray, rate: int, seed: int)
     window = np.hanning(round(LONG_SECONDS * rate) + 1)[:-1]
     found = []
     for row in range(len(sounds)):
-        played = _variants(sounds, row, detunings, 2, LONG_SECONDS / 2, seed)
+        played = variants(sounds, row, detunings, 2, LONG_SECONDS / 2, seed)
         magnitude = np.abs(np.fft.rfft(window * played.render(rate, len(window))))
         found.append(_apart(torch.from_numpy(magnitude).unflatten(0, (2, -1)), torch.zeros(1)))
     apart = np.array(found)
     return {"spectrum_phase_distance": apart[:, 0], "spectrum_detuning_distance": apart[:, 2:].T}
+
+
+def _remark(preference: np.ndarray) -> str:
+    lost = int(np.isnan(preference).sum())
+    return (
+        f"{lost} of {len(preference)} sounds: neither they nor their variants change a frame" if lost else ""
+    )
 
 
 def _stages(encoder: Encoder, stages: Sequence[str] | None) -> list[str]:
