@@ -130,10 +130,11 @@ def compositionality(
     blocks = list(_blocks(conditions, by_kind, seed))
     listeners = {name: _Listener(by_kind, blocks) for name in stages}
 
-    def pick(stage: Stage, _stimuli: StimulusSet, heard: Tensor, silence: Tensor) -> Mapping[str, Tensor]:
-        chosen = torch.linspace(0, heard.shape[-1] - 1, min(frames, heard.shape[-1])).round().long()
+    def pick(stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor) -> dict[str, Tensor]:
+        n_frames = activations.shape[-1]
+        chosen = torch.linspace(0, n_frames - 1, min(frames, n_frames)).round().long()
         listeners[stage.name].silence = silence[:, chosen].float().cpu()
-        return {"heard": heard[:, 0][..., chosen].float()}  # [b, C, F]
+        return {"heard": activations[:, 0][..., chosen].float()}  # [b, C, F]
 
     stimuli = joined([block.stimuli for block in blocks])
     plan = respond(
@@ -328,8 +329,8 @@ class _Listener:
         """Every variable of the stage, conditions first."""
         widest = max(len(e.labels) for e in self._by_kind.values())
         # a convolution of few taps has no more dimensions than taps, however many channels
-        linear = stage.kind == "convolution" and stage.receptive_field
-        room = min(stage.channels, stage.receptive_field) if linear else stage.channels
+        taps = stage.receptive_field if stage.kind == "convolution" else None
+        room = min(stage.channels, taps or stage.channels)
         rows = []
         for condition in conditions:
             told = self._told[condition]
@@ -366,7 +367,7 @@ def _row(
         "tree_error": told.tree[0],
         "tree_error_shuffled": told.tree[1],
     }
-    return padded | {name: np.float64(value) for name, value in numbers.items()}
+    return padded | {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
 
 
 def _tree_errors(parts: np.ndarray, heard: Tensor) -> tuple[float, float]:

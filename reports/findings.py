@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from .figures.collapse import against_chance, verdict
-from .figures.drawing import at_stage, stages_with
+from .figures.drawing import at_stage, of_kind, stages_with
 from .numbers import COLUMNS, Column, interval, placed, stages_of, value_of, written
 from .runs import Heard
 
@@ -22,7 +22,8 @@ def findings(heard: Heard, groups: Sequence[str]) -> list[str]:
     """Say what some probes found, stage by stage, next to random weights."""
     stages = stages_of(heard, groups)
     said = [s for stage in stages for s in _sharpness(heard, stage)] if "selectivity" in groups else []
-    for probe, told in (("aliasing", (_folding, _kept)), ("tiling", (_tiles,))):
+    told_of = {"aliasing": (_folding, _kept), "tiling": (_tiles,), "compositionality": (_composed,)}
+    for probe, told in told_of.items():
         if probe in groups:
             each = {stage: [s for tell in told for s in tell(heard, stage)] for stage in stages}
             said += [f"{stage}: {' '.join(sentences)}" for stage, sentences in each.items() if sentences]
@@ -129,6 +130,32 @@ def _tiles(heard: Heard, stage: str) -> Iterator[str]:
         yield f"Best frequencies come nearest to even {SPELLED.get(nearest, nearest)} spacing, {off} off."
 
 
+def _composed(heard: Heard, stage: str) -> Iterator[str]:
+    probe = heard.probe("compositionality")
+    if probe is None or stage not in probe["stage"].values:
+        return
+    one = of_kind(probe.sel(stage=stage))
+    index, area, additive = (
+        _column("compositionality", name, "partial") for name in ("index", "auc", "additivity_error")
+    )
+    yield (
+        f"a partial among {int(one['density'])} others has the index {_told(heard, index, stage)}, 95 % "
+        f"interval {float(one['index_low']):z.2f} to {float(one['index_high']):z.2f}, AUC "
+        f"{_told(heard, area, stage)}; {_told(heard, additive, stage)} of the power is interaction."
+    )
+    whole = probe.sel(stage=stage)
+    crowd = np.flatnonzero(
+        (whole["component_kind"].values == "partial")
+        & (whole["component_level_dbfs"].values == float(one["component_level_dbfs"]))
+    )
+    if len(crowd) > 1:
+        by_density = whole.isel(condition=crowd).sortby("density")
+        ends = [
+            f"{float(by_density['index'][i]):z.2f} among {int(by_density['density'][i])}" for i in (0, -1)
+        ]
+        yield f"It goes from {' to '.join(ends)}."
+
+
 def cautions(heard: Heard) -> list[str]:
     """Say what the numbers of an encoder do not show."""
     said = []
@@ -138,6 +165,7 @@ def cautions(heard: Heard) -> list[str]:
         ("invertibility", _invertibility_cautions),
         ("representability", _representability_cautions),
         ("tiling", _tiling_cautions),
+        ("compositionality", _compositionality_cautions),
     ):
         probe = heard.probe(name)
         if probe is None:
@@ -219,4 +247,14 @@ def _tiling_cautions(one: xr.Dataset) -> Iterator[str]:
         yield (
             f"the median channel has {100 * median:.1f} % of its response's power in the first harmonic; "
             "at such a stage tiling compares what channels answer to, not filters"
+        )
+
+
+def _compositionality_cautions(one: xr.Dataset) -> Iterator[str]:
+    shown = of_kind(one)
+    unheard = float(shown["unheard"])
+    if unheard >= FAINT:
+        yield (
+            f"{100 * unheard:.0f} % of partials among {int(shown['density'])} others leave the frame "
+            "unchanged; they count as unstable"
         )

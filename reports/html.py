@@ -154,7 +154,7 @@ def _page(trees: Sequence[xr.DataTree], dpi: int) -> str:
     )
     several = len(heard) > 1
     names = list(dict.fromkeys(h.name for h in heard))
-    sections = [_encoder_section(i, h, dpi) for i, h in enumerate(heard)]
+    sections = [_encoder_section(i, h, controls, dpi) for i, h in enumerate(heard)]
     if compared := _group("compared", "", comparison(heard), dpi):
         about = ["Every encoder beside its own random networks, stage by stage."]
         sections.insert(0, Section("compared", "Side by side", about, [compared], []))
@@ -190,7 +190,7 @@ def _topics(heard: Sequence[Heard], controls: Sequence[Heard], prefix: Callable[
         table = summary(heard, controls, groups)
         if any(row.role == "encoder" for row in table.rows) and table.columns:
             said = [prefix(h) + s for h in heard for s in findings(h, groups)]
-            topics.append(Topic(probe.capitalize(), said, table))
+            topics.append(Topic(_spelled(probe), said, table))
     return topics
 
 
@@ -199,7 +199,7 @@ def _group(name: str, title: str, drawn: Sequence[Illustration], dpi: int) -> Gr
     return Group(name, title, pictures) if pictures else None
 
 
-def _encoder_section(index: int, heard: Heard, dpi: int) -> Section:
+def _encoder_section(index: int, heard: Heard, controls: Sequence[Heard], dpi: int) -> Section:
     about = [
         f"Weights: {heard.encoder.attrs['weights_source']}. {heard.encoder.attrs['weights_note']}".strip()
     ]
@@ -213,8 +213,8 @@ def _encoder_section(index: int, heard: Heard, dpi: int) -> Section:
             "figures and tables show the level nearest to -20 dBFS."
         )
     groups = [
-        _group(f"e{index}-{probe}", probe.capitalize(), drawn, dpi)
-        for probe, drawn in illustrations(heard).items()
+        _group(f"e{index}-{probe}", _spelled(probe), drawn, dpi)
+        for probe, drawn in illustrations(heard, controls).items()
     ]
     return Section(f"encoder-{index}", heard.name, about, [g for g in groups if g], [])
 
@@ -285,6 +285,10 @@ def _weights(role: str, attributes: Mapping[Any, Any]) -> str:
     source, sha256, note = (attributes[f"weights_{name}"] for name in ("source", "sha256", "note"))
     said = f"{role}; {attributes['sample_rate']:,} Hz; weights: {source}, SHA-256 {sha256}"
     return f"{said}; {note}" if note else said
+
+
+def _spelled(probe: str) -> str:
+    return probe.capitalize().replace("_", " ")
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -10,9 +10,14 @@ from .numbers import side_by_side
 from .runs import Heard
 
 
-def illustrations(heard: Heard) -> dict[str, list[Illustration]]:
+def illustrations(heard: Heard, controls: Sequence[Heard] = ()) -> dict[str, list[Illustration]]:
     """Draw every figure that an encoder's probes have the data for, by the probe that was asked for."""
-    drawn = {"selectivity": _selectivity(heard), "aliasing": _aliasing(heard), "tiling": _tiling(heard)}
+    drawn = {
+        "selectivity": _selectivity(heard),
+        "aliasing": _aliasing(heard),
+        "tiling": _tiling(heard),
+        "compositionality": _compositionality(heard, controls),
+    }
     return {probe: several for probe, several in drawn.items() if several}
 
 
@@ -65,6 +70,19 @@ def _tiling(heard: Heard) -> list[Illustration]:
     if stages_with(tiles, "mean_coherence"):
         drawn.append(figures.gram_matrices(tiles, random, heard.name))
     return [*drawn, figures.tiling_numbers(tiles, random, heard.name)]
+
+
+def _compositionality(heard: Heard, controls: Sequence[Heard]) -> list[Illustration]:
+    result, random = heard.probe("compositionality"), heard.random("compositionality")
+    if result is None:
+        return []
+    beside = {c.name: told for c in controls if (told := c.probe("compositionality")) is not None}
+    return [
+        figures.index_by_density(result, random, heard.name),
+        figures.additivity_lesson(result, random, beside, heard.name),
+        figures.overlap_matrices(result, random, heard.name),
+        figures.index_by_kind(result, random, beside, heard.name),
+    ]
 
 
 def control_illustrations(controls: Sequence[Heard]) -> list[Illustration]:
