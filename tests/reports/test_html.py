@@ -49,7 +49,7 @@ class Page(HTMLParser):
 @pytest.fixture
 def few_figures(monkeypatch):
     """Leave the encoder's figures out where a test is about files."""
-    monkeypatch.setattr(page_module, "illustrations", lambda heard: {})
+    monkeypatch.setattr(page_module, "illustrations", lambda heard, controls: {})
 
 
 @pytest.fixture(scope="module")
