@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -14,19 +14,9 @@ from torch import Tensor
 from ..encoders.base import Encoder, Stage
 from ..synth.errors import InputError
 from ..synth.stimuli import StimulusSet
-from .mixtures import (
-    Condition,
-    Ensemble,
-    Sound,
-    chord_ensemble,
-    joined,
-    partial_ensemble,
-    pitch_ensemble,
-    rendered,
-    together,
-    turned,
-)
+from .mixtures import Condition, Ensemble, chord_ensemble, joined, partial_ensemble, pitch_ensemble
 from .planes import Planes, overlaps, response_planes
+from .playlist import Block, playlist
 from .process import one_thread
 from .progress import Progress
 from .respond import Plan, respond
@@ -44,7 +34,6 @@ CONDITIONS = (
 )
 CONTEXTS = 6
 GROUP = 8  # contexts that are compared with one another; more than that come in groups, to bound memory
-TREE_DENSITIES, TREE_MIXTURES = (2, 4, 8), 48
 
 
 def compositionality(
@@ -127,7 +116,7 @@ def compositionality(
         {e.kind: e for e in ensembles} if ensembles is not None else _ensembles(encoder, conditions, seed)
     )
     _check(conditions, by_kind)
-    blocks = list(_blocks(conditions, by_kind, seed))
+    blocks = list(playlist(conditions, by_kind, seed))
     listeners = {name: _Listener(by_kind, blocks) for name in stages}
 
     def pick(stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor) -> dict[str, Tensor]:
@@ -210,59 +199,6 @@ def context_pairs(contexts: int) -> np.ndarray:
     return np.array(pairs)
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Rows that are heard one after another and judged together."""
-
-    kind: str
-    level_dbfs: float
-    context: int
-    density: int | None  # None: the components alone; of mixtures, their number of parts
-    stimuli: StimulusSet
-    parts: np.ndarray | None = None  # of mixtures
-
-    @property
-    def condition(self) -> Condition:
-        return Condition(self.kind, self.density or 0, self.level_dbfs)
-
-
-def _blocks(conditions: Sequence[Condition], by_kind: Mapping[str, Ensemble], seed: int) -> Iterator[_Block]:
-    """Order what is played so that little has to be kept: kind, level, context, density."""
-    for kind, level in dict.fromkeys((c.kind, c.level_dbfs) for c in conditions):
-        ensemble = by_kind[kind]
-        densities = dict.fromkeys(c.density for c in conditions if (c.kind, c.level_dbfs) == (kind, level))
-        for context, (own, company) in enumerate(zip(ensemble.sounds, ensemble.company, strict=True)):
-            phased = [sound for one in own for sound in turned(one, ensemble.phases)]
-            if any(densities) and not (context and ensemble.isolated_once):
-                yield _Block(kind, level, context, None, rendered(phased, level))
-            for density in densities:
-                others = list(company[:density])
-                rows = [together([*others, sound]) for sound in phased]
-                if others:
-                    rows.insert(0, together(others))
-                yield _Block(kind, level, context, density, rendered(rows, level))
-        if kind == "partial":
-            yield from _tree_blocks(ensemble, level, [d for d in densities if d in TREE_DENSITIES], seed)
-
-
-def _tree_blocks(ensemble: Ensemble, level: float, densities: list[int], seed: int) -> Iterator[_Block]:
-    """Mixtures of a few of the components, each at the one phase it always has."""
-    generator = np.random.default_rng([seed, 3])
-    n = len(ensemble.labels)
-    fixed = [
-        Sound(s.frequency_hz, s.amplitude, s.phase_rad + generator.uniform(0, 2 * np.pi))
-        for s in ensemble.sounds[0]
-    ]
-    for density in densities:
-        if density >= n:
-            continue
-        parts = np.zeros((TREE_MIXTURES, n), dtype=bool)
-        for row in parts:
-            row[generator.choice(n, density, replace=False)] = True
-        rows = [together([fixed[i] for i in np.flatnonzero(row)]) for row in parts]
-        yield _Block("mixture", level, 0, density, rendered(rows, level), parts)
-
-
 @dataclass
 class _Told:
     """What one stage says of one condition, context after context."""
@@ -277,7 +213,7 @@ class _Told:
 class _Listener:
     """Collects the answers of one stage, block by block, and keeps only planes and numbers."""
 
-    def __init__(self, by_kind: Mapping[str, Ensemble], blocks: Sequence[_Block]) -> None:
+    def __init__(self, by_kind: Mapping[str, Ensemble], blocks: Sequence[Block]) -> None:
         self._by_kind, self._todo = by_kind, iter(blocks)
         self._block = next(self._todo)
         self._heard: list[Tensor] = []
@@ -296,10 +232,9 @@ class _Listener:
                 self._heard = []
                 self._block = next(self._todo, self._block)
 
-    def _judge(self, block: _Block, heard: Tensor) -> None:
+    def _judge(self, block: Block, heard: Tensor) -> None:
         if block.parts is not None:
-            condition = Condition("partial", block.density or 0, block.level_dbfs)
-            self._told[condition].tree = _tree_errors(block.parts, heard)
+            self._told[block.condition].tree = _tree_errors(block.parts, heard)
             return
         ensemble = self._by_kind[block.kind]
         company = heard[0] if block.density else self.silence

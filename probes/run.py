@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import xarray as xr
 import zarr
 
 from ..encoders.base import Encoder
@@ -23,7 +24,9 @@ from ..encoders.registry import load
 from ..synth.errors import InputError
 from ..synth.stimuli import StimulusSet
 from .battery import Settings, measures, played
+from .claims import registered
 from .coherence import coherent_partials
+from .hypotheses import evaluate
 from .progress import Progress
 from .schema import SCHEMA_VERSION, stimuli_dataset, subject_attributes
 from .selectivity import chosen_stages
@@ -102,6 +105,7 @@ def probe(
         asked = measures(subject.encoder, subject.stages, stimuli, settings, where, progress)
         for name, measure in asked.items():
             work.do(f"{subject.node}/{name}", measure)
+    work.do("hypotheses", lambda: _judge(work.store, settings.seed))
     zarr.consolidate_metadata(str(work.store), zarr_format=ZARR_FORMAT)
     os.replace(work.store, out)
     shutil.rmtree(work.folder)
@@ -235,6 +239,15 @@ def _keep_stimuli(store: Path, stimuli: dict[str, StimulusSet], attributes: Mapp
         stimuli_dataset(played_set).to_zarr(
             str(store / "stimuli" / kind), mode="w", zarr_format=ZARR_FORMAT, consolidated=False
         )
+
+
+def _judge(store: Path, seed: int) -> None:
+    """Give the verdicts that what was measured allows, a group of each encoder and baseline."""
+    with xr.open_datatree(store, engine="zarr", chunks=None, consolidated=False) as run:
+        for node, verdicts in evaluate(run, registered(), seed).items():
+            verdicts.to_zarr(
+                str(store / node / "hypotheses"), mode="w", zarr_format=ZARR_FORMAT, consolidated=False
+            )
 
 
 def provenance(settings: Settings, heard: Sequence[Encoder]) -> dict[str, object]:
