@@ -250,7 +250,7 @@ def _stimuli(
     phase = generator.uniform(0, 2 * np.pi, n)
     values = (frequency[which], amplitude_of(level), phase, np.zeros(n), np.full(n, np.inf), np.zeros(n))
     first = np.concatenate([[0], np.cumsum(sounding.sum(1))])
-    columns = dict(zip(COLUMNS, values, strict=True))
+    columns = {str(name): column for name, column in zip(COLUMNS, values, strict=True)}
     return StimulusSet(columns, first, {"n_partials": sounding.sum(1)})
 
 
