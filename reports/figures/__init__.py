@@ -3,6 +3,7 @@
 from .alias_map import alias_map
 from .bandwidth import bandwidth_by_frequency
 from .best_frequency import best_frequency_by_rank
+from .chord_composition import chord_positions, chord_steps, chord_sums
 from .chord_tuning import chord_shares
 from .code_changes import code_changes
 from .code_reuse import code_reuse
@@ -16,11 +17,13 @@ from .gram import gram_matrices
 from .invertibility import invertibility_by_stage
 from .ledger import ledger, ledger_by_level
 from .pitch_tuning import pitch_map, pitch_shares
+from .readout import readout_by_density, readout_capacity, readout_tasks
 from .rejection import rejection
 from .representability import representability_scatter
 from .tiling import tiling_numbers
 from .tonotopic_map import control_maps, tonotopic_map
 from .tuning_curves import tuning_curves
+from .verdicts import verdicts
 
 __all__ = [
     "Illustration",
@@ -28,7 +31,10 @@ __all__ = [
     "alias_map",
     "bandwidth_by_frequency",
     "best_frequency_by_rank",
+    "chord_positions",
     "chord_shares",
+    "chord_steps",
+    "chord_sums",
     "code_changes",
     "code_reuse",
     "code_stability",
@@ -46,9 +52,13 @@ __all__ = [
     "overlap_matrices",
     "pitch_map",
     "pitch_shares",
+    "readout_by_density",
+    "readout_capacity",
+    "readout_tasks",
     "rejection",
     "representability_scatter",
     "tiling_numbers",
     "tonotopic_map",
     "tuning_curves",
+    "verdicts",
 ]
