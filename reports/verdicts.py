@@ -1,0 +1,164 @@
+"""Verdicts: what a run says of each hypothesis, beside random networks and beside the source."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from ..probes.hypotheses import DASH, NO_VERDICT
+from .runs import Heard
+
+GROUP = "hypotheses"
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    """A line of the table of verdicts, as it is read: every number with what it is held against.
+
+    Parameters
+    ----------
+    name, stage, verdict, source_expects, agrees : str
+    effect : str
+        With its interval.
+    threshold : str
+        With the side on which the hypothesis holds.
+    p : str
+        Corrected over the set.
+    random : str
+        Verdicts and effects of the random networks.
+    claim, statement, justification, null, controls, remark : str
+        What stands behind it.
+    """
+
+    name: str
+    stage: str
+    verdict: str
+    effect: str
+    threshold: str
+    p: str
+    random: str
+    source_expects: str
+    agrees: str
+    claim: str
+    statement: str
+    justification: str
+    null: str
+    controls: str
+    remark: str
+
+
+def verdict_rows(heard: Heard) -> list[VerdictRow]:
+    """Tabulate the verdicts about an encoder; none if its run was not judged."""
+    judged, random = heard.probe(GROUP), heard.random(GROUP)
+    if judged is None:
+        return []
+    return [_row(judged.isel(hypothesis=i), random) for i in range(judged.sizes["hypothesis"])]
+
+
+def _row(one: xr.Dataset, random: Sequence[xr.Dataset]) -> VerdictRow:
+    def text(name: str) -> str:
+        return str(one[name].item())
+
+    effect, low, high = (float(one[name]) for name in ("effect", "low", "high"))
+    beside = [r.sel(hypothesis=one["hypothesis"].item()) for r in random]
+    return VerdictRow(
+        name=spelled(text("hypothesis")),
+        stage=text("judged_at"),
+        verdict=text("verdict"),
+        effect=DASH if not np.isfinite(effect) else f"{effect:z.2f} ({low:z.2f} to {high:z.2f})",
+        threshold=sided(text("holds"), float(one["threshold"])),
+        p=written_p(float(one["p_corrected"])),
+        random=_random(beside),
+        **{
+            name: text(name)
+            for name in (
+                "source_expects",
+                "agrees",
+                "claim",
+                "statement",
+                "justification",
+                "null",
+                "controls",
+                "remark",
+            )
+        },
+    )
+
+
+def _random(beside: Sequence[xr.Dataset]) -> str:
+    """Say what random networks got, "refuted 3 of 3, 0.01 to 0.02"."""
+    if not beside:
+        return DASH
+    counts = Counter(str(r["verdict"].item()) for r in beside)
+    told = ", ".join(f"{verdict} {count} of {len(beside)}" for verdict, count in counts.most_common())
+    effects = [e for r in beside if np.isfinite(e := float(r["effect"]))]
+    if not effects:
+        return told
+    low, high = f"{min(effects):z.2f}", f"{max(effects):z.2f}"
+    return f"{told}; {low if low == high else f'{low} to {high}'}"
+
+
+def spelled(name: str) -> str:
+    """Write a hypothesis's name in words.
+
+    Examples
+    --------
+    >>> spelled("alias_collapse")
+    'alias collapse'
+    """
+    return name.replace("_", " ")
+
+
+def sided(holds: str, threshold: float) -> str:
+    """Write a threshold with the side on which the hypothesis holds.
+
+    Examples
+    --------
+    >>> sided("above", 0.5), sided("within", 0.1)
+    ('> 0.5', '± 0.1')
+    """
+    return {"above": "> ", "below": "< ", "within": "± "}[holds] + f"{threshold:.3g}"
+
+
+def written_p(p: float) -> str:
+    """Write a p-value with as many digits as say something.
+
+    Examples
+    --------
+    >>> written_p(0.0004), written_p(0.032), written_p(0.6), written_p(float("nan"))
+    ('< 0.001', '0.032', '0.60', '–')
+    """
+    if not np.isfinite(p):
+        return DASH
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def verdict_sentences(heard: Heard) -> list[str]:
+    """Say in sentences where an encoder agrees with the source, where not, and what random networks share."""
+    judged = heard.probe(GROUP)
+    if judged is None:
+        return []
+    names = np.array([spelled(str(n)) for n in judged["hypothesis"].values])
+    verdict, agrees = (judged[v].values.astype(str) for v in ("verdict", "agrees"))
+    told = [(verdict != NO_VERDICT) & (verdict != "undecided"), verdict == "undecided", verdict == NO_VERDICT]
+    said = [
+        f"Of {len(names)} hypotheses {told[0].sum()} are decided, {told[1].sum()} undecided, and "
+        f"{told[2].sum()} have no verdict."
+    ]
+    for answer, text in (("yes", "It agrees with the source on"), ("no", "It goes against the source on")):
+        if (agrees == answer).any():
+            said.append(f"{text} {', '.join(names[agrees == answer])}.")
+    random = heard.random(GROUP)
+    if random:
+        alike = np.mean([r["verdict"].values.astype(str) == verdict for r in random], axis=0) == 1
+        apart = names[told[0] & ~alike]
+        said.append(
+            f"All {len(random)} random networks get the same verdict in {(told[0] & alike).sum()} of "
+            f"{told[0].sum()} decided"
+            + (f"; not in {', '.join(apart)}." if len(apart) else ": training changed none of them.")
+        )
+    return said

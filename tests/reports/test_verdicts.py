@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from tonotopy.probes.schema import dataset
+from tonotopy.reports.figures.verdicts import verdicts
+from tonotopy.reports.runs import Heard
+from tonotopy.reports.verdicts import verdict_rows, verdict_sentences
+
+ROWS = (
+    # name, stage, holds, threshold, effect, low, high, verdict, source says, agrees
+    ("narrow_first_layer", "first_layer", "below", 0.0, 4.0, 3.0, 5.0, "refuted", "refuted", "yes"),
+    ("stable_latent", "latent", "above", 0.5, 0.9, 0.8, 1.0, "supported", "refuted", "no"),
+    ("architectural", "latent", "within", 0.1, 0.1, -0.1, 0.3, "undecided", "supported", "–"),
+    ("codes_are_reused", "codes", "above", 0.5, np.nan, np.nan, np.nan, "no verdict", "refuted", "–"),
+)
+
+
+def judged(rows=ROWS):
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    names = ("hypothesis", "judged_at", "holds", "threshold", "effect", "low", "high", "verdict",
+             "source_expects", "agrees")  # fmt: skip
+    told = dict(zip(names, columns, strict=True))
+    blank = np.array(["text"] * len(rows))
+    told |= dict.fromkeys(("claim", "statement", "justification", "null", "controls", "remark"), blank)
+    return dataset("hypotheses", {**told, "p_corrected": np.where(told["verdict"] == "refuted", 1e-4, 0.2)})
+
+
+def heard(random=2):
+    same = [("refuted", 3.9), ("refuted", 0.4), ("undecided", 0.1), ("no verdict", np.nan)]
+    others = [(*r[:4], e, e, e, v, *r[8:]) for r, (v, e) in zip(ROWS, same, strict=True)]
+    tree = xr.DataTree(xr.Dataset(attrs={"encoder": "codec"}))
+    tree["hypotheses"] = xr.DataTree(judged())
+    baseline = xr.DataTree(children={"hypotheses": xr.DataTree(judged(others))})
+    return Heard("codec", tree, (baseline,) * random)
+
+
+def test_rows_hold_every_number_beside_what_it_is_held_against():
+    narrow, stable, architectural, codes = verdict_rows(heard())
+    assert (narrow.name, narrow.effect, narrow.threshold) == (
+        "narrow first layer",
+        "4.00 (3.00 to 5.00)",
+        "< 0",
+    )
+    assert narrow.p == "< 0.001"
+    assert narrow.random == "refuted 2 of 2; 3.90"
+    assert (stable.verdict, stable.random) == ("supported", "refuted 2 of 2; 0.40")
+    assert architectural.threshold == "± 0.1"
+    assert (codes.effect, codes.random) == ("–", "no verdict 2 of 2")
+    assert verdict_rows(heard(0))[0].random == "–"
+
+
+def test_sentences_say_where_the_source_is_met_and_what_training_changed():
+    said = " ".join(verdict_sentences(heard()))
+    assert "Of 4 hypotheses 2 are decided, 1 undecided, and 1 have no verdict." in said
+    assert "agrees with the source on narrow first layer." in said
+    assert "against the source on stable latent." in said
+    assert "All 2 random networks get the same verdict in 1 of 2 decided; not in stable latent." in said
+    assert "random" not in " ".join(verdict_sentences(heard(0)))
+
+
+def test_a_run_that_was_not_judged_says_nothing():
+    bare = Heard("codec", xr.DataTree(xr.Dataset(attrs={"encoder": "codec"})), ())
+    assert verdict_rows(bare) == verdict_sentences(bare) == []
+
+
+def points(figure, marker):
+    """Rows and places of the points of a marker."""
+    lines = [line for line in figure.axes[0].lines if line.get_marker() == marker and len(line.get_xdata())]
+    return {round(float(line.get_ydata()[0])): float(line.get_xdata()[0]) for line in lines}
+
+
+def test_right_of_the_line_it_holds():
+    drawn = verdicts(judged(), [], "codec")
+    places = points(drawn.figure, "o")
+    assert places == {4: pytest.approx(-4 / 5), 3: pytest.approx(0.4 / 0.5), 2: pytest.approx(0.0)}
+    assert [t.get_text() for t in drawn.figure.axes[0].texts] == [
+        "as the source says",
+        "against the source",
+        "undecided",
+        "no verdict",
+    ]
+    assert "1 supported, 1 refuted, 1 undecided, 1 no verdict" in drawn.reading
+    assert len(points(verdicts(judged(), [judged()], "codec").figure, "D")) >= 3
