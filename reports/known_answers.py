@@ -79,6 +79,8 @@ EXPECTED = (
     Expected("filterbank:gammatone", "distance of best frequencies from even ERB spacing, re what lies "
              "below the lowest centre", "tiling", "spacing_distance", *_near(1, 0.03, "1 ± 0.03"), "erb",
              exact=lambda rate, probe: _below_lowest_centre(probe["frequency"].values)),
+    Expected("control:texture", "share of codes that a partial keeps in other company", "codes",
+             "agreement_same", 0, 0.05, "at most 0.05"),
     Expected("control:decimator", "highest re lowest response over frequency, dB", "tiling",
              "frame_bound_ratio", *_near(0, 0.001, "0 ± 0.001")),
     Expected("filterbank:stft", "index of partials in company", "compositionality", "index",

@@ -166,6 +166,17 @@ COLUMNS = (
         "compositionality", "additivity_error", "Not additive", "power of what partial and company do "
         "together beyond each alone", "1", "value", pick="partial",
     ),
+    Column("codes", "agreement_same", "Codes kept", "share of codes that a partial keeps in other company",
+           "share", "mean", side_by_side=True),
+    Column("codes", "agreement_different", "Kept by chance", "the same of different partials", "share",
+           "mean", False),
+    Column("codes", "agreement_phase", "At other phase", "share of codes that stay at another phase", "share",
+           "mean"),
+    Column("codes", "information", "Bits", "what a code tells of which partial sounds, bit", "1", "mean"),
+    Column("codes", "perplexity", "Perplexity", "entries that codes spread over as if evenly", "count",
+           "mean"),
+    Column("codes", "margin", "Margin", "median margin of decisions re the distance of the two entries", "1"),
+    Column("codes", "narrow_share", "Narrow", "decisions that rounding may turn", "share", "mean"),
 )  # fmt: skip
 
 
@@ -209,7 +220,8 @@ def value_of(column: Column, probe: xr.Dataset | None, stage: str) -> float:
         return np.nan
     one = at_stage(probe, stage)
     values = np.asarray(picked(one[column.variable], column.pick).values, dtype=float)
-    if str(one["kind"].values) == "codes" and column.variable != "change_probability":
+    has_power = str(one["kind"].values) != "codes" or column.probe == "codes"
+    if not has_power and column.variable != "change_probability":
         return np.nan  # codes have no power: no tuning curve, no ledger
     finite = values[np.isfinite(values)]
     if column.reduce == "live":

@@ -17,6 +17,7 @@ def illustrations(heard: Heard, controls: Sequence[Heard] = ()) -> dict[str, lis
         "aliasing": _aliasing(heard),
         "tiling": _tiling(heard),
         "compositionality": _compositionality(heard, controls),
+        "codes": _codes(heard),
     }
     return {probe: several for probe, several in drawn.items() if several}
 
@@ -83,6 +84,13 @@ def _compositionality(heard: Heard, controls: Sequence[Heard]) -> list[Illustrat
         figures.overlap_matrices(result, random, heard.name),
         figures.index_by_kind(result, random, beside, heard.name),
     ]
+
+
+def _codes(heard: Heard) -> list[Illustration]:
+    found, random = heard.probe("codes"), heard.random("codes")
+    if found is None:
+        return []
+    return [figures.code_reuse(found, random, heard.name), figures.code_stability(found, random, heard.name)]
 
 
 def control_illustrations(controls: Sequence[Heard]) -> list[Illustration]:
