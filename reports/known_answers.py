@@ -95,6 +95,16 @@ EXPECTED = (
              0.5, 0.75, "0.5 to 0.75", "partial"),
     Expected("filterbank:stft_magnitude", "AUC of partials in company", "compositionality", "auc",
              0.99, 1.0, "at least 0.99", "partial"),
+    Expected("filterbank:stft_magnitude", "AUC of partials read in pairs", "readout", "mean_auc",
+             0.99, 1.0, "at least 0.99", "2"),
+    Expected("control:decimator", "AUC of partials read in mixtures", "readout", "mean_auc",
+             *_near(0.5, 0.05, "0.50 ± 0.05")),
+    Expected("filterbank:stft", "chord less the sum of its notes", "chord_composition", "sum_error",
+             0, 1e-9, "0"),
+    Expected("filterbank:stft", "chord less the notes of another", "chord_composition", "wrong_sum_error",
+             *_near(2, 0.2, "2 ± 0.2")),
+    Expected("control:decimator", "chord less the sum of its notes", "chord_composition", "sum_error",
+             0, 1e-9, "0"),
 )  # fmt: skip
 
 

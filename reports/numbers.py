@@ -26,7 +26,7 @@ class Column:
     compared : bool
         Whether random weights are its yardstick.
     pick : str
-        The component or spacing it is read at, if the variable has one.
+        The component, spacing, task or density it is read at, if the variable has one.
     side_by_side : bool
         Whether the figure that compares encoders shows it.
     """
@@ -177,6 +177,20 @@ COLUMNS = (
            "mean"),
     Column("codes", "margin", "Margin", "median margin of decisions re the distance of the two entries", "1"),
     Column("codes", "narrow_share", "Narrow", "decisions that rounding may turn", "share", "mean"),
+    Column("readout", "mean_auc", "Read in 8", "AUC of readouts of partials in mixtures of 8", "1", "value",
+           pick="8", side_by_side=True),
+    Column("readout", "mean_auc", "In 32", "the same in mixtures of 32", "1", "value", pick="32"),
+    Column("readout", "task_score", "Pitch class", "pitch classes read rightly in unseen timbres", "share",
+           "value", pick="pitch class"),
+    Column("readout", "task_score", "Chord", "chords read rightly in unseen inversions", "share", "value",
+           pick="chord"),
+    Column("chord_composition", "sum_error", "No sum", "power of a chord less its notes re the chord's", "1"),
+    Column("chord_composition", "wrong_sum_error", "Wrong notes", "the same with another chord's notes", "1",
+           "median", False),
+    Column("chord_composition", "transfer_error", "Step missed",
+           "squared error of the step to minor foretold from other roots, re the step's power", "1"),
+    Column("chord_composition", "position_auc", "Inversions",
+           "AUC of a chord being more like its inversions than like others", "1", "mean", side_by_side=True),
 )  # fmt: skip
 
 
@@ -236,12 +250,14 @@ def value_of(column: Column, probe: xr.Dataset | None, stage: str) -> float:
 
 
 def picked(values: xr.DataArray, label: str) -> xr.DataArray:
-    """Select a component, a spacing or what stands for a kind by its label; all there is without one."""
+    """Select a component, a spacing, a task, a density or what stands for a kind; all without a label."""
     if not label:
         return values
     if "condition" in values.dims:
         return of_kind(values.to_dataset(name="values"), label)["values"]
-    return values.sel({"component" if "component" in values.dims else "spacing": label})
+    if "density" in values.dims:
+        return values.sel(density=float(label), method="nearest")
+    return values.sel({next(d for d in ("component", "spacing", "task") if d in values.dims): label})
 
 
 def written(value: float, unit: str) -> str:

@@ -18,6 +18,7 @@ def illustrations(heard: Heard, controls: Sequence[Heard] = ()) -> dict[str, lis
         "tiling": _tiling(heard),
         "compositionality": _compositionality(heard, controls),
         "codes": _codes(heard),
+        "readout": _readout(heard),
     }
     return {probe: several for probe, several in drawn.items() if several}
 
@@ -91,6 +92,22 @@ def _codes(heard: Heard) -> list[Illustration]:
     if found is None:
         return []
     return [figures.code_reuse(found, random, heard.name), figures.code_stability(found, random, heard.name)]
+
+
+def _readout(heard: Heard) -> list[Illustration]:
+    drawn = []
+    read, chords = heard.probe("readout"), heard.probe("chord_composition")
+    if read is not None and stages_with(read, "mean_auc"):
+        random = heard.random("readout")
+        drawn.append(figures.readout_by_density(read, random, heard.name))
+        drawn.append(figures.readout_capacity(read, random, heard.name))
+        drawn.append(figures.readout_tasks(read, random, heard.name))
+    if chords is not None and stages_with(chords, "sum_error"):
+        random = heard.random("chord_composition")
+        drawn.append(figures.chord_sums(chords, random, heard.name))
+        drawn.append(figures.chord_steps(chords, random, heard.name))
+        drawn.append(figures.chord_positions(chords, random, heard.name))
+    return drawn
 
 
 def control_illustrations(controls: Sequence[Heard]) -> list[Illustration]:
