@@ -89,7 +89,8 @@ def interventions(
         (fainter than four times what the noise beside them would give in the fit) are NaN. Means and
         intervals are over mixtures. `specific_p`: signs of the difference to random planes of equal
         energy flipped by mixture, one tail. Quantized: the latent is quantized after the removal, and
-        before it for the reference; where the encoder has codebooks. `sound` is the first trial.
+        before it for the reference; where the encoder has codebooks. `sound` is of the first trial whose
+        partial is transmitted.
 
     Raises
     ------
@@ -124,7 +125,8 @@ def interventions(
             found = removal(bench, trial, random_planes, [seed, 22, number])
             rows.append(_tried(bench, trial, found, dose) | _quantized(bench, trial, found))
             advance(1)
-        clips = _clips(Bench.of(encoder, stage, mixtures, CLIP_S), trials[0], [seed, 22, 0])
+        shown = next((i for i, row in enumerate(rows) if np.isfinite(row["reference_db"])), 0)
+        clips = _clips(Bench.of(encoder, stage, mixtures, CLIP_S), trials[shown], [seed, 22, shown])
     variables: dict[str, np.ndarray] = {
         name: np.stack([row[name] for row in rows], axis=-1)[None] for name in rows[0]
     }
@@ -147,8 +149,14 @@ def interventions(
     }
     if "quantized_removed_db" in variables:
         variables["codebooks"] = np.array(_counts(len(bench.encoder.codebooks)))
-    attributes = {"seed": seed, "random_planes": random_planes, "stimuli_sha256": mixtures.sha256}
-    return dataset("interventions", variables, attributes | {"sample_rate": encoder.sample_rate})
+    attributes = {
+        "seed": seed,
+        "random_planes": random_planes,
+        "stimuli_sha256": mixtures.sha256,
+        "sample_rate": encoder.sample_rate,
+        "clip_trial": shown,
+    }
+    return dataset("interventions", variables, attributes)
 
 
 def intervention_mixtures(sample_rate: float, count: int = 8, seed: int = 0) -> StimulusSet:

@@ -572,7 +572,9 @@ SCHEMA: Mapping[str, Mapping[str, Variable]] = {
         ),
         "clip": Variable(("clip",), "1", "what is to be heard"),
         "clip_sample": Variable(("clip_sample",), "samples", "sample of the clips"),
-        "sound": Variable(("clip", "clip_sample"), "1", "waveforms of the first trial"),
+        "sound": Variable(
+            ("clip", "clip_sample"), "1", "sounds of the first trial whose partial is transmitted"
+        ),
         "remark": Variable(("stage",), "1", "why there are no values, or what to know of them"),
     },
 }
