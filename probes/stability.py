@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from .statistics import RESAMPLES, permutation_p, quantile_interval
 
 AUC_RESAMPLES = 199  # of its interval: every resample sorts all pairs anew
+AT_ONCE = 400_000  # numbers of the resamples that are held together
 DIGITS = 6  # overlaps that differ by less are ties: their last digits are rounding
 
 
@@ -88,12 +90,21 @@ def relabelled_index(
 ) -> np.ndarray:
     """Index under `n` relabellings of the components within every context, float64 [n]."""
     size, total = len(overlap), overlap.sum()
-    n_contexts = int(contexts.max()) + 1
-    named = generator.permuted(np.broadcast_to(np.arange(size), (n, n_contexts, size)), axis=2)
-    first, second = named[:, contexts[:, 0]], named[:, contexts[:, 1]]  # [n, pairs, components]
-    same = overlap[first, second, np.arange(overlap.shape[2])[:, None]].sum(axis=(1, 2))
-    n_same = size * overlap.shape[2]
+    n_contexts, pair = int(contexts.max()) + 1, np.arange(overlap.shape[2])[:, None]
+    same = np.empty(n)
+    for rows in _portions(n, n_same := size * overlap.shape[2]):
+        shape = (rows.stop - rows.start, n_contexts, size)
+        named = generator.permuted(np.broadcast_to(np.arange(size), shape), axis=2)
+        first, second = named[:, contexts[:, 0]], named[:, contexts[:, 1]]  # [rows, pairs, components]
+        same[rows] = overlap[first, second, pair].sum(axis=(1, 2))
     return same / n_same - (total - same) / max(1, n_same * (size - 1))
+
+
+def _portions(n: int, each: int) -> Iterator[slice]:
+    """Divide `n` resamples of `each` numbers so that memory does not grow with their number."""
+    step = max(1, AT_ONCE // each)
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))
 
 
 def _ones(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -133,12 +144,12 @@ def _auc(table: np.ndarray, components: np.ndarray, pairs: np.ndarray) -> np.nda
     _, starts = np.unique(table.ravel()[order], return_index=True)
     i, j, k = i[order], j[order], k[order]
     areas = np.empty(len(components))
-    for at in range(0, len(components), 100):  # so that the weights of all pairs fit
-        c, p = components[at : at + 100], pairs[at : at + 100]
+    for rows in _portions(len(components), table.size):
+        c, p = components[rows], pairs[rows]
         same = np.where(i == j, c[:, i] * p[:, k], 0.0)
         different = np.where(i == j, 0.0, c[:, i] * c[:, j] * p[:, k])
         same, different = (np.add.reduceat(w, starts, axis=1) for w in (same, different))
         below = np.cumsum(different, axis=1) - different / 2
         with np.errstate(invalid="ignore", divide="ignore"):
-            areas[at : at + 100] = (same * below).sum(1) / (same.sum(1) * different.sum(1))
+            areas[rows] = (same * below).sum(1) / (same.sum(1) * different.sum(1))
     return areas if size > 1 else np.full(len(areas), np.nan)

@@ -1,12 +1,26 @@
 """`make bench`: closed forms, timings and memory side by side, as ratios measured in one run each."""
 
-from . import bench_aliasing, bench_exactness, bench_memory, bench_probing, bench_synthesis
+from . import (
+    bench_aliasing,
+    bench_compositionality,
+    bench_exactness,
+    bench_memory,
+    bench_probing,
+    bench_synthesis,
+)
 
 
 def main() -> None:
     """Print the table."""
     print(f"{'what':58} {'ours':>22} {'reference':>26} {'ratio':>8}  {'goal':14}")
-    for bench in (bench_exactness, bench_synthesis, bench_probing, bench_aliasing, bench_memory):
+    for bench in (
+        bench_exactness,
+        bench_synthesis,
+        bench_probing,
+        bench_aliasing,
+        bench_compositionality,
+        bench_memory,
+    ):
         for row in bench.rows():
             print(row, flush=True)
 

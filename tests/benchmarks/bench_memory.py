@@ -1,4 +1,4 @@
-"""Peak memory of probing many partials over that of probing few, each in a process of its own."""
+"""Peak memory of probing much over that of probing little, each in a process of its own."""
 
 import subprocess
 import sys
@@ -7,13 +7,10 @@ from pathlib import Path
 
 from .table import Row
 
-PROBE = """
+WATCHED = """
 import sys, threading, time
 from pathlib import Path
-import torch
 from tonotopy.encoders import load
-from tonotopy.probes.selectivity import selectivity
-from tonotopy.synth import partials
 
 peak, over = 0, threading.Event()
 
@@ -24,32 +21,48 @@ def watch():  # anonymous memory: the system's file cache does not count
         peak = max(peak, int(status.split("RssAnon:")[1].split()[0]))
         time.sleep(0.005)
 
-count, out = int(sys.argv[1]), sys.argv[2]
+count = int(sys.argv[1])
 encoder = load("samplecnn_tiny")
 watcher = threading.Thread(target=watch)
-watcher.start()
-tones = partials(60, 10_000, count=count)
-selectivity(encoder, tones, ["first_layer", "block3"], out=out, tile_seconds=8.0)
+{task}
 over.set()
 watcher.join()
 print(peak)
 """
+PARTIALS = """
+from tonotopy.probes.selectivity import selectivity
+from tonotopy.synth import partials
+watcher.start()
+tones = partials(60, 10_000, count=count)
+selectivity(encoder, tones, ["first_layer", "block3"], out=sys.argv[2], tile_seconds=8.0)
+"""
+CONTEXTS = """
+from tonotopy.probes.compositionality import compositionality
+from tonotopy.probes.mixtures import Condition, partial_ensemble
+watcher.start()
+company = partial_ensemble(encoder.sample_rate, contexts=count, most=4)
+conditions = [Condition("partial", 4, -20.0)]
+compositionality(encoder, conditions=conditions, ensembles=[company], tile_seconds=8.0)
+"""
 
 
-def peak_mib(count: int) -> float:
-    """Peak anonymous memory, in MiB, of streaming `count` partials to disk."""
+def peak_mib(task: str, count: int) -> float:
+    """Peak anonymous memory, in MiB, of a task of some size."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", PROBE, str(count), str(Path(folder) / "out.zarr")]
+        script = WATCHED.replace("{task}", task)
+        command = [sys.executable, "-c", script, str(count), str(Path(folder) / "out.zarr")]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout) / 1024
 
 
 def rows() -> list[Row]:
-    """Compare 20,000 partials with 200."""
-    few, many = peak_mib(200), peak_mib(20_000)
-    return [
-        Row("peak memory, 20,000 partials / 200", f"{many:.0f} MiB", f"{few:.0f} MiB", many / few, 1.1, True)
-    ]
+    """Compare 20,000 partials streamed to disk with 200, and 64 contexts of compositionality with 8."""
+    found = []
+    for what, task, few, many in (("partials", PARTIALS, 200, 20_000), ("contexts", CONTEXTS, 8, 64)):
+        little, much = peak_mib(task, few), peak_mib(task, many)
+        name = f"peak memory, {many:,} {what} / {few}"
+        found.append(Row(name, f"{much:.0f} MiB", f"{little:.0f} MiB", much / little, 1.1, True))
+    return found
 
 
 if __name__ == "__main__":
