@@ -183,4 +183,4 @@ def _at(random: Sequence[xr.Dataset], stage: str) -> list[xr.Dataset]:
 
 
 def _median(composed: xr.Dataset, variable: str, stage: str) -> str:
-    return f"{float(composed[variable].sel(stage=stage).median()):.2g}"
+    return f"{float(composed[variable].sel(stage=stage).median()):.2f}"
