@@ -24,11 +24,13 @@ from ..probes.schema import ROLES, subjects
 from ..synth.errors import InputError
 from .audio import clips
 from .figures.drawing import STYLE, Illustration, hertz
+from .figures.verdicts import verdicts
 from .findings import cautions, findings
 from .known_answers import Check, checks
 from .numbers import Table, summary
 from .runs import Heard, controls_of, encoders_of, played_in, read_run
 from .sections import comparison, control_illustrations, illustrations
+from .verdicts import GROUP, VerdictRow, verdict_rows, verdict_sentences
 
 TEMPLATES = Path(__file__).parent / "templates"
 LARGEST_BYTES = 10_000_000
@@ -84,6 +86,16 @@ class Topic:
     title: str
     findings: list[str]
     table: Table
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a run says of the source's claims about one encoder."""
+
+    name: str
+    said: list[str]
+    rows: list[VerdictRow]
+    picture: Picture
 
 
 def report(runs: Sequence[str | Path | xr.DataTree], out: str | Path) -> Path:
@@ -167,6 +179,7 @@ def _page(trees: Sequence[xr.DataTree], dpi: int) -> str:
     page = {
         "title": f"What {_listed(names)} hear{'' if len(names) > 1 else 's'}",
         "probed": [_probed(tree) for tree in trees],
+        "judged": _judged(heard, dpi),
         "topics": _topics(heard, controls, prefix),
         "cautions": [prefix(h) + s for h in heard for s in cautions(h)],
         "summary_caption": ("Encoders side by side" if several else "The encoder at its stages")
@@ -192,6 +205,16 @@ def _topics(heard: Sequence[Heard], controls: Sequence[Heard], prefix: Callable[
             said = [prefix(h) + s for h in heard for s in findings(h, groups)]
             topics.append(Topic(_spelled(probe), said, table))
     return topics
+
+
+def _judged(heard: Sequence[Heard], dpi: int) -> list[Judged]:
+    """Gather the verdicts about each encoder; runs that were not judged are left out."""
+    found = []
+    for i, h in enumerate(heard):
+        if (judged := h.probe(GROUP)) is not None:
+            picture = _picture(verdicts(judged, h.random(GROUP), h.name), f"e{i}-", dpi)
+            found.append(Judged(h.name, verdict_sentences(h), verdict_rows(h), picture))
+    return found
 
 
 def _group(name: str, title: str, drawn: Sequence[Illustration], dpi: int) -> Group | None:
