@@ -137,7 +137,8 @@ def compositionality(
     variables = {name: np.stack([one[name] for one in told]) for name in told[0]}
     about = _coordinates(encoder, stages, plan, conditions, by_kind)
     attributes = {**run_attributes(1, plan, stimuli), "contexts": len(_contexts_of(by_kind)), "seed": seed}
-    return dataset("compositionality", {**variables, **about}, attributes)
+    result = dataset("compositionality", {**variables, **about}, attributes)
+    return result.set_coords(["component_kind", "density", "component_level_dbfs", "n_codebooks"])
 
 
 def _stages(encoder: Encoder, stages: Sequence[str] | None) -> list[str]:
