@@ -191,6 +191,17 @@ COLUMNS = (
            "squared error of the step to minor foretold from other roots, re the step's power", "1"),
     Column("chord_composition", "position_auc", "Inversions",
            "AUC of a chord being more like its inversions than like others", "1", "mean", side_by_side=True),
+    Column("waveform_shape", "preference", "Waveform", "keeps together the waveform (1) or the spectrum (-1)",
+           "1", "mean", side_by_side=True),
+    Column("waveform_shape", "crossover", "Equal at", "detuning that changes as much as other phases", "Hz",
+           "value"),
+    Column("interventions", "specific_db", "Specific",
+           "by how much more a partial falls than its neighbours when its plane is removed", "level",
+           pick="own plane, heard in company"),
+    Column("interventions", "specific_db", "Heard alone", "the same with its plane heard alone", "level",
+           pick="own plane, heard alone"),
+    Column("interventions", "specific_db", "Random plane", "the same with random planes of equal energy",
+           "level", "median", False, pick="random plane of equal energy"),
 )  # fmt: skip
 
 
@@ -234,7 +245,7 @@ def value_of(column: Column, probe: xr.Dataset | None, stage: str) -> float:
         return np.nan
     one = at_stage(probe, stage)
     values = np.asarray(picked(one[column.variable], column.pick).values, dtype=float)
-    has_power = str(one["kind"].values) != "codes" or column.probe == "codes"
+    has_power = str(one["kind"].values) != "codes" or column.probe in ("codes", "waveform_shape")
     if not has_power and column.variable != "change_probability":
         return np.nan  # codes have no power: no tuning curve, no ledger
     finite = values[np.isfinite(values)]
@@ -250,14 +261,16 @@ def value_of(column: Column, probe: xr.Dataset | None, stage: str) -> float:
 
 
 def picked(values: xr.DataArray, label: str) -> xr.DataArray:
-    """Select a component, a spacing, a task, a density or what stands for a kind; all without a label."""
+    """Select a component, spacing, task, removal, density or what stands for a kind; all without a label."""
     if not label:
         return values
     if "condition" in values.dims:
         return of_kind(values.to_dataset(name="values"), label)["values"]
     if "density" in values.dims:
         return values.sel(density=float(label), method="nearest")
-    return values.sel({next(d for d in ("component", "spacing", "task") if d in values.dims): label})
+    return values.sel(
+        {next(d for d in ("component", "spacing", "task", "removal") if d in values.dims): label}
+    )
 
 
 def written(value: float, unit: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import xarray as xr
+
 from . import figures
 from .figures.drawing import Illustration, stages_with
 from .numbers import side_by_side
@@ -19,6 +21,8 @@ def illustrations(heard: Heard, controls: Sequence[Heard] = ()) -> dict[str, lis
         "compositionality": _compositionality(heard, controls),
         "codes": _codes(heard),
         "readout": _readout(heard),
+        "waveform_shape": _waveform_shape(heard, controls),
+        "interventions": _interventions(heard),
     }
     return {probe: several for probe, several in drawn.items() if several}
 
@@ -110,6 +114,29 @@ def _readout(heard: Heard) -> list[Illustration]:
     return drawn
 
 
+def _waveform_shape(heard: Heard, controls: Sequence[Heard]) -> list[Illustration]:
+    found, random = heard.probe("waveform_shape"), heard.random("waveform_shape")
+    if found is None or not stages_with(found, "preference"):
+        return []
+    return [
+        figures.preference_by_stage(found, random, _asked(controls, "waveform_shape"), heard.name),
+        figures.preference_by_detuning(found, random, heard.name),
+    ]
+
+
+def _interventions(heard: Heard) -> list[Illustration]:
+    found = heard.probe("interventions")
+    if found is None or not stages_with(found, "reference_db"):
+        return []
+    random = heard.random("interventions")
+    return [figures.dose_response(found, random, heard.name), figures.intervention_spectra(found, heard.name)]
+
+
+def _asked(controls: Sequence[Heard], probe: str) -> dict[str, xr.Dataset]:
+    """Return what a probe found of those controls that it was asked of, by name."""
+    return {c.name: told for c in controls if (told := c.probe(probe)) is not None}
+
+
 def control_illustrations(controls: Sequence[Heard]) -> list[Illustration]:
     """Draw the maps of the controls, and the codes of those that have some."""
     tunings = {h.name: tuning for h in controls if (tuning := h.probe("selectivity")) is not None}
@@ -117,6 +144,8 @@ def control_illustrations(controls: Sequence[Heard]) -> list[Illustration]:
     if any(stages_with(tuning, "response") for tuning in tunings.values()):
         drawn.append(figures.control_maps(tunings))
     drawn += [figures.code_changes(t, n) for n, t in tunings.items() if stages_with(t, "change_probability")]
+    if shaped := _asked(controls, "waveform_shape"):
+        drawn.append(figures.waveform_shape_of_controls(shaped))
     return drawn
 
 

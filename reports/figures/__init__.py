@@ -14,6 +14,7 @@ from .compositionality import additivity_lesson, index_by_density, index_by_kind
 from .coverage import coverage
 from .drawing import Illustration
 from .gram import gram_matrices
+from .interventions import dose_response, intervention_spectra
 from .invertibility import invertibility_by_stage
 from .ledger import ledger, ledger_by_level
 from .pitch_tuning import pitch_map, pitch_shares
@@ -24,6 +25,7 @@ from .tiling import tiling_numbers
 from .tonotopic_map import control_maps, tonotopic_map
 from .tuning_curves import tuning_curves
 from .verdicts import verdicts
+from .waveform_shape import preference_by_detuning, preference_by_stage, waveform_shape_of_controls
 
 __all__ = [
     "Illustration",
@@ -43,15 +45,19 @@ __all__ = [
     "confusion_map",
     "control_maps",
     "coverage",
+    "dose_response",
     "gram_matrices",
     "index_by_density",
     "index_by_kind",
+    "intervention_spectra",
     "invertibility_by_stage",
     "ledger",
     "ledger_by_level",
     "overlap_matrices",
     "pitch_map",
     "pitch_shares",
+    "preference_by_detuning",
+    "preference_by_stage",
     "readout_by_density",
     "readout_capacity",
     "readout_tasks",
@@ -61,4 +67,5 @@ __all__ = [
     "tonotopic_map",
     "tuning_curves",
     "verdicts",
+    "waveform_shape_of_controls",
 ]
