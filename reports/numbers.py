@@ -144,11 +144,11 @@ COLUMNS = (
     Column("tiling", "nyquist_share", "Noise band / Nyquist", "median noise band / the stage's Nyquist", "1"),
     *(
         Column(
-            "compositionality", "index", f"Index, {kind}s",
-            f"compositional stability of {kind}s: 1 separable and stable, 0 neither", "1", "value",
+            "compositionality", "index", f"Index, {several}",
+            f"compositional stability of {several}: 1 separable and stable, 0 neither", "1", "value",
             pick=kind, side_by_side=True,
         )
-        for kind in ("partial", "pitch", "chord")
+        for kind, several in (("partial", "partials"), ("pitch", "pitches"), ("chord", "chords"))
     ),
     Column(
         "compositionality", "auc", "AUC", "how often a partial resembles itself more than others", "1",
