@@ -327,6 +327,17 @@ def test_a_code_that_knows_only_the_instrument_leaks_through_a_split_by_rows():
     assert score <= 0.25
 
 
+def test_sounds_at_random_are_found_significant_as_rarely_as_they_should(tasks):
+    task, found = tasks["quality"], 0
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        by_chance = generator.standard_normal((144, 8))[task.sounds]
+        by_chance += 0.1 * generator.standard_normal(by_chance.shape)  # two draws of a chord are near copies
+        score, null, _ = task_scores(by_chance, task, seed, shuffles=19)
+        found += permutation_p(score, null) <= 0.05
+    assert found <= 4  # binomial (20, 0.05): more than 4 in 0.3 % of cases
+
+
 def test_answers_of_one_sound_are_shuffled_together(tasks):
     """Otherwise two draws of a chord would disagree, and the null would be easier to beat than chance."""
     task = tasks["quality"]
