@@ -113,7 +113,7 @@ def codes(
     stability = code_stability(encoder, stage, each, plan, told)
     values |= {name: v for name, v in stability.items() if name not in _AXES}
     values |= _margins(heard)
-    n_codebooks = tokens.shape[-1]
+    remark = _remark(encoder, told, "generation" in stability, plan.listening[stage.name].settled)
     return dataset(
         "codes",
         {
@@ -121,9 +121,9 @@ def codes(
             **{name: v for name, v in stability.items() if name in _AXES},
             **_coordinates(encoder, stage, plan),
             "component": components.columns["frequency_hz"],
-            "codebook": np.arange(1, n_codebooks + 1),
+            "codebook": np.arange(1, tokens.shape[-1] + 1),
             "quantile": np.array(QUANTILES),
-            "remark": np.array([_remark(encoder, told, stability)]),
+            "remark": np.array([remark]),
         },
         {**run_attributes(phases, plan, stimuli), "contexts": contexts, "density": density,
          "information_limit": float(np.log2(n)), "weights_note": encoder.weights.note},
@@ -273,10 +273,12 @@ def _check(encoder: Encoder, components: StimulusSet, contexts: int, density: in
         raise InputError("codes: takes components of one level")
 
 
-def _remark(encoder: Encoder, codebooks: tuple[Tensor, ...], stability: dict[str, np.ndarray]) -> str:
+def _remark(encoder: Encoder, codebooks: tuple[Tensor, ...], decoded: bool, settled: bool) -> str:
     said = [encoder.weights.note] if encoder.weights.note else []
     if not codebooks:
         said.append("no margins: its codebooks or its latent are not told")
-    if "generation" not in stability:
+    if not decoded:
         said.append("no generations: it cannot decode")
+    if not settled:
+        said.append("no steady state was reached: codes are from the middle of what was heard")
     return "; ".join(said)

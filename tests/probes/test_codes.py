@@ -10,7 +10,8 @@ from torch import nn
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Stage
-from tonotopy.probes import codes
+from tonotopy.probes import Settings, codes
+from tonotopy.probes.battery import measures
 from tonotopy.probes.codes import companies, default_components
 from tonotopy.probes.information import information
 from tonotopy.probes.reuse import agreements
@@ -285,6 +286,37 @@ def test_what_cannot_be_played_is_told_in_a_line(wrong, told):
     with pytest.raises(InputError, match=told) as error:
         codes(load("control:texture"), **wrong)
     assert "\n" not in str(error.value)
+
+
+def test_a_battery_asks_those_that_have_codes(tmp_path):
+    asked = Settings(probes=("codes",))
+
+    def of(name, stages=None):
+        return list(measures(load(name), stages, {}, asked, tmp_path, None))
+
+    assert of("control:texture") == ["codes"]
+    assert of("control:texture", ("quantized",)) == []
+    assert of("filterbank:stft") == []
+
+
+def test_what_never_settles_is_said():
+    stage = Stage("codes", 1, 1, None, 0, "codes")
+
+    class Ramp(nn.Module):
+        """The longer it listens the louder it hears."""
+
+        def __init__(self):
+            super().__init__()
+            self.end = nn.Identity()
+
+        def forward(self, waveforms):
+            later = torch.arange(waveforms.shape[-1])
+            return self.end((waveforms * later).long())
+
+    ramp = encoder_of(Ramp(), [stage], {"codes": "end"}, RATE)
+    found = codes(ramp, partials(500, 4000, count=3), contexts=2, density=1, phases=2)
+    assert not found.settled.item()
+    assert "no steady state was reached" in found.remark.item()
 
 
 def test_an_encoder_without_codes_is_refused():
