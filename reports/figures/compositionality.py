@@ -164,7 +164,7 @@ def _kind_panel(
     axes.set_xlim(-0.5, len(stages) - 0.5)
     axes.set_ylim(-0.08, 1.05)
     others = int(one["density"])
-    axes.set_title(KINDS[kind] + (f", {others} others" if others else ""))
+    axes.set_title(KINDS[kind] + (f", {others} other{'s' * (others > 1)}" if others else ""))
 
 
 def _told_of_kind(result: xr.Dataset, kind: str) -> str:

@@ -1,0 +1,69 @@
+"""Figures of compositional stability on controls, whose answers are known."""
+
+import numpy as np
+import pytest
+
+from tonotopy.encoders import load
+from tonotopy.probes.compositionality import compositionality
+from tonotopy.probes.mixtures import Condition
+from tonotopy.reports import figures
+from tonotopy.reports.figures.drawing import TRAINED, of_kind
+
+CONDITIONS = (
+    *(Condition("partial", density, -20.0) for density in (1, 4, 8)),
+    Condition("partial", 4, -40.0),
+    Condition("pitch", 1, -20.0),
+    Condition("chord", 0, -20.0),
+)
+
+
+@pytest.fixture(scope="module")
+def heard():
+    names = ("filterbank:stft", "filterbank:stft_magnitude", "control:decimator", "control:texture")
+    return {name: compositionality(load(name), conditions=CONDITIONS) for name in names}
+
+
+def drawn_by(axes, colour):
+    return [line for line in axes.lines if line.get_color() == colour]
+
+
+def test_the_condition_that_stands_for_a_kind(heard):
+    result = heard["filterbank:stft"]
+    assert [int(of_kind(result, kind)["density"]) for kind in ("partial", "pitch", "chord")] == [4, 1, 0]
+    assert float(of_kind(result)["component_level_dbfs"]) == -20
+
+
+def test_the_index_is_drawn_over_density_at_one_level(heard):
+    result, random = heard["filterbank:stft_magnitude"], [heard["control:decimator"]]
+    drawn = figures.index_by_density(result, random, "magnitude")
+    [line] = drawn_by(drawn.figure.axes[0], TRAINED)
+    assert line.get_xdata().tolist() == [1, 4, 8]
+    expected = result["index"].sel(stage="first_layer").values[:3]
+    assert line.get_ydata() == pytest.approx(expected)
+    assert f"{expected[0]:.2f} to {expected[2]:.2f} (random 0.00 to 0.00)" in drawn.reading
+
+
+def test_the_index_of_every_kind_stands_beside_the_stft(heard):
+    drawn = figures.index_by_kind(heard["control:texture"], [], heard, "texture")
+    axes = drawn.figure.axes
+    assert [a.get_title(loc="left") for a in axes] == ["partials, 4 others", "pitches, 1 other", "chords"]
+    dashed = [line for line in axes[0].lines if line.get_linestyle() == "--"]
+    assert np.allclose(dashed[0].get_ydata(), of_kind(heard["filterbank:stft"])["index"].item())
+
+
+def test_a_matrix_is_bright_on_the_diagonal_where_partials_keep_their_place(heard):
+    drawn = figures.overlap_matrices(heard["filterbank:stft"], [heard["control:decimator"]], "stft")
+    stft, decimator = (axes.images[0].get_array() for axes in drawn.figure.axes[:2])
+    assert np.diag(stft).min() > 0.99
+    assert stft[~np.eye(16, dtype=bool)].mean() < 0.01
+    assert decimator.min() > 0.99
+
+
+def test_the_lesson_puts_the_decimator_below_the_stft_at_the_same_error(heard):
+    controls = {name: told for name, told in heard.items() if name != "control:texture"}
+    drawn = figures.additivity_lesson(heard["control:texture"], [], controls, "texture")
+    [crosses] = [line for line in drawn.figure.axes[0].lines if line.get_label() == "controls"]
+    place = dict(zip(controls, zip(crosses.get_xdata(), crosses.get_ydata(), strict=True), strict=True))
+    assert place["filterbank:stft"][0] == place["control:decimator"][0] == 1e-8
+    assert place["filterbank:stft"][1] - place["control:decimator"][1] > 0.98
+    assert "filterbank:stft 1.00, control:decimator 0.00" in drawn.reading
