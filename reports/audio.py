@@ -1,4 +1,4 @@
-"""The stimuli to hear: a few of each kind as WAV files that fit into a page."""
+"""What there is to hear: a few stimuli of each kind, and what was decoded, as WAV files within a page."""
 
 from __future__ import annotations
 
@@ -51,6 +51,27 @@ def clips(stimuli: xr.Dataset, sample_rate: int) -> list[Clip]:
         source, lowered = data_uri(waveform, rate)
         found.append(Clip(_label(table, row) + (", level lowered" if lowered else ""), source))
     return found
+
+
+def intervention_clips(interventions: xr.Dataset) -> list[Clip]:
+    """Take the sounds of an intervention as they were decoded.
+
+    Parameters
+    ----------
+    interventions : xarray.Dataset
+        Group "interventions" of an encoder.
+
+    Returns
+    -------
+    clips : list of Clip
+        The mixture, the mixture without one partial in three ways; all at one gain.
+    """
+    rate = int(interventions.attrs["sample_rate"])
+    frequency = float(interventions["removed_frequency"].sel(trial=interventions.attrs["clip_trial"]))
+    sounds = interventions["sound"].values.astype(float)
+    sounds = sounds / max(1.0, float(np.abs(sounds).max()))
+    labels = [f"{frequency:.0f} Hz: {clip}" for clip in interventions["clip"].values]
+    return [Clip(label, data_uri(sound, rate)[0]) for label, sound in zip(labels, sounds, strict=True)]
 
 
 def data_uri(waveform: np.ndarray, sample_rate: int) -> tuple[str, bool]:

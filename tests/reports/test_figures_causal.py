@@ -1,0 +1,101 @@
+"""Figures of waveform shape and of interventions, from what small encoders really gave."""
+
+import base64
+import io
+import wave
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tonotopy.encoders import load, wrap
+from tonotopy.probes import interventions, waveform_shape
+from tonotopy.probes.removal import OWN_ALONE, OWN_IN_COMPANY
+from tonotopy.reports import figures
+from tonotopy.reports.audio import intervention_clips
+
+from ..probes.test_interventions import APART, LinearCodec
+
+
+@pytest.fixture(scope="module")
+def shaped():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv1d(1, 4, 64, stride=32), nn.ELU(), nn.Conv1d(4, 4, 8))
+    encoder = wrap(module, 24_000, {"first_layer": "0", "latent": "2", "end": "1"})
+    return waveform_shape(encoder, ["first_layer", "end", "latent"], draws=2)
+
+
+@pytest.fixture(scope="module")
+def controls():
+    names = ("filterbank:stft", "filterbank:stft_magnitude", "control:decimator")
+    return {name: waveform_shape(load(name)) for name in names}
+
+
+@pytest.fixture(scope="module")
+def removed():
+    return interventions(LinearCodec(), mixtures=APART)
+
+
+@pytest.fixture(scope="module")
+def drawn(shaped, controls, removed):
+    return [
+        figures.preference_by_stage(shaped, [shaped], controls, "toy"),
+        figures.preference_by_detuning(shaped, [shaped], "toy"),
+        figures.waveform_shape_of_controls(controls),
+        figures.dose_response(removed, [removed], "toy"),
+        figures.intervention_spectra(removed, "toy"),
+    ]
+
+
+def test_figures_are_whole(drawn):
+    for one in drawn:
+        one.figure.savefig(io.BytesIO(), format="png", dpi=50)
+        box, (width, height) = one.figure.get_tightbbox(), one.figure.get_size_inches()
+        assert box.x0 > -0.03, one.name
+        assert box.y0 > -0.03, one.name
+        assert box.x1 < width + 0.03, one.name
+        assert box.y1 < height + 0.03, one.name
+        assert one.question.endswith("?"), one.name
+        assert one.reading.endswith("."), one.name
+        assert one.alt.endswith("."), one.name
+        assert "nan" not in one.reading, one.name
+        used = [axes for axes in one.figure.axes if axes.axison]
+        assert all(axes.has_data() for axes in used), one.name
+
+
+def test_readings_carry_the_numbers(drawn, shaped, controls, removed):
+    stage = shaped.sel(stage="latent")
+    assert f"latent {float(stage.preference.mean()):z.2f} (" in drawn[0].reading
+    magnitude = float(controls["filterbank:stft_magnitude"].preference.mean())
+    assert f"filterbank:stft_magnitude {magnitude:.2f}" in drawn[2].reading
+    full = removed.isel(stage=0).sel(removal=OWN_IN_COMPANY, dose=1)
+    assert f"{float(full.mean_removed_db):.1f} dB" in drawn[3].reading
+    assert "transmits 4" in drawn[3].reading
+
+
+def test_controls_stand_beside_the_encoder(drawn):
+    labels = [text.get_text() for text in drawn[0].figure.axes[0].get_yticklabels()]
+    assert labels == ["first_layer", "end", "latent", "stft", "stft_magnitude"]
+
+
+def test_curves_are_the_data(drawn, removed):
+    lines = {line.get_label(): line for line in drawn[3].figure.axes[0].get_lines()}
+    own = removed.isel(stage=0).sel(removal=OWN_ALONE)
+    shown = np.asarray(lines["partial: plane alone"].get_ydata())
+    assert shown == pytest.approx(np.maximum(own.mean_removed_db.values, -60.0))
+
+
+def test_the_sounds_can_be_heard(removed):
+    clips = intervention_clips(removed)
+    assert len(clips) == 4
+    assert all("Hz: " in clip.label for clip in clips)
+    loud = []
+    for clip in clips:
+        with wave.open(io.BytesIO(base64.b64decode(clip.source.split(",")[1]))) as file:
+            assert file.getframerate() == 24_000
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        loud.append(np.sqrt(np.mean((samples / 32767) ** 2)))
+    # three of four equal partials are left where one is gone
+    assert loud[1] / loud[0] == pytest.approx(np.sqrt(3 / 4), abs=0.02)
+    assert loud[2] / loud[0] == pytest.approx(np.sqrt(3 / 4), abs=0.02)
