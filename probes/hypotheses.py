@@ -303,7 +303,7 @@ def _judged(
     try:
         evidence = hypothesis.evidence(run, node, hypothesis.stage)
     except NoEvidence as reason:
-        return row | {"remark": refusal or str(reason)}
+        return row | {"remark": str(reason)}
     low, high = evidence.interval(seed)
     row |= {"effect": evidence.effect, "low": low, "high": high}
     row |= {"n_units": evidence.n_units, "exact": evidence.exact}

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ..synth.errors import InputError
+from .judging import compare, hypotheses
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result goes.", show_default=False)]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seeds whatever is drawn.")]
@@ -30,6 +31,8 @@ app = typer.Typer(
 )
 train = typer.Typer(help="Train an encoder on a folder of audio.")
 app.add_typer(train, name="train")
+app.command()(hypotheses)
+app.command()(compare)
 
 
 def main() -> None:

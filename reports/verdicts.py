@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ..probes.hypotheses import DASH, NO_VERDICT
+from ..probes.hypotheses import DASH, NO_VERDICT, Hypothesis, evaluate
 from .runs import Heard
 
 GROUP = "hypotheses"
@@ -51,12 +51,20 @@ class VerdictRow:
     remark: str
 
 
+def judged(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) -> xr.DataTree:
+    """Return a run with the verdicts that it gives about some hypotheses, whatever it held before."""
+    run = run.copy()
+    for node, verdicts in evaluate(run, hypotheses, seed).items():
+        run[f"{node}/{GROUP}"] = xr.DataTree(verdicts)
+    return run
+
+
 def verdict_rows(heard: Heard) -> list[VerdictRow]:
     """Tabulate the verdicts about an encoder; none if its run was not judged."""
-    judged, random = heard.probe(GROUP), heard.random(GROUP)
-    if judged is None:
+    found, random = heard.probe(GROUP), heard.random(GROUP)
+    if found is None:
         return []
-    return [_row(judged.isel(hypothesis=i), random) for i in range(judged.sizes["hypothesis"])]
+    return [_row(found.isel(hypothesis=i), random) for i in range(found.sizes["hypothesis"])]
 
 
 def _row(one: xr.Dataset, random: Sequence[xr.Dataset]) -> VerdictRow:
@@ -139,11 +147,11 @@ def written_p(p: float) -> str:
 
 def verdict_sentences(heard: Heard) -> list[str]:
     """Say in sentences where an encoder agrees with the source, where not, and what random networks share."""
-    judged = heard.probe(GROUP)
-    if judged is None:
+    found = heard.probe(GROUP)
+    if found is None:
         return []
-    names = np.array([spelled(str(n)) for n in judged["hypothesis"].values])
-    verdict, agrees = (judged[v].values.astype(str) for v in ("verdict", "agrees"))
+    names = np.array([spelled(str(n)) for n in found["hypothesis"].values])
+    verdict, agrees = (found[v].values.astype(str) for v in ("verdict", "agrees"))
     told = [(verdict != NO_VERDICT) & (verdict != "undecided"), verdict == "undecided", verdict == NO_VERDICT]
     said = [
         f"Of {len(names)} hypotheses {told[0].sum()} are decided, {told[1].sum()} undecided, and "

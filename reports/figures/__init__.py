@@ -12,6 +12,7 @@ from .collapse import collapse_by_stage, confusion_map
 from .comparison import comparison
 from .compositionality import additivity_lesson, index_by_density, index_by_kind, overlap_matrices
 from .coverage import coverage
+from .differences import differences
 from .drawing import Illustration
 from .gram import gram_matrices
 from .interventions import dose_response, intervention_spectra
@@ -45,6 +46,7 @@ __all__ = [
     "confusion_map",
     "control_maps",
     "coverage",
+    "differences",
     "dose_response",
     "gram_matrices",
     "index_by_density",

@@ -1,0 +1,82 @@
+"""Tables for the terminal: hypotheses, their verdicts, and what differs between two runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import xarray as xr
+from rich.console import Console
+from rich.table import Table
+
+from ..probes.compare import at_a_glance
+from ..probes.hypotheses import Hypothesis
+from ..probes.store import ZARR_FORMAT, fresh
+from .runs import Heard
+from .verdicts import sided, verdict_rows, verdict_sentences
+
+
+def wide_console() -> Console:
+    """Return a console as wide as its content where nobody reads it on a terminal."""
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def show_hypotheses(hypotheses: Sequence[Hypothesis]) -> None:
+    """List hypotheses: what is measured where, against what, and what the source says."""
+    console = wide_console()
+    table = Table("hypothesis", "stage", "what is measured", "holds if", "controls", "source says")
+    for one in hypotheses:
+        told = [f"{c.encoder} {c.bounds}" for c in one.controls]
+        holds = sided(one.holds, one.threshold)
+        table.add_row(
+            one.name, one.stage, one.statement, holds, "\n".join(told), one.source_expects, end_section=True
+        )
+    console.print(table)
+
+
+def show_verdicts(heard: Heard) -> None:
+    """List what a run says of the hypotheses about an encoder."""
+    console = wide_console()
+    table = Table(
+        "hypothesis", "stage", "verdict", "effect (95 %)", "holds if", "p", "random networks", "as the source"
+    )
+    for row in verdict_rows(heard):
+        told = f"{row.verdict}: {row.remark}" if row.remark else row.verdict
+        table.add_row(row.name, row.stage, told, row.effect, row.threshold, row.p, row.random, row.agrees)
+    console.print(f"[bold]{heard.name}[/bold]")
+    console.print(table)
+    for sentence in verdict_sentences(heard):
+        console.print(sentence)
+
+
+def keep_table(table: xr.Dataset, out: Path) -> Path:
+    """Write a table as CSV, or as a zarr group if the name does not end in ".csv"."""
+    fresh(out)
+    if out.suffix == ".csv":
+        table.to_dataframe().to_csv(out)
+    else:
+        table.to_zarr(out, mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
+    return out
+
+
+def show_differences(compared: xr.Dataset) -> None:
+    """List the measures of a comparison whose interval excludes 0."""
+    console = wide_console()
+    first, second = compared.attrs["first"], compared.attrs["second"]
+    table = Table("measure", "stage", "at", f"A: {first}", f"B: {second}", "B - A (95 %)", "units")
+    for i in range(compared.sizes["measure"]):
+        row = {str(name): values.values[i] for name, values in compared.data_vars.items()}
+        if row["flagged"]:
+            table.add_row(
+                f"{row['probe']}: {row['variable']}", row["at_stage"], row["at"],
+                f"{row['first']:.3g}", f"{row['second']:.3g}",
+                f"{row['difference']:+.3g} ({row['low']:+.3g} to {row['high']:+.3g})",
+                f"{row['n_units']} x {row['unit_of']}",
+            )  # fmt: skip
+    console.print(table)
+    counts = at_a_glance(compared)
+    console.print(
+        f"{counts['flagged']} of {counts['measures']} measures have a 95 % interval without 0; "
+        f"{counts['by chance']} would if nothing had changed."
+    )

@@ -1,0 +1,65 @@
+"""Commands that judge runs; what they need is imported inside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seeds whatever is drawn.")]
+
+
+def hypotheses(
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="What `tonotopy probe` wrote, to be judged.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """List the hypotheses; with a run, judge them by what it holds.
+
+    For example:
+
+        tonotopy hypotheses
+
+        tonotopy hypotheses run.zarr
+    """
+    from ..probes.claims import registered
+    from .console import show_hypotheses, show_verdicts
+
+    if run is None:
+        show_hypotheses(registered())
+        return
+    from .runs import encoders_of, read_run
+    from .verdicts import judged
+
+    for heard in encoders_of(judged(read_run(run), registered(), seed)):
+        show_verdicts(heard)
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="What `tonotopy probe` wrote.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="The same of another, or the same run.")],
+    first_subject: Annotated[str, typer.Option(help="Subject of A; its only encoder if left out.")] = "",
+    second_subject: Annotated[str, typer.Option(help="Subject of B; its only encoder if left out.")] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Table of all measures: a .csv file, or a zarr group.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Compare two runs of one architecture, before and after training, say, measure by measure.
+
+    For example:
+
+        tonotopy compare before.zarr after.zarr --out differences.csv
+
+        tonotopy compare run.zarr run.zarr --first-subject codec_tiny.random0 --second-subject codec_tiny
+    """
+    from ..probes.compare import compare as compare_runs
+    from .console import keep_table, show_differences
+    from .runs import read_run
+
+    found = compare_runs(read_run(first), read_run(second), first_subject, second_subject, seed)
+    show_differences(found)
+    if out is not None:
+        print(keep_table(found, out))
