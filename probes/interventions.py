@@ -109,9 +109,9 @@ def interventions(
     Traceback (most recent call last):
     tonotopy.synth.errors.InputError: control:decimator: cannot decode, so nothing removed could be heard
     """
-    check_stages(encoder, [stage])
     if not hasattr(encoder, "decode"):
         raise InputError(f"{encoder.name}: cannot decode, so nothing removed could be heard")
+    check_stages(encoder, [stage])
     if mixtures is None:
         mixtures = intervention_mixtures(encoder.sample_rate, seed=seed)
     dose = np.asarray(doses, dtype=np.float64)

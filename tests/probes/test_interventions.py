@@ -198,7 +198,6 @@ def test_bad_input_takes_one_line():
     single = StimulusSet.of([mixture(310.0)])
     for encoder, options, word in [
         (load("filterbank:stft"), {"stage": "first_layer"}, "cannot decode"),
-        (load("filterbank:stft"), {}, "'latent'"),
         (codec, {"stage": "nowhere"}, "nowhere"),
         (codec, {"doses": [0.5, 1]}, "begin with 0"),
         (codec, {"doses": [0, 0.5]}, "hold 1"),
