@@ -17,6 +17,7 @@ from ..synth.partials import partials
 from ..synth.stimuli import Partial, StimulusSet
 from .code_stability import certainty, code_stability, relative_margins
 from .information import information
+from .mixtures import HIGH_HZ, HIGHEST_SHARE, LOW_HZ, PARTIALS
 from .process import flushing_denormals, holding_memory
 from .progress import Progress
 from .respond import Plan, respond
@@ -26,7 +27,7 @@ from .selectivity import check_single, run_attributes
 
 TILE_SECONDS = 8.0  # held fixed: another batch rounds otherwise, and a narrow decision then falls otherwise
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-PARTIALS, LOW_HZ, HIGH_HZ, HIGHEST_SHARE = 16, 120.0, 6000.0, 0.45  # the last: of the sample rate
+_AXES = ("delay", "generation", "arithmetic")
 
 
 def codes(
@@ -128,9 +129,6 @@ def codes(
         {**run_attributes(phases, plan, stimuli), "contexts": contexts, "density": density,
          "information_limit": float(np.log2(n)), "weights_note": encoder.weights.note},
     )  # fmt: skip
-
-
-_AXES = ("delay", "generation", "arithmetic")
 
 
 def default_components(encoder: Encoder) -> StimulusSet:
