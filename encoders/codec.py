@@ -11,14 +11,17 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
-from torch import nn
+from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .encodec import EncodecEncoder, listen
 from .weights import fill, randomly_initialised, read_state
 
 METADATA_KEY = "codec"
+# What only the training of a codebook needs: how often entries were used, sums of what chose them, a flag.
+_LEARNING = (".cluster_size", ".embed_avg", ".inited")
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,13 @@ class CodecConfig:
         Channels of the first layer; every downsampling doubles them.
     dimension : int > 0
         Channels of the latent.
-    ratios : tuple of int
+    ratios : tuple of 4 int
         Strides of the decoder, from the latent up; their product is the hop.
     codebooks : int > 0
         Steps of residual vector quantization.
     entries : int, a power of 2
         Vectors in each codebook.
-    lstm_layers : int >= 0
+    lstm_layers : int > 0
 
     Raises
     ------
@@ -62,7 +65,7 @@ class CodecConfig:
             "dimension": (1, 1024),
             "codebooks": (1, 64),
             "entries": (2, 65_536),
-            "lstm_layers": (0, 8),
+            "lstm_layers": (1, 8),
         }
         for name, (least, most) in limits.items():
             value = getattr(self, name)
@@ -70,8 +73,8 @@ class CodecConfig:
                 raise InputError(f"codec with {name} {value!r}: must be a whole number, {least} to {most}")
         if self.entries & (self.entries - 1):
             raise InputError(f"codec with {self.entries} entries in a codebook: must be a power of 2")
-        if not (1 <= len(self.ratios) <= 8 and all(isinstance(r, int) and 1 <= r <= 16 for r in self.ratios)):
-            raise InputError(f"codec with ratios {self.ratios!r}: must be 1 to 8 whole numbers from 1 to 16")
+        if not (len(self.ratios) == 4 and all(isinstance(r, int) and 1 <= r <= 16 for r in self.ratios)):
+            raise InputError(f"codec with ratios {self.ratios!r}: must be 4 whole numbers from 1 to 16")
 
     @property
     def hop(self) -> int:
@@ -90,8 +93,8 @@ TINY = CodecConfig(n_filters=8, dimension=64, codebooks=8, entries=256)
 def build(config: CodecConfig) -> nn.Module:
     """Return an untrained codec: the encodec package's model; its codebooks wait for data."""
     from encodec.model import EncodecModel
-    from encodec.modules import SEANetDecoder, SEANetEncoder
-    from encodec.quantization import ResidualVectorQuantizer
+    from encodec.modules.seanet import SEANetDecoder, SEANetEncoder
+    from encodec.quantization.vq import ResidualVectorQuantizer
 
     size: dict[str, Any] = {
         "dimension": config.dimension,
@@ -110,6 +113,15 @@ def build(config: CodecConfig) -> nn.Module:
         config.dimension, config.codebooks, config.entries, threshold_ema_dead_code=0
     )
     return EncodecModel(encoder, decoder, quantizer, [], config.sample_rate, 1)
+
+
+def inference_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return what coding needs of a codec's state, in float16, on the CPU."""
+    return {
+        name: tensor.detach().to("cpu", torch.float16).contiguous()
+        for name, tensor in model.state_dict().items()
+        if not name.endswith(_LEARNING)
+    }
 
 
 def metadata_of(config: CodecConfig) -> dict[str, str]:
@@ -217,7 +229,17 @@ def _from_file(
     state = read_state(path)
     config = read_config(path) or default
     model = build(config)
-    fill(model, state, str(path))
+    fill(model, _with_learning(state, model), str(path))
     encoder = listen(name, model, codebooks, source)
     encoder.randomised = lambda seed: _random(name, config, seed, codebooks)  # of the file's own size
     return encoder
+
+
+def _with_learning(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Add what only training needs and a file may lack: every codebook is as if it had been learnt."""
+    lacking = {
+        name: torch.ones_like(tensor)
+        for name, tensor in model.state_dict().items()
+        if name.endswith(_LEARNING) and name not in state
+    }
+    return {**lacking, **state}

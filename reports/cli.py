@@ -318,6 +318,38 @@ def train_samplecnn(
     print(out / "model.safetensors")
 
 
+@train.command("codec")
+def train_codec(
+    corpus: Annotated[Path, typer.Option(help="Folder of audio with labels, which say what is held out.")],
+    out: Out,
+    recordings: Annotated[
+        Path | None, typer.Option(help="Folder of recordings to learn from too; every fourth is held out.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of eight segments of half a second.")] = 11_000,
+    seed: Seed = 0,
+    resume: Annotated[bool, typer.Option(help="Go on from a checkpoint.")] = True,
+) -> None:
+    """Train a small codec to give sounds back through its codes; interrupted, it goes on.
+
+    Example:
+
+        tonotopy train codec --corpus corpus --recordings recordings --out training-runs/codec
+    """
+    from ..encoders.training.codec import train_codec as run_training
+    from ..encoders.training.codec_material import CodecRecipe
+
+    scores = run_training(
+        corpus,
+        out,
+        recipe=CodecRecipe(steps=steps),
+        recordings=recordings,
+        seed=seed,
+        resume=resume,
+        progress=True,
+    )
+    print(f"{scores}\n{out / 'model.safetensors'}")
+
+
 @app.command()
 def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
     """Probe the bundled encoder beside its controls and random baselines, and write the report.

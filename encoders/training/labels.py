@@ -17,19 +17,23 @@ _ALIASES = {"train": "training", "valid": "validation", "val": "validation"}
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """A file to learn from; files of one group (an instrument, an artist) are not independent."""
+    """A file to learn from; files of one group (an instrument, an artist) are not independent.
+
+    `kind` is the kind of score where the table tells it ("line", "chords"), or empty.
+    """
 
     path: Path
     label: str
     split: str
     group: str
+    kind: str = ""
 
 
 def find_labels(corpus: str | Path, labels: str | Path | None = None) -> list[LabelledFile]:
     """Return the labelled files of a folder.
 
     Two tables are understood: columns ``path`` (relative to the corpus), ``label`` and, if wanted,
-    ``split`` ("training", "validation", "test") and ``group``; or FMA's ``tracks.csv`` (three rows
+    ``split`` ("training", "validation", "test"), ``group`` and ``kind``; or FMA's ``tracks.csv`` (three rows
     of header; top genre and split are read), of which the tracks that are in the folder count.
     Where no split is given, about one group in ten (one file in ten, without groups) goes to the
     test and one to validation, by a hash of its name.
@@ -90,7 +94,9 @@ def _from_columns(rows: Sequence[Sequence[str]], corpus: Path, table: Path) -> l
             raise InputError(
                 f"labels {table}: split {split!r} of {cells['path']}: must be one of {', '.join(SPLITS)}"
             )
-        found.append(LabelledFile(corpus / cells["path"], cells["label"], split, group))
+        found.append(
+            LabelledFile(corpus / cells["path"], cells["label"], split, group, cells.get("kind", ""))
+        )
     return found
 
 

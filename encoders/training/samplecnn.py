@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import json
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +20,7 @@ from ..weights import randomly_initialised
 from .audio import store_audio
 from .augment import augment
 from .card import card
+from .folder import claim, learning_rate_at, read_checkpoint, replace_file, write_checkpoint, write_log
 from .labels import SPLITS, LabelledFile, find_labels
 from .metrics import Score, score
 from .recipe import Material, TrainingRecipe, crop_samples
@@ -98,7 +94,7 @@ def train_samplecnn(
         "seed": seed,
         "files": _digest(found, company),
     }
-    _claim(out, identity, resume)
+    claim(out, identity, resume)
     material = gather(found, config, out, company, progress)
     network, history = _fit(material, config, recipe, seed, out, progress)
     scores = {name: evaluate(network, material, name) for name in SPLITS[1:] if len(material.split(name))}
@@ -137,20 +133,6 @@ def batches(
         yield torch.from_numpy(examples)[:, None], torch.from_numpy(targets[chosen])
 
 
-def learning_rate_at(step: int, n_steps: int, peak: float) -> float:
-    """Return the learning rate of a step: up over the first twentieth, then half a cosine down.
-
-    Examples
-    --------
-    >>> learning_rate_at(5, 100, 1.0), round(learning_rate_at(100, 100, 1.0), 6)
-    (1.0, 0.0)
-    """
-    warm = max(1, n_steps // 20)
-    if step < warm:
-        return peak * (step + 1) / (warm + 1)
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, n_steps - warm)))
-
-
 def _fit(
     material: Material, config: SampleCNNConfig, recipe: TrainingRecipe, seed: int, out: Path, progress: bool
 ) -> tuple[SampleCNN, list[dict[str, float]]]:
@@ -163,7 +145,7 @@ def _fit(
     optimizer = torch.optim.AdamW(
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    history = _restore(out / "checkpoint.pt", network, optimizer)
+    history = _restore(out, network, optimizer)
     per_epoch = math.ceil((len(material.split("training")) - 1) / recipe.batch_size)
     console = Console()
     for epoch in range(len(history), recipe.epochs):
@@ -195,7 +177,9 @@ def _fit(
         ):
             row["validation_accuracy"] = evaluate(network, material, "validation").accuracy
         history.append(row)
-        _checkpoint(out, network, optimizer, history)
+        state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "history": history}
+        write_checkpoint(out, state)
+        write_log(out, _LOGGED, history)
         if progress:
             console.print("  ".join(f"{k} {v:g}" if k == "epoch" else f"{k} {v:.4f}" for k, v in row.items()))
     return network, history
@@ -243,48 +227,10 @@ def _digest(found: list[LabelledFile], company: list[Path]) -> str:
     return hashlib.sha256(repr((rows, [path.name for path in company])).encode()).hexdigest()
 
 
-def _claim(out: Path, identity: dict[str, Any], resume: bool) -> None:
-    """Make the folder ours, or see that it is already; start over if asked."""
-    stored, text = out / "training.json", json.dumps(identity, indent=1)
-    if stored.is_file():
-        if resume and stored.read_text() != text:
-            raise InputError(
-                f"output folder {out}: holds another training (see training.json in it): name another "
-                "folder, or start over without resuming"
-            )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"output folder {out}: exists and holds something else")
-    out.mkdir(parents=True, exist_ok=True)
-    if not resume:
-        (out / "checkpoint.pt").unlink(missing_ok=True)
-    _replace(stored, text.encode())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, path)
-
-
-def _checkpoint(
-    out: Path, network: SampleCNN, optimizer: torch.optim.Optimizer, history: list[dict[str, float]]
-) -> None:
-    content = io.BytesIO()
-    torch.save(
-        {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "history": history}, content
-    )
-    _replace(out / "checkpoint.pt", content.getvalue())
-    log = io.StringIO(newline="")
-    rows = csv.DictWriter(log, _LOGGED)
-    rows.writeheader()
-    rows.writerows(history)
-    _replace(out / "log.csv", log.getvalue().encode())
-
-
-def _restore(path: Path, network: SampleCNN, optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
-    if not path.is_file():
+def _restore(out: Path, network: SampleCNN, optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
+    stored = read_checkpoint(out)
+    if stored is None:
         return []
-    stored = torch.load(path, map_location="cpu", weights_only=True)
     network.load_state_dict(stored["network"])
     optimizer.load_state_dict(stored["optimizer"])
     return stored["history"]
@@ -302,6 +248,6 @@ def _finish(
 ) -> None:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     content = save(state, metadata=metadata_of(network.config, material.classes))
-    _replace(out / "model.safetensors", content)
+    replace_file(out / "model.safetensors", content)
     text = card(out / "model.safetensors", network.config, material, recipe, seed, history, scores, corpus)
-    _replace(out / "model.md", text.encode())
+    replace_file(out / "model.md", text.encode())

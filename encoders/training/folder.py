@@ -1,0 +1,84 @@
+"""The folder of a training: whose it is, its checkpoint, its log; and the schedule of its steps."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...synth.errors import InputError
+
+
+def claim(out: Path, identity: Mapping[str, Any], resume: bool) -> None:
+    """Make the folder ours, or see that it is already; start over if asked.
+
+    Raises
+    ------
+    InputError
+        If it holds another training, or something else.
+    """
+    stored, text = out / "training.json", json.dumps(identity, indent=1)
+    if stored.is_file():
+        if resume and stored.read_text() != text:
+            raise InputError(
+                f"output folder {out}: holds another training (see training.json in it): name another "
+                "folder, or start over without resuming"
+            )
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"output folder {out}: exists and holds something else")
+    out.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        (out / "checkpoint.pt").unlink(missing_ok=True)
+    replace_file(stored, text.encode())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or as it was before."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    os.replace(part, path)
+
+
+def write_checkpoint(out: Path, state: Mapping[str, Any]) -> None:
+    """Store what a training needs to go on, tensors and plain values, as ``checkpoint.pt``."""
+    content = io.BytesIO()
+    torch.save(dict(state), content)
+    replace_file(out / "checkpoint.pt", content.getvalue())
+
+
+def read_checkpoint(out: Path) -> dict[str, Any] | None:
+    """Return what `write_checkpoint` stored, on the CPU; None where there is nothing."""
+    path = out / "checkpoint.pt"
+    return torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else None
+
+
+def write_log(out: Path, columns: Sequence[str], rows: Sequence[Mapping[str, float]]) -> None:
+    """Write the history of a training as ``log.csv``."""
+    log = io.StringIO(newline="")
+    writer = csv.DictWriter(log, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    replace_file(out / "log.csv", log.getvalue().encode())
+
+
+def learning_rate_at(step: int, n_steps: int, peak: float, warm: int | None = None) -> float:
+    """Return the learning rate of a step: up over the first `warm`, then half a cosine down to zero.
+
+    Without `warm`, the first twentieth.
+
+    Examples
+    --------
+    >>> learning_rate_at(5, 100, 1.0), round(learning_rate_at(100, 100, 1.0), 6)
+    (1.0, 0.0)
+    """
+    warm = max(1, n_steps // 20 if warm is None else warm)
+    if step < warm:
+        return peak * (step + 1) / (warm + 1)
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, n_steps - warm)))
