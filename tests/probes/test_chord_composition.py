@@ -54,7 +54,7 @@ class Biased(nn.Module):
         self.conv = nn.Conv1d(1, 2, 8, stride=8)
         with torch.no_grad():
             self.conv.weight.copy_(torch.tensor(np.random.default_rng(0).integers(-2, 3, (2, 1, 8)) / 2.0))
-            self.conv.bias.fill_(constant)
+            self.conv.bias = nn.Parameter(torch.full((2,), constant))
 
     def forward(self, x):
         return self.conv(x)
@@ -227,9 +227,11 @@ def test_codes_and_dead_stages_say_so(of_texture):
     assert of_texture.sel(stage="codes").remark.item() == "codes cannot be added"
     assert np.isnan(of_texture.sel(stage="codes").sum_error).all()
     assert of_texture.sel(stage="quantized").sum_error.median() > 1
-    module = nn.Sequential(nn.Conv1d(1, 4, 8, stride=8))
-    nn.init.zeros_(module[0].weight)
-    dead = chord_composition(encoder_of(module, [Stage("latent", 4, 8, 8, 7)], {"latent": "0"}))
+    silent = nn.Conv1d(1, 4, 8, stride=8)
+    nn.init.zeros_(silent.weight)
+    dead = chord_composition(
+        encoder_of(nn.Sequential(silent), [Stage("latent", 4, 8, 8, 7)], {"latent": "0"})
+    )
     assert dead.remark.item() == SILENT
     for name in ("sum_error", "offset_cosine", "offset_p", "transfer_error", "position_auc"):
         assert np.isnan(dead[name]).all(), name

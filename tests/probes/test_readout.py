@@ -261,9 +261,11 @@ def test_codes_are_left_out_and_say_so(of_texture):
 
 
 def test_a_dead_stage_guesses():
-    module = nn.Sequential(nn.Conv1d(1, 4, 8, stride=8))
-    nn.init.zeros_(module[0].weight)
-    dead = readout(encoder_of(module, [Stage("latent", 4, 8, 8, 7)], {"latent": "0"}), densities=(4,))
+    silent = nn.Conv1d(1, 4, 8, stride=8)
+    nn.init.zeros_(silent.weight)
+    dead = readout(
+        encoder_of(nn.Sequential(silent), [Stage("latent", 4, 8, 8, 7)], {"latent": "0"}), densities=(4,)
+    )
     assert (dead.auc == 0.5).all()
     assert (dead.auc_p == 1).all()
 

@@ -104,6 +104,10 @@ def marks(axes, marker, label=None):
     return [line for line in chosen if label is None or line.get_label() == label]
 
 
+def x_of(line):
+    return float(np.asarray(line.get_xdata())[0])
+
+
 @pytest.mark.parametrize(("draw", "own", "random"), ALL)
 def test_each_figure_asks_one_question_and_saves(draw, own, random):
     for seeds in (random, ()):
@@ -130,8 +134,8 @@ def test_a_stage_without_values_has_no_place(draw, own, random):
 def test_lines_run_through_the_mean_over_partials():
     axes = readout_by_density(READ, RANDOM_READ, "toy").figure.axes[1]
     (own,) = marks(axes, "o")
-    np.testing.assert_allclose(own.get_ydata(), [1, 0.88, 0.8])
-    np.testing.assert_array_equal(own.get_xdata(), DENSITIES)
+    np.testing.assert_allclose(np.asarray(own.get_ydata()), [1, 0.88, 0.8])
+    np.testing.assert_array_equal(np.asarray(own.get_xdata()), DENSITIES)
     assert [line.get_ydata()[-1] for line in marks(axes, "x")] == pytest.approx([0.9, 0.7])
 
 
@@ -155,13 +159,13 @@ def test_tasks_are_told_at_their_best_stage():
     assert "f0 0.60 at stack_end, by chance 0.00" in drawn.reading
     assert "root 0.40 at first_layer, by chance 0.08" in drawn.reading
     of_f0 = drawn.figure.axes[4]
-    assert [float(line.get_xdata()[0]) for line in marks(of_f0, "o", "toy")] == [0.0, 0.6]  # cut off at 0
+    assert [x_of(line) for line in marks(of_f0, "o", "toy")] == [0.0, 0.6]  # cut off at 0
 
 
 def test_a_perfect_sum_is_drawn_at_the_end_of_the_axis():
     (axes,) = chord_sums(CHORDS, RANDOM_CHORDS, "toy").figure.axes
     own = marks(axes, "o")
-    assert [float(line.get_xdata()[0]) for line in own] == pytest.approx([1e-4, 0.5])
+    assert [x_of(line) for line in own] == pytest.approx([1e-4, 0.5])
     assert axes.get_xlim()[0] < 1e-4
 
 
@@ -169,7 +173,7 @@ def test_cosines_leave_a_root_with_itself_out():
     chords = CHORDS.copy(deep=True)
     chords["offset_cosine"].values[:2, range(12), range(12)] = 1.0
     (axes,) = chord_steps(chords, [], "toy").figure.axes
-    assert [float(line.get_xdata()[0]) for line in marks(axes, "o")] == pytest.approx([0.8, 0.0])
+    assert [x_of(line) for line in marks(axes, "o")] == pytest.approx([0.8, 0.0])
 
 
 def test_positions_are_told_beside_the_baselines():
