@@ -108,7 +108,7 @@ def compositionality(
     >>> from tonotopy.encoders import load
     >>> from tonotopy.probes.mixtures import Condition
     >>> result = compositionality(load("control:decimator"), conditions=[Condition("partial", 2, -20.0)])
-    >>> abs(float(result["index"])) < 1e-6, float(result["additivity_error"]) < 1e-9
+    >>> abs(result["index"].item()) < 1e-6, result["additivity_error"].item() < 1e-9
     (True, True)
     """
     stages = _stages(encoder, stages)

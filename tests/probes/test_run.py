@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from functools import partial
 from importlib.resources import files
 
 import numpy as np
@@ -11,8 +12,10 @@ from torch import nn
 from tonotopy.encoders import ModuleEncoder, load, wrap
 from tonotopy.probes import battery, run
 from tonotopy.probes.activations import activations
+from tonotopy.probes.compositionality import compositionality
+from tonotopy.probes.mixtures import Condition
 from tonotopy.probes.run import Settings, probe
-from tonotopy.probes.schema import SCHEMA, stimuli_from, subjects, validate
+from tonotopy.probes.schema import stimuli_from, subjects, validate
 from tonotopy.synth import chords, partials, pitches
 from tonotopy.synth.errors import InputError
 
@@ -25,6 +28,7 @@ SMALL = Settings(
     refine=False,
     probes=("selectivity",),
 )
+SHORT = [Condition("partial", density, -20.0) for density in (1, 4)]
 EVERY_PROBE = replace(SMALL, probes=tuple(battery.PROBES))
 
 
@@ -79,8 +83,9 @@ def test_every_variable_has_units_and_a_name(wrapped, tmp_path, few_stimuli):
             assert variable.attrs["long_name"]
             seen += 1
     assert seen > 100
-    for node in subjects(tree).values():
-        assert set(node.children) == set(SCHEMA)
+    asked = {group for groups in battery.PROBES.values() for group in groups}
+    for node in subjects(tree).values():  # who has neither codes nor a way back to sound
+        assert set(node.children) == asked - {"codes", "interventions"} | {"hypotheses"}
 
 
 def test_subjects_are_encoder_baselines_and_controls(wrapped, tmp_path, few_stimuli):
@@ -93,7 +98,8 @@ def test_subjects_are_encoder_baselines_and_controls(wrapped, tmp_path, few_stim
     assert len(set(hashes)) == 3
     assert {node.attrs["sample_rate"] for node in subjects(tree).values()} == {16_000}
     for node in subjects(tree).values():
-        assert set(node.children) == set(battery.PROBES["selectivity"])
+        judged = set() if node.attrs["role"] == "control" else {"hypotheses"}
+        assert set(node.children) == set(battery.PROBES["selectivity"]) | judged
 
 
 def test_the_specification_is_stored_whole(wrapped, tmp_path, few_stimuli):
@@ -194,7 +200,7 @@ def test_only_what_is_asked_for_is_measured_and_stored(wrapped, tmp_path):
     out = probe([wrapped], tmp_path / "run.zarr", replace(SMALL, probes=("tiling",)))
     tree = xr.open_datatree(out)
     validate(tree)
-    assert set(tree["mine"].children) == {"tiling"}
+    assert set(tree["mine"].children) == {"tiling", "hypotheses"}
     assert not tree["stimuli"].children
 
 
@@ -220,6 +226,21 @@ def test_a_run_measures_what_the_functions_do(wrapped, tmp_path, few_stimuli):
                 np.testing.assert_allclose(stored[variable], values, rtol=1e-3, atol=1e-5, err_msg=f"{name}")
             else:
                 assert (stored[variable].values == values.values).all(), (name, variable)
+
+
+def test_a_codec_is_asked_for_codes_and_interventions_and_judged_by_its_controls(tmp_path, monkeypatch):
+    """What is asked, and what becomes of it; the measures themselves have tests of their own."""
+    monkeypatch.setattr(battery, "compositionality", partial(compositionality, conditions=SHORT))
+    asked = Settings(baselines=1, probes=("compositionality", "codes"))
+    tree = xr.open_datatree(probe(["codec_tiny"], tmp_path / "run.zarr", asked, weights="random"))
+    assert set(tree["codec_tiny"].children) == {"compositionality", "codes", "hypotheses"}
+    verdicts = tree["codec_tiny/hypotheses"].to_dataset().set_index(hypothesis="hypothesis")
+    told = verdicts.sel(hypothesis="stable_partials_first_layer")
+    assert "filterbank:stft 0.99" in str(told["controls"].values)
+    assert str(told["verdict"].values) in ("supported", "refuted", "undecided")
+    unasked = verdicts.sel(hypothesis="narrowband_first_layer")
+    assert str(unasked["verdict"].values) == "no verdict"
+    assert str(unasked["remark"].values)
 
 
 def test_what_has_no_weights_has_no_baseline(tmp_path, few_stimuli):
