@@ -86,7 +86,8 @@ def interventions(
     -------
     result : xarray.Dataset
         See `tonotopy.probes.variables`, group "interventions". Partials that the codec does not transmit
-        (fainter than four times what the noise beside them would give in the fit) are NaN. Means and
+        (60 dB below what was played, or under four times what the noise beside them would give in the fit)
+        are NaN. Means and
         intervals are over mixtures. `specific_p`: signs of the difference to random planes of equal
         energy flipped by mixture, one tail. Quantized: the latent is quantized after the removal, and
         before it for the reference; where the encoder has codebooks. `sound` is of the first trial whose

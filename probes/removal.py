@@ -24,7 +24,9 @@ OWN_ALONE, OWN_IN_COMPANY = "own plane, heard alone", "own plane, heard in compa
 ABSENT, RANDOM = "plane of an absent partial", "random plane"
 RANDOM_ENERGY = "random plane of equal energy"
 REMOVALS = (OWN_ALONE, OWN_IN_COMPANY, ABSENT, RANDOM, RANDOM_ENERGY)
+CHANGES = ("removed_db", "neighbours_db", "worst_neighbour_db", "rest_db")
 AUDIBLE = 4.0  # times what noise would give: fainter partials have no level
+FAINTEST_DB = -60.0  # re the partial played: what is fainter was not transmitted
 LOWEST_DB = -140.0
 
 
@@ -187,7 +189,9 @@ class Meter:
         return float(self.reference.partials[0, self.trial.which] - _db(np.array(self.trial.own.amplitude)))
 
     def changes(self, latents: Tensor, scale: Tensor | None = None) -> dict[str, np.ndarray]:
-        """Decode latents [B, C, F] and return changes in dB, [B] each."""
+        """Decode latents [B, C, F] and return changes in dB, [B] each; NaN if the partial was never there."""
+        if np.isnan(self.reference_db):  # nothing to remove: spare the decoder
+            return {name: np.full(len(latents), np.nan) for name in CHANGES}
         found = _levels(
             self.bench, self.trial, self.bench.decode(latents, self.scale if scale is None else scale)
         )
@@ -197,18 +201,17 @@ class Meter:
         others = others[:, np.delete(there, self.trial.which)]
         if others.shape[1] == 0:
             others = np.full((len(change), 1), np.nan)
-        return {
-            "removed_db": change[:, self.trial.which],
-            "neighbours_db": others.mean(1),
-            "worst_neighbour_db": np.abs(others).max(1),
-            "rest_db": found.rest - self.reference.rest,
-        }
+        rest = found.rest - self.reference.rest
+        told = (change[:, self.trial.which], others.mean(1), np.abs(others).max(1), rest)
+        return dict(zip(CHANGES, told, strict=True))
 
 
 def _levels(bench: Bench, trial: Trial, sounds: np.ndarray) -> Levels:
     """Levels of what a latent adds: an untrained decoder hums at its frame rate whatever it is given."""
     frequency = np.array([p.frequency_hz for p in trial.partials])
-    return levels((sounds - bench.hum)[:, bench.measured], frequency, bench.encoder.sample_rate)
+    found = levels((sounds - bench.hum)[:, bench.measured], frequency, bench.encoder.sample_rate)
+    played = _db(np.array([p.amplitude for p in trial.partials]))
+    return replace(found, audible=found.audible & (found.partials > played + FAINTEST_DB))
 
 
 @dataclass(frozen=True)

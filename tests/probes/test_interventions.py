@@ -151,14 +151,15 @@ def test_clips_are_what_they_are_called(linear):
     assert by_name[CLIPS[3]] > by_name[CLIPS[0]] - 6
 
 
-def test_an_untrained_codec_transmits_little_and_says_so():
+def test_an_untrained_codec_transmits_nothing_and_says_so():
     encoder = load("codec_tiny", weights="random")
     mixtures = StimulusSet.of([mixture(310.0, 1510.0)])
     result = interventions(encoder, mixtures=mixtures, tested=1, doses=[0, 1]).isel(stage=0)
     assert result.codebooks.values.tolist() == [1, 2, 4, 8]
-    lost = int(np.isnan(result.reference_db).sum())
-    assert str(result.remark.values).startswith(f"{lost} of 1 partials" if lost else "")
-    assert np.isnan(result.removed_db).all() == bool(lost)
+    assert str(result.remark.values).startswith("1 of 1 partials")
+    for name in ("reference_db", "removed_db", "quantized_removed_db", "ideal_removed_db", "specific_p"):
+        assert result[name].isnull().all()
+    assert (result.held > 0).all()
     again = interventions(encoder, mixtures=mixtures, tested=1, doses=[0, 1]).isel(stage=0)
     assert result.identical(again)
 
