@@ -55,7 +55,7 @@ def response_planes(deviations: Tensor, rank: int, scale: Tensor | None = None) 
     >>> turn = torch.linspace(0, 2 * torch.pi, 9)[:8]
     >>> circle = torch.stack([turn.cos(), turn.sin(), 0 * turn], dim=1)  # [K, C]
     >>> planes = response_planes(circle[None, :, :, None], rank=2)
-    >>> float(planes.held), planes.basis[0, 0, 2].tolist()
+    >>> round(planes.held.item(), 9), planes.basis[0, 0, 2].tolist()
     (1.0, [0.0, 0.0])
     """
     changes = deviations.double().permute(0, 3, 1, 2)  # [N, F, K, C]
