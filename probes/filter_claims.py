@@ -197,9 +197,9 @@ FILTER_CLAIMS = (
         group="aliasing",
         stage="stack_end",
         holds="above",
-        threshold=0.5,
-        justification="half-way between the STFT, which tells folds apart (0), and the decimator, to which "
-        "a fold is one sound (1)",
+        threshold=0.75,
+        justification="half-way between many broad channels that have nothing to do with one another (1/2: "
+        "powers are never unlike) and the decimator, to which a fold is one sound (1)",
         null="signs of the tones' distances from the threshold",
         controls=(Control(STFT, -0.02, 0.02), Control(DECIMATOR, low=0.99)),
         evidence=collapse_per_tone,

@@ -58,7 +58,8 @@ def differences(compared: xr.Dataset) -> Illustration:
         "Differences",
         figure,
         f"What changed from {first} to {second}?",
-        f"{second} less {first}: means of paired differences with 95 % intervals. Of all {compared.sizes['measure']} measures "
+        f"{second} less {first}: means of paired differences with 95 % intervals. "
+        f"Of all {compared.sizes['measure']} measures "
         f"{flagged} have an interval without 0; {round(0.05 * compared.sizes['measure'])} would if nothing "
         f"had changed. Largest here: {listed(_largest(compared, there))}.",
         f"Dots with intervals left or right of no difference at {', '.join(stages)}, one panel for each of "
