@@ -82,7 +82,7 @@ def _compositionality(heard: Heard, controls: Sequence[Heard]) -> list[Illustrat
     result, random = heard.probe("compositionality"), heard.random("compositionality")
     if result is None:
         return []
-    beside = {c.name: told for c in controls if (told := c.probe("compositionality")) is not None}
+    beside = _asked(controls, "compositionality")
     return [
         figures.index_by_density(result, random, heard.name),
         figures.additivity_lesson(result, random, beside, heard.name),

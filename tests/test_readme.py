@@ -28,8 +28,17 @@ def test_the_ledger_is_asked_of_the_same_encoder():
     assert 0 < float(first.collapse) < 1
 
 
+def test_an_index_and_a_hypothesis_of_ones_own(tmp_path):
+    names = {}
+    exec(compile("".join(python_blocks()[i] for i in (0, 2, 3)), "README", "exec"), names)
+    found = names["found"]
+    assert found["index"].sel(stage="latent").shape == (2,)
+    tree = xr.DataTree(children={"codec": xr.DataTree(children={"compositionality": xr.DataTree(found)})})
+    assert 0 < names["mine"].evidence(tree, "codec", "latent").effect <= 1
+
+
 def test_twenty_lines_wrap_a_module_and_report_on_it(tmp_path, monkeypatch):
-    script = python_blocks()[2]
+    script = python_blocks()[4]
     assert len(script.strip().splitlines()) <= 22
     monkeypatch.chdir(tmp_path)
     exec(compile(script, "README", "exec"), {"__name__": "readme"})
