@@ -22,7 +22,7 @@ from PIL import Image
 from ..probes.battery import PROBES
 from ..probes.schema import ROLES, subjects
 from ..synth.errors import InputError
-from .audio import clips
+from .audio import Clip, clips, intervention_clips
 from .figures.drawing import STYLE, Illustration, hertz
 from .figures.verdicts import verdicts
 from .findings import cautions, findings
@@ -61,11 +61,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures that answer one kind of question."""
+    """Pictures that answer one kind of question, and sounds that do."""
 
     id: str
     title: str
     pictures: list[Picture]
+    clips: list[Clip]
 
 
 @dataclass(frozen=True)
@@ -217,9 +218,11 @@ def _judged(heard: Sequence[Heard], dpi: int) -> list[Judged]:
     return found
 
 
-def _group(name: str, title: str, drawn: Sequence[Illustration], dpi: int) -> Group | None:
+def _group(
+    name: str, title: str, drawn: Sequence[Illustration], dpi: int, sounds: Sequence[Clip] = ()
+) -> Group | None:
     pictures = [_picture(one, f"{name}-", dpi) for one in drawn]
-    return Group(name, title, pictures) if pictures else None
+    return Group(name, title, pictures, list(sounds)) if pictures else None
 
 
 def _encoder_section(index: int, heard: Heard, controls: Sequence[Heard], dpi: int) -> Section:
@@ -235,8 +238,10 @@ def _encoder_section(index: int, heard: Heard, controls: Sequence[Heard], dpi: i
             f"{tones.sizes['frequency']} coherent partials were played for aliasing, at {levels} dBFS; "
             "figures and tables show the level nearest to -20 dBFS."
         )
+    removed = heard.probe("interventions")
+    sounds = {"interventions": intervention_clips(removed)} if removed is not None else {}
     groups = [
-        _group(f"e{index}-{probe}", _spelled(probe), drawn, dpi)
+        _group(f"e{index}-{probe}", _spelled(probe), drawn, dpi, sounds.get(probe, ()))
         for probe, drawn in illustrations(heard, controls).items()
     ]
     return Section(f"encoder-{index}", heard.name, about, [g for g in groups if g], [])
