@@ -228,7 +228,7 @@ def _from_file(
 ) -> EncodecEncoder:
     state = read_state(path)
     config = read_config(path) or default
-    model = build(config)
+    model = randomly_initialised(lambda: build(config), 0)  # leaves the caller's random state alone
     fill(model, _with_learning(state, model), str(path))
     encoder = listen(name, model, codebooks, source)
     encoder.randomised = lambda seed: _random(name, config, seed, codebooks)  # of the file's own size

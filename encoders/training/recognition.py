@@ -9,6 +9,7 @@ import numpy as np
 
 LOWEST_HZ, HIGHEST_HZ = 55.0, 2_000.0  # what the pitch tracker looks for
 _TRACKER_WINDOW_S, _TRACKER_HOP_S = 0.085, 0.02
+_TRACKER_SEMITONES = 0.2  # the time it takes goes with the inverse square
 _CHROMA_WINDOW_S, _CHROMA_HOP_S = 0.34, 0.085
 _TOLERANCE_CENTS = 50.0
 _UNVOICED = -999.0  # in place of a semitone
@@ -53,6 +54,7 @@ def pitch_track(sound: np.ndarray, sample_rate: int) -> np.ndarray:
         sr=sample_rate,
         frame_length=window + window % 2,
         hop_length=round(_TRACKER_HOP_S * sample_rate),
+        resolution=_TRACKER_SEMITONES,
     )
     return frequency_hz
 

@@ -20,7 +20,7 @@ TIME_S = np.arange(RATE) / RATE
 
 
 def tone(*frequencies_hz: float) -> np.ndarray:
-    return sum(0.2 * np.sin(2 * np.pi * f * TIME_S) for f in frequencies_hz).astype(np.float32)
+    return np.sum([0.2 * np.sin(2 * np.pi * f * TIME_S) for f in frequencies_hz], axis=0).astype(np.float32)
 
 
 def midi(*notes: int) -> list[float]:
