@@ -60,7 +60,7 @@ def chord_composition(
     *,
     level_dbfs: float = -30.0,
     seed: int = 0,
-    tile_seconds: float | None = None,
+    tile_seconds: float | None = 4.0,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """Ask how a representation of a chord follows from its notes, its quality and its pitch classes.

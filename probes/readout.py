@@ -78,7 +78,7 @@ def readout(
     densities: Sequence[int] = DENSITIES,
     level_dbfs: float = -30.0,
     seed: int = 0,
-    tile_seconds: float | None = None,
+    tile_seconds: float | None = 4.0,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """Train linear readouts on sparse mixtures of partials and try them on denser ones.

@@ -17,6 +17,7 @@ from tonotopy.probes.mixtures import (
     pitch_ensemble,
     turned,
 )
+from tonotopy.probes.process import one_thread
 from tonotopy.synth.errors import InputError
 
 from .conftest import encoder_of
@@ -166,17 +167,20 @@ def test_ensembles_are_what_they_say():
     assert not np.allclose(company[0][0].frequency_hz, company[1][0].frequency_hz)
 
 
-def test_a_run_repeats_and_does_not_depend_on_tiles(stack):
+def test_a_run_repeats_and_does_not_depend_on_tiles_or_threads(stack):
     def measured(tile_seconds):
         return compositionality(
             stack, conditions=[REFERENCE, Condition("pitch", 1, -20.0)], tile_seconds=tile_seconds
         )
 
     once, again, small = measured(4.0), measured(4.0), measured(0.5)
+    with one_thread():
+        alone = measured(4.0)
     for name in once.data_vars:
         assert np.array_equal(once[name].values, again[name].values, equal_nan=once[name].dtype.kind == "f")
     for name in ("overlap", "index", "auc", "additivity_error"):
-        assert small[name].values == pytest.approx(once[name].values, abs=1e-3, nan_ok=True)
+        for other in (small, alone):
+            assert other[name].values == pytest.approx(once[name].values, abs=1e-3, nan_ok=True)
 
 
 def test_more_contexts_keep_no_more_planes(stack):
