@@ -63,7 +63,10 @@ def index_by_density(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name
         "Index: how much more a partial's response plane resembles its own in other company than other "
         "partials' planes (1 separable and stable, 0 neither); AUC: how often it does (0.5 by chance). "
         f"Shaded: 95 % over partials and contexts. From the fewest to the most others, at {level:g} dBFS "
-        "each: " + listed([f"{s} {_ends(result, random, s, level)}" for s in stages]) + ".",
+        "each: "
+        + listed([f"{s} {_ends(result, random, s, level)}" for s in stages])
+        + "."
+        + _told_of_levels(result, stages),
         f"Index and area under the curve over the number of accompanying partials for {name} and its random "
         f"networks, one panel per stage ({', '.join(stages)}).",
     )
@@ -103,6 +106,18 @@ def _ends(result: xr.Dataset, random: Sequence[xr.Dataset], stage: str, level: f
 
     found = dict.fromkeys(ends(r) for r in random if stage in r["stage"].values)
     return ends(result) + (f" (random {' and '.join(found)})" if found else "")
+
+
+def _told_of_levels(result: xr.Dataset, stages: Sequence[str]) -> str:
+    """Say how the index moves with level, where several were played in company of one size."""
+    others = of_kind(result)["density"].item()
+    same = (result["component_kind"].values == "partial") & (result["density"].values == others)
+    swept = result.isel(condition=np.flatnonzero(same)).sortby("component_level_dbfs")
+    if swept.sizes["condition"] < 2:
+        return ""
+    levels = " / ".join(f"{v:g}" for v in swept["component_level_dbfs"].values)
+    index = [f"{s} {' / '.join(f'{v:.2f}' for v in swept['index'].sel(stage=s).values)}" for s in stages]
+    return f" Among {others} others at {levels} dBFS: {listed(index)}."
 
 
 def index_by_kind(
