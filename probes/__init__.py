@@ -5,10 +5,14 @@
 from .activations import activations
 from .aliasing import aliasing, intermodulation
 from .chord_composition import chord_composition
+from .claims import HYPOTHESES
 from .codes import codes
 from .coherence import coherence, coherent_pairs, coherent_partials
+from .compare import compare
 from .compositionality import compositionality
+from .evidence import Association, Matching, PerUnit, Trend
 from .folding import fold, fold_plan
+from .hypotheses import Control, Hypothesis, NoEvidence, evaluate, measured
 from .interventions import interventions
 from .invertibility import invertibility
 from .pitch_chord import chord_tuning, pitch_tuning
@@ -22,8 +26,16 @@ from .tiling import tiling
 from .waveform_shape import waveform_shape
 
 __all__ = [
+    "HYPOTHESES",
+    "Association",
+    "Control",
+    "Hypothesis",
+    "Matching",
+    "NoEvidence",
+    "PerUnit",
     "Progress",
     "Settings",
+    "Trend",
     "activations",
     "aliasing",
     "chord_composition",
@@ -32,12 +44,15 @@ __all__ = [
     "coherence",
     "coherent_pairs",
     "coherent_partials",
+    "compare",
     "compositionality",
+    "evaluate",
     "fold",
     "fold_plan",
     "intermodulation",
     "interventions",
     "invertibility",
+    "measured",
     "pitch_tuning",
     "probe",
     "readout",
