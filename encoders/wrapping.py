@@ -66,7 +66,7 @@ def wrap(
     --------
     >>> encoder = wrap(nn.Sequential(nn.Conv1d(1, 4, 10, stride=5), nn.ReLU()), 16_000, {"first_layer": "0"})
     >>> encoder.stages["first_layer"]
-    Stage(name='first_layer', channels=4, hop=5, receptive_field=10, latency=9, kind='convolution')
+    Stage(name='first_layer', channels=4, hop=5, receptive_field=10, latency=9, kind='convolution', codebooks=0)
     """
     name = name or type(module).__name__
     _check_submodules(name, module, stages)

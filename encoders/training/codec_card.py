@@ -106,12 +106,9 @@ def _fidelity(scores: CodecScores, bits: float) -> str:
 
 def _recognition(scores: CodecScores) -> str:
     every = max(scores.counts)
-    rows = [
-        (f"trained, {n} codebooks" if n else "trained, no quantizer", scores.recognised["trained", n])
-        for n in scores.counts
-    ]
+    rows = [(f"trained, codebooks: {n or 'none'}", scores.recognised["trained", n]) for n in scores.counts]
     rows += [
-        (f"untrained, {every} codebooks", scores.recognised["untrained", every]),
+        (f"untrained, codebooks: {every}", scores.recognised["untrained", every]),
         ("another sound (chance)", scores.recognised["chance", 0]),
     ]
     cells = [

@@ -100,9 +100,10 @@ class CodecScores:
     level_si_sdr_db: dict[float, float]
 
     def __str__(self) -> str:
-        trained = self.si_sdr_db["trained"].mean(axis=0)
-        pairs = zip(self.counts, trained, strict=True)
-        return "SI-SDR " + ", ".join(f"{db:.1f} dB from {n} codebooks" for n, db in pairs if n)
+        pairs = zip(self.counts, self.si_sdr_db["trained"].mean(axis=0), strict=True)
+        counted = [(str(n), f"{db:.1f}") for n, db in pairs if n]
+        numbers, ratios = (", ".join(column) for column in zip(*counted, strict=True))
+        return f"SI-SDR {ratios} dB from {numbers} codebooks"
 
 
 def held_out(

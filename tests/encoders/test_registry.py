@@ -7,7 +7,7 @@ import pytest
 from tonotopy.encoders import InputError, available, load, register, registry, wrap
 
 BUILT_IN = {
-    "samplecnn_tiny", "samplecnn", "encodec_24khz", "encodec_48khz",
+    "samplecnn_tiny", "samplecnn", "codec_tiny", "codec", "encodec_24khz", "encodec_48khz",
     "filterbank:stft", "filterbank:stft_magnitude", "filterbank:gammatone",
     "control:decimator", "control:texture", "control:rectifier",
 }  # fmt: skip
