@@ -13,8 +13,11 @@ from rich.table import Table
 from ..probes.compare import at_a_glance
 from ..probes.hypotheses import Hypothesis
 from ..probes.store import ZARR_FORMAT, fresh
+from .figures.differences import differences
 from .runs import Heard
 from .verdicts import sided, verdict_rows, verdict_sentences
+
+PICTURE_DPI = 144
 
 
 def wide_console() -> Console:
@@ -50,13 +53,15 @@ def show_verdicts(heard: Heard) -> None:
         console.print(sentence)
 
 
-def keep_table(table: xr.Dataset, out: Path) -> Path:
-    """Write a table as CSV, or as a zarr group if the name does not end in ".csv"."""
+def keep_comparison(compared: xr.Dataset, out: Path) -> Path:
+    """Write a comparison: a table as .csv, a picture as .png or .svg, or else a zarr group."""
     fresh(out)
     if out.suffix == ".csv":
-        table.to_dataframe().to_csv(out)
+        compared.to_dataframe().to_csv(out)
+    elif out.suffix in (".png", ".svg"):
+        differences(compared).figure.savefig(out, dpi=PICTURE_DPI)
     else:
-        table.to_zarr(out, mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
+        compared.to_zarr(out, mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
     return out
 
 

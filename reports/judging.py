@@ -43,7 +43,10 @@ def compare(
     first_subject: Annotated[str, typer.Option(help="Subject of A; its only encoder if left out.")] = "",
     second_subject: Annotated[str, typer.Option(help="Subject of B; its only encoder if left out.")] = "",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Table of all measures: a .csv file, or a zarr group.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="All measures as a .csv table or a zarr group; or a picture, .png or .svg."
+        ),
     ] = None,
     seed: Seed = 0,
 ) -> None:
@@ -56,10 +59,10 @@ def compare(
         tonotopy compare run.zarr run.zarr --first-subject codec_tiny.random0 --second-subject codec_tiny
     """
     from ..probes.compare import compare as compare_runs
-    from .console import keep_table, show_differences
+    from .console import keep_comparison, show_differences
     from .runs import read_run
 
     found = compare_runs(read_run(first), read_run(second), first_subject, second_subject, seed)
     show_differences(found)
     if out is not None:
-        print(keep_table(found, out))
+        print(keep_comparison(found, out))

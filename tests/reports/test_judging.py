@@ -78,7 +78,7 @@ def test_verdicts_are_part_of_a_run_and_come_back_from_disk(run, tmp_path):
     assert [row.name.replace(" ", "_") for row in verdict_rows(heard)] == [h.name for h in HYPOTHESES]
 
 
-@pytest.mark.parametrize("name", ["differences.csv", "differences.zarr"])
+@pytest.mark.parametrize("name", ["differences.csv", "differences.zarr", "differences.png"])
 def test_compare_prints_and_keeps(tonotopy, stored, tmp_path, name):
     out = tmp_path / name
     asked = ["compare", stored, stored, "--first-subject", "toy.random0", "--out", out]
