@@ -65,8 +65,9 @@ def wrap(
     Examples
     --------
     >>> encoder = wrap(nn.Sequential(nn.Conv1d(1, 4, 10, stride=5), nn.ReLU()), 16_000, {"first_layer": "0"})
-    >>> encoder.stages["first_layer"]
-    Stage(name='first_layer', channels=4, hop=5, receptive_field=10, latency=9, kind='convolution', codebooks=0)
+    >>> first = encoder.stages["first_layer"]
+    >>> first.channels, first.hop, first.receptive_field, first.latency, first.kind
+    (4, 5, 10, 9, 'convolution')
     """
     name = name or type(module).__name__
     _check_submodules(name, module, stages)
