@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .encodec import EncodecEncoder, listen
-from .weights import fill, randomly_initialised, read_state
+from .weights import fill, randomly_initialised, read_metadata, read_state
 
 METADATA_KEY = "codec"
 # What only the training of a codebook needs: how often entries were used, sums of what chose them, a flag.
@@ -137,17 +136,11 @@ def read_config(path: Path) -> CodecConfig | None:
     InputError
         If the file is no safetensors file, or the configuration is not one.
     """
-    if path.suffix != ".safetensors":
+    stored = read_metadata(path, METADATA_KEY)
+    if stored is None:
         return None
     try:
-        with safe_open(path, framework="pt") as opened:
-            stored: Mapping[str, str] = opened.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"weights {path}: not a whole safetensors file ({error})") from None
-    if METADATA_KEY not in stored:
-        return None
-    try:
-        values = json.loads(stored[METADATA_KEY])
+        values = json.loads(stored)
         return CodecConfig(**{**values, "ratios": tuple(values["ratios"])})
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(

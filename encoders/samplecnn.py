@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .base import ModuleEncoder, Stage, Weights
 from .geometry import Geometry, Layer
-from .weights import fill, randomly_initialised, read_state, state_sha256
+from .weights import fill, randomly_initialised, read_metadata, read_state, state_sha256
 
 METADATA_KEY = "samplecnn"
 _FIRST = Layer(kernel=3, stride=3)
@@ -162,17 +160,11 @@ def read_config(path: Path) -> SampleCNNConfig | None:
     InputError
         If the file is no safetensors file, or the configuration is not one.
     """
-    if path.suffix != ".safetensors":
+    stored = read_metadata(path, METADATA_KEY)
+    if stored is None:
         return None
     try:
-        with safe_open(path, framework="pt") as opened:
-            stored: Mapping[str, str] = opened.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"weights {path}: not a whole safetensors file ({error})") from None
-    if METADATA_KEY not in stored:
-        return None
-    try:
-        values = json.loads(stored[METADATA_KEY])["config"]
+        values = json.loads(stored)["config"]
         return SampleCNNConfig(**{**values, "channels": tuple(values["channels"])})
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(

@@ -9,7 +9,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -54,6 +54,23 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise InputError(f"weights {path}: does not hold a mapping of names to tensors")
     return state
+
+
+def read_metadata(path: Path, key: str) -> str | None:
+    """Return what a safetensors file says of itself under a key; None for nothing, and for other files.
+
+    Raises
+    ------
+    InputError
+        If a ``.safetensors`` file is not one.
+    """
+    if path.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return (opened.metadata() or {}).get(key)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"weights {path}: not a whole safetensors file ({error})") from None
 
 
 def download(url: str, hash_prefix: str) -> Path:
