@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from .agreement import rank_correlation
 from .stability import relabelled_index
-from .statistics import RESAMPLES, bootstrap_interval, quantile_interval
+from .statistics import RESAMPLES, bootstrap_interval, pseudo_values, quantile_interval
 
 DRAWS = 4999  # of a null: with 999, a set of 26 hypotheses could not reach 0.05 after correction
 MOST_FLIPPED = 12  # units whose 2^n sign patterns are all tried
@@ -93,7 +93,9 @@ class PerUnit:
     Notes
     -----
     Signs of the values' deviations from the threshold are flipped: all patterns up to 12 units, 4999
-    drawn ones beyond. Exact where deviations are symmetric about 0, and approximate for means of many.
+    drawn ones beyond. Exact where deviations are symmetric about 0, approximate where they are not:
+    measures of small encoders, moved onto their thresholds and resampled, were rejected at 0.05 in 3 to
+    15 % of cases, and in 36 % where a few units held all there was.
     Source: Fisher, The Design of Experiments, 1935, section 21.
 
     Examples
@@ -277,16 +279,34 @@ class Matching:
 
     @property
     def per_meeting(self) -> np.ndarray:
-        """How much more alike each thing is to itself than to the others, [things, meetings]."""
+        """How much more alike each thing is to itself than to the others, as `pseudo_values` [things, meetings].
+
+        Their mean over things is the effect.
+        """
         likeness = np.asarray(self.likeness)
         own = np.einsum("iik->ik", likeness)
         others = (likeness.sum(0) + likeness.sum(1)) / 2 - own
-        return own - others / max(1, len(likeness) - 1)
+        return own - pseudo_values(others / max(1, len(likeness) - 1))
 
     @property
     def per_unit(self) -> np.ndarray:
         """The same, mean over meetings, [things]."""
         return self.per_meeting.mean(1)
+
+    @property
+    def of_units(self) -> PerUnit:
+        """The same as evidence that can be held against a threshold; places, not meetings, are its repeats.
+
+        Meetings have places in common, as pairs of contexts have contexts: see `pseudo_values`.
+        """
+        if self.n_units < 2:
+            return PerUnit([])
+        meetings, places = self.per_meeting.T, np.asarray(self.places)
+        there = np.unique(places)
+        count, mean = len(there), meetings.mean(0)  # [things]
+        part = (places[:, :, None] == there).sum(1).T  # [places, meetings]
+        part = part * count / len(places) * (count - 1) / max(1, count - 2)
+        return PerUnit(mean + part @ (meetings - mean))
 
     @property
     def effect(self) -> float:
@@ -313,8 +333,8 @@ class Matching:
         return relabelled_index(likeness, places, np.random.default_rng(seed), DRAWS)
 
     def interval(self, seed: int) -> tuple[float, float]:
-        """Resample things, and meetings if there are several."""
-        return PerUnit(self.per_meeting.T if self.n_units > 1 else []).interval(seed)
+        """Resample things, and the places of meetings if there are several."""
+        return self.of_units.interval(seed)
 
     def relabelled(self, threshold: float, generator: np.random.Generator) -> Matching:
         """Give things other names in every place."""
@@ -377,6 +397,8 @@ class Association:
 
     def interval(self, seed: int) -> tuple[float, float]:
         """Resample units."""
+        if not self.n_units:
+            return np.nan, np.nan
         drawn = np.random.default_rng(seed).integers(self.n_units, size=(RESAMPLES, self.n_units))
         return quantile_interval(rank_correlation(np.asarray(self.one)[drawn], np.asarray(self.other)[drawn]))
 
