@@ -11,6 +11,7 @@ from .evidence import Evidence, Matching, PerUnit, Trend
 from .hypotheses import USUAL_DBFS, Control, Hypothesis, NoEvidence, baselines, measured
 from .removal import OWN_ALONE, RANDOM_ENERGY
 from .schema import subjects
+from .statistics import pseudo_values
 
 STFT, MAGNITUDE = "filterbank:stft", "filterbank:stft_magnitude"
 DECIMATOR, TEXTURE = "control:decimator", "control:texture"
@@ -46,10 +47,10 @@ def matched_planes(
 
 
 def stability_of(kind: str, density: int) -> Callable[[xr.DataTree, str, str], PerUnit]:
-    """Return evidence of each component's index, resampled over pairs of contexts as well."""
+    """Return evidence of each component's index, resampled over contexts as well."""
 
     def index(run: xr.DataTree, node: str, stage: str) -> PerUnit:
-        return PerUnit(matched_planes(run, node, stage, kind, density).per_meeting.T)
+        return matched_planes(run, node, stage, kind, density).of_units
 
     return index
 
@@ -110,7 +111,7 @@ def reuse(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     same, different = (
         measured(run, node, "codes", f"agreement_{which}", stage) for which in ("same", "different")
     )
-    return PerUnit((same - different).mean("codebook"))
+    return PerUnit(same.mean("codebook").values - pseudo_values(different.mean("codebook").values))
 
 
 def shape_preference(run: xr.DataTree, node: str, stage: str) -> PerUnit:

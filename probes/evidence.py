@@ -279,9 +279,9 @@ class Matching:
 
     @property
     def per_meeting(self) -> np.ndarray:
-        """How much more alike each thing is to itself than to the others, as `pseudo_values` [things, meetings].
+        """How much more alike each thing is to itself than to the others, [things, meetings].
 
-        Their mean over things is the effect.
+        As `pseudo_values`; their mean over things is the effect.
         """
         likeness = np.asarray(self.likeness)
         own = np.einsum("iik->ik", likeness)

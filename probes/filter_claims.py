@@ -9,6 +9,7 @@ from .bank import SPACINGS, on_scale
 from .collapse import STRATA
 from .evidence import Association, Matching, PerUnit
 from .hypotheses import Control, Hypothesis, NoEvidence, measured
+from .statistics import pseudo_values
 
 STFT, GAMMATONE = "filterbank:stft", "filterbank:gammatone"
 DECIMATOR, RECTIFIER = "control:decimator", "control:rectifier"
@@ -75,7 +76,8 @@ def collapse_per_tone(run: xr.DataTree, node: str, stage: str) -> PerUnit:
             expected[i] = alike[others & (stratum == i)].mean()
     beyond = np.where(sharing, alike - expected[stratum], np.nan)
     there = np.isfinite(beyond)
-    return PerUnit(np.where(there, beyond, 0).sum(1)[there.any(1)] / there.sum(1)[there.any(1)])
+    per_tone = np.where(there, beyond, 0).sum(1)[there.any(1)] / there.sum(1)[there.any(1)]
+    return PerUnit(pseudo_values(per_tone))
 
 
 def predicted_and_recovered(run: xr.DataTree, node: str, stage: str) -> Association:
@@ -117,7 +119,7 @@ def overlap_of_channels(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     squared = np.square(gram[there][:, there])
     if len(squared) < 2:
         raise NoEvidence(f"{node} has {len(squared)} channel at {stage}")
-    return PerUnit((squared.sum(1) - np.diag(squared)) / (len(squared) - 1) * length)
+    return PerUnit(pseudo_values((squared.sum(1) - np.diag(squared)) / (len(squared) - 1) * length))
 
 
 FILTER_CLAIMS = (

@@ -12,6 +12,7 @@ from .statistics import RESAMPLES, permutation_p, quantile_interval
 AUC_RESAMPLES = 199  # of its interval: every resample sorts all pairs anew
 AT_ONCE = 400_000  # numbers of the resamples that are held together
 DIGITS = 6  # overlaps that differ by less are ties: their last digits are rounding
+TIE = 1e-9  # and so are indices
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def stability_of(overlap: np.ndarray, contexts: np.ndarray, seed: int = 0, n: in
         float(area[0]),
         quantile_interval(index),
         quantile_interval(auc),
-        permutation_p(float(observed[0]), null),
+        permutation_p(float(observed[0]), null + TIE),
     )
 
 

@@ -9,7 +9,7 @@ from tonotopy.encoders.base import CANONICAL_STAGES
 from tonotopy.probes import claims, composition_claims, filter_claims
 from tonotopy.probes.aliasing import aliasing
 from tonotopy.probes.claims import HYPOTHESES, registered
-from tonotopy.probes.hypotheses import Hypothesis, NoEvidence, evaluate
+from tonotopy.probes.hypotheses import Hypothesis, NoEvidence, evaluate, two_sided, verdict_p
 from tonotopy.probes.removal import OWN_ALONE, RANDOM_ENERGY, REMOVALS
 from tonotopy.probes.run import CONTROLS
 from tonotopy.probes.schema import dataset
@@ -248,6 +248,21 @@ def test_places_thrown_at_random_are_two_over_e_uneven():
 def test_no_gaps_no_evidence(best):
     with pytest.raises(NoEvidence):
         filter_claims.unevenness(tiled(best), "a", "first_layer")
+
+
+def test_kernels_drawn_at_random_are_rarely_taken_for_others():
+    """A pair of kernels counts with both; were that forgotten, one bank in six would be."""
+    generator, rejected, covered = np.random.default_rng(1), 0, 0
+    for draw in range(200):
+        kernels = generator.normal(size=(8, 7))
+        kernels /= np.linalg.norm(kernels, axis=1, keepdims=True)
+        run = tiled(np.arange(1.0, 9.0), gram=kernels @ kernels.T, length=7.0)
+        found = filter_claims.overlap_of_channels(run, "a", "first_layer")
+        low, high = found.interval(draw)
+        rejected += two_sided(*verdict_p(found, "above", 1.0, draw)) <= 0.05
+        covered += low <= 1.0 <= high
+    assert rejected <= 16  # of 10, binomial 0.975
+    assert covered >= 180  # percentile intervals of eight units are somewhat short
 
 
 def test_kernels_drawn_at_random_overlap_as_the_threshold_says():

@@ -196,6 +196,32 @@ def test_repeats_widen_the_interval_by_what_they_differ():
     assert np.diff(apart.interval(0)) > 5 * np.diff(alike)
 
 
+def test_what_contexts_have_in_common_widens_the_interval():
+    """Fifteen pairs of six contexts are six draws; as fifteen they would cover half as often."""
+    generator, covered = np.random.default_rng(0), 0
+    pairs = np.array([(i, j) for i in range(6) for j in range(i + 1, 6)])
+    for draw in range(100):
+        context = generator.normal(0, 0.1, 6)
+        own = 0.5 + generator.normal(0, 0.02, (8, 1)) + context[pairs].sum(1)
+        likeness = np.eye(8)[..., None] * own[:, None]
+        low, high = Matching(likeness, pairs).interval(draw)
+        covered += low <= 0.5 <= high
+        assert Matching(likeness, pairs).of_units.effect == pytest.approx(Matching(likeness, pairs).effect)
+    assert covered >= 80  # not 95: percentiles of six
+
+
+def test_things_that_overlap_with_all_others_are_one_draw_each():
+    """Confusion is shared by two things: a mean over things is less sure than its values look."""
+    generator, rejected = np.random.default_rng(0), 0
+    for draw in range(200):
+        trait = generator.normal(0, 0.1, 12)
+        likeness = np.add.outer(trait, trait)
+        np.fill_diagonal(likeness, 0.6)
+        found = Matching(likeness[..., None]).of_units
+        rejected += two_sided(*verdict_p(found, "above", 0.6, draw)) <= 0.05
+    assert rejected <= 16  # of 10, binomial 0.975; were it forgotten, 60
+
+
 def test_all_orders_of_the_steps_are_counted():
     falling = Trend(np.array([[3.0, 2.0, 0.0]]), [0.0, 1.0, 2.0])
     assert falling.effect == -1.5

@@ -76,3 +76,11 @@ def test_the_permutation_test_is_exact_on_tables_without_structure():
 
 def test_structure_is_found():
     assert stability_of(random_table(2, lift=0.6), CONTEXTS).index_p == 0.001
+
+
+def test_ties_are_ties_whatever_rounding_the_sums_leave():
+    """Were they broken by it, p would be the least there is."""
+    for alike in (0.3, 0.7, 0.123456):
+        told = stability_of(np.full((16, 16, 3), alike), np.array([[0, 1], [0, 2], [1, 2]]), n=99)
+        assert told.index_p == 1.0
+        assert told.auc == 0.5
