@@ -195,14 +195,20 @@ def _values(probe: xr.Dataset, measured: Measured, variable: str) -> xr.DataArra
     if (measured.group, variable) == ("compositionality", "index"):
         if "stability" not in probe:
             return None
-        values = probe["stability"] - probe["confusion"]  # of each component; their mean is the index
+        values = probe["stability"] - _own(probe["confusion"])  # of each component; their mean is the index
     elif variable not in probe:
         return None
     else:
-        values = probe[variable]
+        values = _own(probe[variable]) if variable == "confusion" else probe[variable]
     if "level" in values.dims:
         values = values.isel(level=int(np.abs(probe["level_dbfs"].values - USUAL_DBFS).argmin()))
     return values if {"stage", measured.unit} <= set(values.dims) else None
+
+
+def _own(confusion: xr.DataArray) -> xr.DataArray:
+    """Confusion is of two components each: `pseudo_values`, among those there are."""
+    mean, n = confusion.mean("component"), confusion.count("component")
+    return mean + 2 * (n - 1) / (n - 2).clip(1) * (confusion - mean)
 
 
 def _slices(
@@ -218,7 +224,8 @@ def _slices(
             at = {"stage": str(stage), **{d: _label(probe, d, i) for d, i in index.items()}}
             pair = (v.sel(stage=stage).isel(index).values.astype(float) for v in (one, other))
             before, after = pair
-            yield at, (before, after)
+            both = min(len(before), len(after))  # channels are padded to the widest stage of each run
+            yield at, (before[:both], after[:both])
 
 
 def _label(probe: xr.Dataset, dim: str, i: int) -> str:

@@ -200,7 +200,7 @@ def evaluate(
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"hypothesis {name!r}: given twice")
-    known: dict[tuple[str, str], tuple[str, bool]] = {}
+    known: dict[tuple[str, str, Control], tuple[str, bool]] = {}
     verdicts = {}
     for node, subject in subjects(run).items():
         if subject.attrs["role"] != "control":
@@ -243,7 +243,10 @@ def _place(holds: str, threshold: float, low: float, high: float) -> str:
 
 
 def _gate(
-    run: xr.DataTree, hypothesis: Hypothesis, rate: int, known: dict[tuple[str, str], tuple[str, bool]]
+    run: xr.DataTree,
+    hypothesis: Hypothesis,
+    rate: int,
+    known: dict[tuple[str, str, Control], tuple[str, bool]],
 ) -> tuple[str, str]:
     """Say what the hypothesis's controls gave, and, unless all is well, why there is no verdict."""
     told, failed = [], []
@@ -252,7 +255,7 @@ def _gate(
         if node is None:
             failed.append(f"control {control.encoder} was not heard")
             continue
-        key = (hypothesis.name, node)
+        key = (hypothesis.name, node, control)
         if key not in known:
             known[key] = _checked(run, node, hypothesis, control)
         text, well = known[key]

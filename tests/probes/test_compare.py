@@ -132,3 +132,28 @@ def test_another_sample_rate_or_no_probe_in_common():
     bare["codec"].attrs["sample_rate"] = 24_000
     with pytest.raises(InputError, match="no measure in common"):
         compare(a_run(0.5), bare)
+
+
+def test_runs_of_other_stages_compare_at_those_they_share():
+    """Channels are padded to a run's widest stage, which the other run may not have heard."""
+
+    def tiled(stages, n_channels, bandwidth):
+        wide = np.full((len(stages), max(n_channels)), np.nan)
+        for row, n in zip(wide, n_channels, strict=True):
+            row[:n] = bandwidth
+        variables = {
+            "stage": np.array(stages),
+            "channel": np.arange(max(n_channels)),
+            "n_channels": np.array(n_channels),
+            "equivalent_noise_bandwidth": wide,
+        }
+        run = a_run(0.7 + noise(0))
+        run["codec/tiling"] = xr.DataTree(dataset("tiling", variables))
+        return run
+
+    one = tiled(("first_layer",), (4,), 100.0)
+    found = compare(one, tiled(("first_layer", "stack_end"), (4, 16), 120.0))
+    found = found.isel(measure=(found["probe"] == "tiling").values)
+    assert found["at_stage"].values.tolist() == ["first_layer"]
+    assert found["difference"].item() == pytest.approx(20.0)
+    assert found["n_units"].item() == 4

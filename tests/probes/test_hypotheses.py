@@ -101,6 +101,15 @@ def test_no_verdict_where_a_control_fails_or_was_not_heard(heard, reason):
     assert found["effect"] == pytest.approx(4.0)  # shown all the same
 
 
+def test_one_control_may_be_asked_two_things():
+    def count(run, node, stage):
+        return PerUnit([float(measured(run, node, "selectivity", "quality", stage).size)])
+
+    twice = a_hypothesis(controls=(Control("good", low=3.0), Control("good", high=5.0, evidence=count)))
+    run = a_run({"a": ("encoder", "", SHARP)}, {"good": ("control", "", SHARP)})
+    assert "a control fails: good 20 (must be <= 5)" in evaluate(run, [twice])["a"]["remark"].item()
+
+
 def test_controls_are_those_of_the_subject_s_sample_rate():
     gated = a_hypothesis(controls=(Control("good", low=3.0),))
     run = a_run({"a": ("encoder", "", SHARP)}, {"good": ("control", "", SHARP)})
