@@ -1,7 +1,7 @@
-# make demo   install into .venv, probe the bundled encoder, print where the report is
+# make demo   install into .venv, probe the bundled codec, print where the report is
 # make test   run the tests            make check  tests and linters
 # make bench  timings side by side     make lint   ruff and pyright
-# make picture  the README's, from the demo's run
+# make picture  the README's, from a run of its own
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,9 +26,11 @@ lint: $(VENV)/installed-dev
 bench: $(VENV)/installed-test
 	$(BIN)/python -m tests.benchmarks
 
-picture: demo
+picture: $(VENV)/installed
+	rm -rf tonotopy-demo/picture.zarr
+	$(BIN)/tonotopy probe samplecnn_tiny --probes selectivity --baselines 1 --no-controls --out tonotopy-demo/picture.zarr
 	$(BIN)/python -c "import xarray; from tonotopy.reports.figures import tonotopic_map; \
-	    run = xarray.open_datatree('tonotopy-demo/samplecnn_tiny.zarr'); \
+	    run = xarray.open_datatree('tonotopy-demo/picture.zarr'); \
 	    heard = [run[name]['selectivity'].to_dataset() for name in ('samplecnn_tiny', 'samplecnn_tiny.random0')]; \
 	    tonotopic_map(heard[0], heard[1:], 'samplecnn_tiny').figure.savefig('reports/tonotopic_map.png', dpi=110)"
 

@@ -352,9 +352,9 @@ def train_codec(
 
 @app.command()
 def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
-    """Probe the bundled encoder beside its controls and random baselines, and write the report.
+    """Probe the bundled codec beside its controls and a random baseline, and write the report.
 
-    A finished run of the same settings is used again; one of other settings there is replaced.
+    It is asked for what two minutes allow; `tonotopy probe codec_tiny` asks everything. A finished run of the same settings is used again; one of other settings there is replaced.
     """
     from ..encoders.registry import load
     from ..probes.progress import Progress
@@ -362,8 +362,10 @@ def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
     from ..probes.run import probe as run_probe
     from .html import report as write_report
 
-    settings, encoder = Settings(baselines=2, seed=seed), load("samplecnn_tiny", seed=seed)
-    run = out / "samplecnn_tiny.zarr"
+    asked = ("tiling", "compositionality", "codes", "waveform_shape", "interventions")  # about two minutes
+    settings = Settings(baselines=1, seed=seed, probes=asked)
+    encoder = load("codec_tiny", seed=seed)
+    run = out / "codec_tiny.zarr"
     if run.exists() and not _is_run_of(run, repr(settings), encoder.weights.sha256):
         import shutil
 

@@ -168,11 +168,11 @@ def test_the_demo_runs_once_and_again_only_if_something_changed(tonotopy, tmp_pa
         assert code == 0
         assert len(probed) == times
         assert (tmp_path / "demo" / "report.html").as_uri() in out
-    (tmp_path / "other" / "samplecnn_tiny.zarr").mkdir(parents=True)
-    (tmp_path / "other" / "samplecnn_tiny.zarr" / "thesis.txt").write_text("years")
+    (tmp_path / "other" / "codec_tiny.zarr").mkdir(parents=True)
+    (tmp_path / "other" / "codec_tiny.zarr" / "thesis.txt").write_text("years")
     code, _, _ = tonotopy("demo", "--out", tmp_path / "other")
     assert code == 2
-    assert (tmp_path / "other" / "samplecnn_tiny.zarr" / "thesis.txt").exists()
+    assert (tmp_path / "other" / "codec_tiny.zarr" / "thesis.txt").exists()
 
 
 def test_help_does_not_wait_for_torch():
