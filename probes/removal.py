@@ -67,7 +67,7 @@ class Bench:
     silence : float32 [C, F]
         The latent of silence.
     hum : float64 [T]
-        What that decodes to.
+        What that decodes to, where no scale is asked for.
     """
 
     encoder: Any
@@ -89,8 +89,7 @@ class Bench:
         silence = encoder.run(waveforms, [stage])[stage][0].float().cpu()
         steady = slice(first * hop, (first + measured) * hop)
         bench = cls(encoder, stage, plan, n_samples, steady, silence, np.zeros(n_samples))
-        scale = bench.encoder.scale(waveforms) if hasattr(encoder, "scale") else None
-        return replace(bench, hum=bench.decode(silence[None], scale)[0])
+        return replace(bench, hum=bench.decode(silence[None], None)[0])
 
     def encode(self, rows: Sequence[Sequence[Partial]]) -> tuple[Tensor, Tensor | None]:
         """Return latents [B, C, F] of sums of partials, and what `decode` wants to know of their scale."""
@@ -179,7 +178,7 @@ class Meter:
     @classmethod
     def of(cls, bench: Bench, trial: Trial, latent: Tensor, scale: Tensor | None) -> Meter:
         """Take the sound of a latent [C, F] as the reference."""
-        return cls(bench, trial, scale, _levels(bench, trial, bench.decode(latent[None], scale)))
+        return cls(bench, trial, scale, _levels(bench, trial, latent[None], scale))
 
     @property
     def reference_db(self) -> float:
@@ -192,9 +191,7 @@ class Meter:
         """Decode latents [B, C, F] and return changes in dB, [B] each; NaN if the partial was never there."""
         if np.isnan(self.reference_db):  # nothing to remove: spare the decoder
             return {name: np.full(len(latents), np.nan) for name in CHANGES}
-        found = _levels(
-            self.bench, self.trial, self.bench.decode(latents, self.scale if scale is None else scale)
-        )
+        found = _levels(self.bench, self.trial, latents, self.scale if scale is None else scale)
         there = self.reference.audible[0]
         change = np.where(there, found.partials - self.reference.partials, np.nan)  # [B, P]
         others = np.delete(change, self.trial.which, axis=1)
@@ -206,10 +203,15 @@ class Meter:
         return dict(zip(CHANGES, told, strict=True))
 
 
-def _levels(bench: Bench, trial: Trial, sounds: np.ndarray) -> Levels:
-    """Levels of what a latent adds: an untrained decoder hums at its frame rate whatever it is given."""
+def _levels(bench: Bench, trial: Trial, latents: Tensor, scale: Tensor | None) -> Levels:
+    """Levels of what latents add: an untrained decoder hums at its frame rate whatever it is given.
+
+    And the louder the larger the scale is, if there is one.
+    """
+    hum = bench.hum if scale is None else bench.decode(bench.silence[None], scale)[0]
+    sounds = bench.decode(latents, scale) - hum
     frequency = np.array([p.frequency_hz for p in trial.partials])
-    found = levels((sounds - bench.hum)[:, bench.measured], frequency, bench.encoder.sample_rate)
+    found = levels(sounds[:, bench.measured], frequency, bench.encoder.sample_rate)
     played = _db(np.array([p.amplitude for p in trial.partials]))
     return replace(found, audible=found.audible & (found.partials > played + FAINTEST_DB))
 

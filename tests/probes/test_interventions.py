@@ -51,6 +51,22 @@ class LinearCodec(ModuleEncoder):
         return (out / total)[:, LENGTH - HOP :]
 
 
+class HummingCodec(LinearCodec):
+    """Hears all sounds equally loud; its decoder hums at 705 Hz before it gives loudness back."""
+
+    def __init__(self):
+        super().__init__()
+        self._prepare = lambda x: x / self.scale(x)[:, None]
+
+    def scale(self, waveforms):
+        return 1e-8 + waveforms.square().mean(1).sqrt()
+
+    def decode(self, latent, scale=None):
+        sound = super().decode(latent)
+        hum = 2.0 * torch.sin(2 * torch.pi * 705.0 / 24_000 * torch.arange(sound.shape[1]))
+        return (sound + hum) * (1.0 if scale is None else scale[:, None])
+
+
 class Pairs(ModuleEncoder):
     """Two samples a frame: what a partial spans is all there is."""
 
@@ -85,6 +101,12 @@ def test_a_linear_codec_loses_the_partial_and_nothing_else(linear, removal):
     assert (own.worst_neighbour_db.sel(dose=1) < 0.1).all()
     assert own.held.values == pytest.approx(0.25, abs=0.01)  # one of four equal partials
     assert (linear.reference_db.round(2) == 0).all()  # the codec itself changes nothing
+
+
+def test_a_hum_is_no_partial_however_loud_the_scale_makes_it():
+    found = interventions(HummingCodec(), mixtures=APART[:1], tested=4, random_planes=1).isel(stage=0)
+    assert np.abs(found.reference_db).max() < 0.01
+    assert (found.removed_db.sel(removal=OWN_ALONE, dose=1) < -40).all()
 
 
 def test_the_dose_is_linear_in_amplitude(linear):
