@@ -23,7 +23,7 @@ from .drawing import (
 )
 
 STFT = "filterbank:stft"
-COLUMNS = 3
+COLUMNS, MATRICES = 3, 4  # panels to a row
 FLOOR = 1e-8  # additivity errors below it are drawn at it
 KINDS = {"partial": "partials", "pitch": "pitches", "chord": "chords"}
 
@@ -202,14 +202,19 @@ def overlap_matrices(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name
     stages = [str(s) for s in result["stage"].values]
     shown = [(name, of_kind(result))]
     shown += [("random weights", of_kind(r)) for r in random[:1]]
-    with canvas(1.25 + 1.45 * len(shown), f"{name}: whom a partial is taken for") as figure:
-        grid = figure.subplots(len(shown), len(stages), squeeze=False)
-        for axes, stage in zip(grid[0], stages, strict=True):
-            axes.set_title(stage, fontsize=7 if len(stages) > 4 else 9)
-        for row, (title, one) in zip(grid, shown, strict=True):
-            for axes, stage in zip(row, stages, strict=True):
+    wide = min(MATRICES, len(stages))
+    portions = [stages[i : i + wide] for i in range(0, len(stages), wide)]
+    rows = [(title, one, portion) for portion in portions for title, one in shown]
+    with canvas(1.25 + 1.25 * len(rows), f"{name}: whom a partial is taken for") as figure:
+        grid = figure.subplots(len(rows), wide, squeeze=False)
+        for axes_row, (title, one, portion) in zip(grid, rows, strict=True):
+            for axes, stage in zip(axes_row, portion, strict=False):
                 _matrix(axes, one, stage)
-            row[0].set_ylabel(title, fontsize=8.5)
+                if one is shown[0][1]:
+                    axes.set_title(stage)
+            for axes in axes_row[len(portion) :]:
+                axes.set_axis_off()
+            axes_row[0].set_ylabel(title, fontsize=8.5)
         mesh = grid[0, 0].images[0] if grid[0, 0].images else None
         if mesh is not None:
             bar = figure.colorbar(mesh, ax=grid, shrink=0.9, aspect=25, pad=0.02)
