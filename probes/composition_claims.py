@@ -97,13 +97,20 @@ def _beside(run: xr.DataTree, node: str, others: list[str], stage: str) -> PerUn
 
 
 def chord_sum(run: xr.DataTree, node: str, stage: str) -> PerUnit:
-    """Share of each chord's response that the sum of its notes' responses leaves."""
-    return PerUnit(measured(run, node, "chord_composition", "sum_error", stage))
+    """Share of a chord's response that the sum of its notes' responses leaves, of the chords of each root."""
+    return _by_root(run, node, measured(run, node, "chord_composition", "sum_error", stage))
 
 
 def chord_likeness(run: xr.DataTree, node: str, stage: str) -> PerUnit:
-    """Chance of each chord being more like its inversions and voicings than like others."""
-    return PerUnit(measured(run, node, "chord_composition", "position_auc", stage))
+    """Chance of a chord being more like its positions than like others, of the chords of each root."""
+    return _by_root(run, node, measured(run, node, "chord_composition", "position_auc", stage))
+
+
+def _by_root(run: xr.DataTree, node: str, of_chords: xr.DataArray) -> PerUnit:
+    """Chords of one root share most of their notes: four of them are hardly more than one."""
+    roots = run[node]["chord_composition"].to_dataset()["chord_root"].values
+    finite = [(r, v) for r, v in zip(roots, of_chords.values, strict=True) if np.isfinite(v)]
+    return PerUnit([np.mean([v for r, v in finite if r == root]) for root in sorted({r for r, _ in finite})])
 
 
 def reuse(run: xr.DataTree, node: str, stage: str) -> PerUnit:
@@ -274,7 +281,7 @@ COMPOSITION_CLAIMS = (
         holds="below",
         threshold=0.5,
         justification="half-way between a linear stage (0) and a sum that foretells nothing (1)",
-        null="signs of the chords' distances from the threshold",
+        null="signs of the roots' distances from the threshold",
         controls=(Control(STFT, high=0.01), Control(TEXTURE, low=1.0)),
         evidence=chord_sum,
     ),
@@ -290,7 +297,7 @@ COMPOSITION_CLAIMS = (
         holds="above",
         threshold=0.75,
         justification="half-way between chance (0.5) and always (1)",
-        null="signs of the chords' distances from the threshold",
+        null="signs of the roots' distances from the threshold",
         controls=(Control(STFT, low=0.85), Control(DECIMATOR, high=0.6)),
         evidence=chord_likeness,
     ),

@@ -9,7 +9,7 @@ from .bank import SPACINGS, on_scale
 from .collapse import STRATA
 from .evidence import Association, Matching, PerUnit
 from .hypotheses import Control, Hypothesis, NoEvidence, measured
-from .statistics import pseudo_values
+from .statistics import by_neighbours, pseudo_values
 
 STFT, GAMMATONE = "filterbank:stft", "filterbank:gammatone"
 DECIMATOR, RECTIFIER = "control:decimator", "control:rectifier"
@@ -43,18 +43,22 @@ def share_of_nyquist(run: xr.DataTree, node: str, stage: str) -> PerUnit:
 
 
 def power_at_the_fold(run: xr.DataTree, node: str, stage: str) -> PerUnit:
-    """Share of each tone's output power at its predicted fold, less that at the folds of the others."""
+    """Share of tones' output power at their predicted fold, less that at the folds of the others.
+
+    Of groups of neighbouring tones.
+    """
     heard = measured(run, node, "aliasing", "alias_map", stage)  # [tone, output]
     nyquist = float(measured(run, node, "aliasing", "nyquist_hz", stage))
     folds = measured(run, node, "aliasing", "predicted_fold", stage).values / nyquist
     nearest = np.abs(heard["output"].values - folds[:, None]).argmin(1)
-    return PerUnit(Matching(heard.values[:, nearest, None]).per_unit)
+    return PerUnit(by_neighbours(Matching(heard.values[:, nearest, None]).per_unit))
 
 
 def collapse_per_tone(run: xr.DataTree, node: str, stage: str) -> PerUnit:
-    """How much more alike a tone is to those of its fold than others as far apart are, per tone.
+    """How much more alike a tone is to those of its fold than others as far apart are.
 
-    As `tonotopy.probes.collapse`, with a mean per tone in place of one over all pairs.
+    As `tonotopy.probes.collapse`, with a mean per tone in place of one over all pairs; of groups of
+    neighbouring tones.
     """
     alike = measured(run, node, "aliasing", "similarity", stage).values.astype(float)
     folds = measured(run, node, "aliasing", "predicted_fold", stage)
@@ -77,7 +81,7 @@ def collapse_per_tone(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     beyond = np.where(sharing, alike - expected[stratum], np.nan)
     there = np.isfinite(beyond)
     per_tone = np.where(there, beyond, 0).sum(1)[there.any(1)] / there.sum(1)[there.any(1)]
-    return PerUnit(pseudo_values(per_tone))
+    return PerUnit(by_neighbours(pseudo_values(per_tone)))
 
 
 def predicted_and_recovered(run: xr.DataTree, node: str, stage: str) -> Association:
@@ -169,7 +173,7 @@ FILTER_CLAIMS = (
         threshold=0.5,
         justification="half-way between the rectifier, which moves all power elsewhere (0: no more than "
         "frequencies dealt at random would find there), and a linear stage (1)",
-        null="signs of the tones' distances from the threshold",
+        null="signs of the distances of groups of neighbouring tones from the threshold",
         controls=(Control(DECIMATOR, low=0.9), Control(RECTIFIER, -0.05, 0.05)),
         evidence=power_at_the_fold,
     ),
@@ -202,7 +206,7 @@ FILTER_CLAIMS = (
         threshold=0.75,
         justification="half-way between many broad channels that have nothing to do with one another (1/2: "
         "powers are never unlike) and the decimator, to which a fold is one sound (1)",
-        null="signs of the tones' distances from the threshold",
+        null="signs of the distances of groups of neighbouring tones from the threshold",
         controls=(Control(STFT, -0.02, 0.02), Control(DECIMATOR, low=0.99)),
         evidence=collapse_per_tone,
     ),

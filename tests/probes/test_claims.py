@@ -184,6 +184,20 @@ def test_codes_are_reused_beyond_chance():
     assert found.n_units == 16
 
 
+@pytest.mark.parametrize(
+    ("claim", "variable"), [("chord_sum", "sum_error"), ("chord_likeness", "position_auc")]
+)
+def test_chords_of_one_root_are_one_draw(claim, variable):
+    variables = {
+        "stage": np.array(["latent"]),
+        "chord": np.array(["48 major", "48 minor", "49 major", "49 minor", "50 major"]),
+        "chord_root": np.array([48, 48, 49, 49, 50]),
+        variable: np.array([[0.2, 0.4, 0.5, np.nan, np.nan]]),
+    }
+    found = getattr(composition_claims, claim)(a_run({"chord_composition": variables}), "a", "latent")
+    assert found.per_unit == pytest.approx([0.3, 0.5])
+
+
 def test_removal_counts_by_mixture_and_beside_random_planes():
     specific = np.full((1, len(REMOVALS), 4), np.nan)
     specific[0, REMOVALS.index(OWN_ALONE)] = [10.0, 20.0, 8.0, np.nan]

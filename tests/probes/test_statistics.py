@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from tonotopy.probes.statistics import bootstrap_interval, permutation_p, quantile_interval
+from tonotopy.probes.evidence import PerUnit, tails
+from tonotopy.probes.statistics import bootstrap_interval, by_neighbours, permutation_p, quantile_interval
 
 
 def test_a_bootstrap_interval_is_that_of_the_normal_distribution_for_many_items():
@@ -28,3 +29,23 @@ def test_p_values_are_uniform_under_the_null():
     generator = np.random.default_rng(2)
     p = [permutation_p(x[0], x[1:]) for x in generator.normal(size=(4000, 20))]
     assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.011)  # 3 standard errors
+
+
+@pytest.mark.parametrize("n", [1, 5, 12, 13, 79])
+def test_groups_of_neighbours_have_the_mean_of_all(n):
+    values = np.random.default_rng(n).normal(size=n)
+    assert by_neighbours(values).mean() == pytest.approx(values.mean())
+    assert by_neighbours(np.full(n, 2.0)) == pytest.approx(2.0)  # groups may differ in size
+
+
+def test_neighbours_that_resemble_each_other_are_not_taken_for_many():
+    """Seven tones to a bump: the sign of each would reject the null in more than a third of cases."""
+    generator, rejected = np.random.default_rng(0), 0
+    for draw in range(200):
+        smooth = np.repeat(generator.normal(size=12), 7)
+        rejected += 2 * min(tails(PerUnit(by_neighbours(smooth)), 0.0, draw)) <= 0.05
+    assert 3 <= rejected <= 17  # of 10, binomial 0.99
+
+
+def test_nothing_has_no_groups():
+    assert np.isnan(by_neighbours(np.zeros(0))).all()
