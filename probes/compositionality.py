@@ -249,7 +249,8 @@ class _Listener:
         if block.density and self._alone is not None:
             interaction = (each - company - self._alone + self.silence).square().sum((1, 2, 3)).double()
             joint = (each - self.silence).square().sum((1, 2, 3)).double()
-            told.additivity.append((interaction / joint).numpy())
+            # what leaves silence, in company, as it is (a quantizer may) has no error to share
+            told.additivity.append((interaction[joint > 0] / joint[joint > 0]).numpy())
         told.planes[block.context] = planes
         self._compare(told, block.context)
 
@@ -281,6 +282,7 @@ def _row(
     judged: Stability, told: _Told, overlap: np.ndarray, rank: int, room: int, widest: int
 ) -> dict[str, np.ndarray]:
     held = np.concatenate(told.held)
+    additivity = np.concatenate(told.additivity or [np.zeros(0)])
     missing = widest - len(overlap)
     padded = {
         "overlap": np.pad(overlap, ((0, missing), (0, missing), (0, 0)), constant_values=np.nan),
@@ -299,7 +301,7 @@ def _row(
         "chance": rank / room,
         "planarity": np.nanmean(held) if np.isfinite(held).any() else np.nan,
         "unheard": np.isnan(held).mean(),
-        "additivity_error": np.mean(told.additivity) if told.additivity else np.nan,
+        "additivity_error": np.mean(additivity) if additivity.size else np.nan,
         "tree_error": told.tree[0],
         "tree_error_shuffled": told.tree[1],
     }

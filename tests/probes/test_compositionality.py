@@ -1,5 +1,7 @@
 """Compositional stability on encoders whose answer is known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -217,3 +219,52 @@ def test_wrong_requests_are_refused_in_one_line():
         compositionality(
             encoder, conditions=[Condition("partial", 1, -20.0)], ensembles=[tones([500.0], contexts=1)]
         )
+
+
+class Biased(nn.Module):
+    """Affine, with a bias far above what sounds do to it; or the square."""
+
+    def __init__(self, power: int):
+        super().__init__()
+        self.power = power
+        self.end = nn.Identity()
+
+    def forward(self, x):  # [B, 1, T]
+        return self.end(x + 3.0 if self.power == 1 else x.square())
+
+
+def test_silence_counts_once_in_additivity():
+    def error(power):
+        encoder = encoder_of(Biased(power), [Stage("latent", 1, 1, 1, 0)], {"latent": "end"})
+        heard = tones(np.geomspace(300, 5000, 8), contexts=8, most=1)
+        found = compositionality(
+            encoder, conditions=[Condition("partial", 1, -20.0)], ensembles=[heard], frames=16
+        )
+        return found.additivity_error.item()
+
+    assert error(1) < 1e-9
+    # 2 a b of (a + b)^2, whose mean squares are 1 and 9/4 of the fourth power of the amplitude
+    assert error(2) == pytest.approx(4 / 9, abs=0.05)
+
+
+class Deaf(nn.Module):
+    """Hears nothing below 0.3."""
+
+    def __init__(self):
+        super().__init__()
+        self.end = nn.Identity()
+
+    def forward(self, x):  # [B, 1, T]
+        return self.end(torch.where(x.abs() < 0.3, 0.0, x))
+
+
+def test_a_component_that_is_not_heard_in_company_spoils_no_mean():
+    heard = tones([700.0, 1900.0], most=1)
+    loud, faint = (Sound(np.array([f]), np.array([a]), np.zeros(1)) for f, a in ((700.0, 5.0), (1900.0, 0.5)))
+    for sounds in ((loud, faint), (faint, faint)):
+        ensemble = dataclasses.replace(heard, sounds=(sounds,) * 3)
+        encoder = encoder_of(Deaf(), [Stage("latent", 1, 1, 1, 0)], {"latent": "end"})
+        found = compositionality(
+            encoder, conditions=[Condition("partial", 1, -20.0)], ensembles=[ensemble], frames=16
+        )
+        assert np.isfinite(found.additivity_error.item()) == (loud in sounds)

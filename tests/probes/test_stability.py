@@ -84,3 +84,16 @@ def test_ties_are_ties_whatever_rounding_the_sums_leave():
         told = stability_of(np.full((16, 16, 3), alike), np.array([[0, 1], [0, 2], [1, 2]]), n=99)
         assert told.index_p == 1.0
         assert told.auc == 0.5
+
+
+def test_the_interval_holds_what_contexts_have_in_common():
+    """Six contexts that differ make fifteen pairs that do: those are no fifteen draws."""
+    pairs = np.array(list(combinations(range(6), 2)))
+    generator, widths = np.random.default_rng(0), []
+    for draw in range(10):
+        context = generator.normal(0, 0.1, 6)
+        own = np.eye(8)[:, :, None] * (0.5 + context[pairs].sum(1))
+        low, high = stability_of(own, pairs, seed=draw).index_interval
+        widths.append((high - low) / context.std())
+    # pairs drawn one by one would spread by 2 sqrt(2 / 15) x 1.96 = 1.43 times that of contexts
+    assert np.mean(widths) > 2.0
