@@ -110,6 +110,27 @@ def test_one_control_may_be_asked_two_things():
     assert "a control fails: good 20 (must be <= 5)" in evaluate(run, [twice])["a"]["remark"].item()
 
 
+def test_beyond_one_margin_is_not_within_both():
+    """Equivalence takes both one-sided tests: what lies above the upper margin is surely above the lower."""
+    for offset in (0.3, -0.3):
+        holding, failing = verdict_p(PerUnit(offset + np.linspace(-0.05, 0.05, 20)), "within", 0.1)
+        assert holding == 1.0
+        assert failing < 0.01
+    assert verdict_p(PerUnit(np.linspace(-0.05, 0.05, 20)), "within", 0.1)[0] < 0.01
+
+
+def test_controls_are_taken_at_their_deepest_stage():
+    run = a_run({"a": ("encoder", "", SHARP)}, {"good": ("control", "", SHARP)})
+    variables = {
+        "stage": np.array(["first_layer", "stack_end", "codes"]),
+        "channel": np.arange(3),
+        "quality": np.array([[1.0] * 3, [9.0] * 3, [2.0] * 3]),
+    }
+    run["good/selectivity"] = xr.DataTree(dataset("selectivity", variables))
+    gated = a_hypothesis(controls=(Control("good", low=3.0),))
+    assert evaluate(run, [gated])["a"]["controls"].item() == "good 9 (must be >= 3)"
+
+
 def test_controls_are_those_of_the_subject_s_sample_rate():
     gated = a_hypothesis(controls=(Control("good", low=3.0),))
     run = a_run({"a": ("encoder", "", SHARP)}, {"good": ("control", "", SHARP)})
