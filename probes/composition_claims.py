@@ -18,7 +18,7 @@ DECIMATOR, TEXTURE = "control:decimator", "control:texture"
 COMPANY = 4  # others that sound: about the middle, by ratio, of 1 to 32
 DENSE = 32
 HALF_WAY = "half-way between the STFT, to which a component is always itself (1), and the decimator (0)"
-FLIPS = "signs of the components' distances from the threshold"
+FLIPS = "signs of the distances from the threshold of the components that were played"
 MARGIN = 0.1
 
 

@@ -140,8 +140,8 @@ def readout_tasks(readouts: xr.Dataset, random: Sequence[xr.Dataset] = (), name:
         figure,
         "Which properties of chords and notes can be read in groups that were never trained on?",
         "Grey: what shuffled labels give (95 %). Hollow: the score if rows instead of groups were held out, "
-        "which near copies may flatter. A chord's quality in unseen roots asks a linear readout for a pattern "
-        f"that moves along the channels with the root. Best stage of each: {listed(told)}.",
+        "which near copies may flatter. A chord's quality in unseen roots asks a linear readout for a "
+        f"pattern that moves along the channels with the root. Best stage of each: {listed(told)}.",
         f"Scores of {', '.join(tasks)} for {name} by stage, with random networks, shuffled labels, mel, "
         "chroma and spectrum beside them.",
     )

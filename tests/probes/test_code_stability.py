@@ -13,7 +13,6 @@ from tonotopy.probes.code_stability import certainty, relative_margins
 from tonotopy.synth import partials
 
 RATE, HOP = 8000, 8
-SMALL = {"contexts": 2, "density": 2, "phases": 3}
 
 
 def patches(seed, entries=32):
@@ -49,7 +48,7 @@ class Patches(ModuleEncoder):
 
 
 def heard(encoder):
-    return codes(encoder, partials(120, 3000, count=5), **SMALL).sel(stage="codes")
+    return codes(encoder, partials(120, 3000, count=5), contexts=2, density=2, phases=3).sel(stage="codes")
 
 
 def test_decoding_what_one_codebook_chose_gives_it_back():

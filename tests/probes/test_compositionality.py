@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from tonotopy.encoders import load
+from tonotopy.encoders import ModuleEncoder, load
 from tonotopy.encoders.base import Stage
 from tonotopy.probes.compositionality import compositionality, context_pairs
 from tonotopy.probes.mixtures import (
@@ -93,6 +93,7 @@ def test_the_first_layer_of_encodec_gives_the_index_of_its_kernels():
     encoder = load("encodec_24khz", weights="random")
     result = compositionality(encoder, ["first_layer"], conditions=[REFERENCE])
     kernels = encoder.kernels("first_layer")
+    assert kernels is not None
     frequency = result.component_frequency.values[0]
     response = kernels @ np.exp(-2j * np.pi * np.outer(np.arange(kernels.shape[1]), frequency) / 24_000)
     planes = [np.linalg.qr(np.stack([z.real, z.imag], axis=1))[0] for z in response.T]
@@ -116,6 +117,7 @@ class Gate(nn.Module):
 
 def test_what_answers_only_when_it_is_loudest_is_unstable():
     bank = load("filterbank:stft_magnitude")
+    assert isinstance(bank, ModuleEncoder)
     stage = bank.stages["first_layer"]
     gated = encoder_of(Gate(bank.module), [stage], {"first_layer": ""}, prepare=lambda w: w, name="gate")
     quiet, crowded = (

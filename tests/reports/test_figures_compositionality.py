@@ -37,7 +37,7 @@ def test_the_index_is_drawn_over_density_at_one_level(heard):
     result, random = heard["filterbank:stft_magnitude"], [heard["control:decimator"]]
     drawn = figures.index_by_density(result, random, "magnitude")
     [line] = drawn_by(drawn.figure.axes[0], TRAINED)
-    assert line.get_xdata().tolist() == [1, 4, 8]
+    assert list(np.asarray(line.get_xdata())) == [1, 4, 8]
     expected = result["index"].sel(stage="first_layer").values[:3]
     assert line.get_ydata() == pytest.approx(expected)
     assert f"{expected[0]:.2f} to {expected[2]:.2f} (random 0.00 to 0.00)" in drawn.reading
@@ -53,7 +53,7 @@ def test_the_index_of_every_kind_stands_beside_the_stft(heard):
 
 def test_a_matrix_is_bright_on_the_diagonal_where_partials_keep_their_place(heard):
     drawn = figures.overlap_matrices(heard["filterbank:stft"], [heard["control:decimator"]], "stft")
-    stft, decimator = (axes.images[0].get_array() for axes in drawn.figure.axes[:2])
+    stft, decimator = (np.asarray(axes.images[0].get_array()) for axes in drawn.figure.axes[:2])
     assert np.diag(stft).min() > 0.99
     assert stft[~np.eye(16, dtype=bool)].mean() < 0.01
     assert decimator.min() > 0.99
@@ -63,7 +63,7 @@ def test_the_lesson_puts_the_decimator_below_the_stft_at_the_same_error(heard):
     controls = {name: told for name, told in heard.items() if name != "control:texture"}
     drawn = figures.additivity_lesson(heard["control:texture"], [], controls, "texture")
     [crosses] = [line for line in drawn.figure.axes[0].lines if line.get_label() == "controls"]
-    place = dict(zip(controls, zip(crosses.get_xdata(), crosses.get_ydata(), strict=True), strict=True))
+    place = dict(zip(controls, np.column_stack([crosses.get_xdata(), crosses.get_ydata()]), strict=True))
     assert place["filterbank:stft"][0] == place["control:decimator"][0] == 1e-8
     assert place["filterbank:stft"][1] - place["control:decimator"][1] > 0.98
     assert "filterbank:stft 1.00, control:decimator 0.00" in drawn.reading
