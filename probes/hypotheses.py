@@ -159,9 +159,7 @@ def baselines(run: xr.DataTree, node: str) -> list[str]:
     return [n for n, s in subjects(run, "baseline").items() if s.attrs["of"] == family and n != node]
 
 
-def evaluate(
-    run: xr.DataTree, hypotheses: Sequence[Hypothesis] | None = None, seed: int = 0
-) -> dict[str, xr.Dataset]:
+def evaluate(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) -> dict[str, xr.Dataset]:
     """Judge hypotheses by what a run holds, for every encoder of it and every random baseline.
 
     A hypothesis is *supported* if its two-sided p, after Holm's correction over the set, is at most 0.05
@@ -172,8 +170,8 @@ def evaluate(
     Parameters
     ----------
     run : xarray.DataTree
-    hypotheses : sequence of Hypothesis, optional
-        By default `tonotopy.probes.claims.HYPOTHESES`.
+    hypotheses : sequence of Hypothesis
+        Those of the source are `tonotopy.probes.claims.HYPOTHESES`.
     seed : int
         Of resampling.
 
@@ -192,10 +190,6 @@ def evaluate(
     Source: Holm, Scandinavian Journal of Statistics 6:65, 1979. Equivalence ("within") is tested by two
     one-sided tests: Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15:657, 1987.
     """
-    if hypotheses is None:
-        from .claims import HYPOTHESES  # claims are made of what this module defines
-
-        hypotheses = HYPOTHESES
     names = [h.name for h in hypotheses]
     for name in names:
         if names.count(name) > 1:

@@ -160,14 +160,14 @@ def interventions(
     return dataset("interventions", variables, attributes)
 
 
-def intervention_mixtures(sample_rate: float, count: int = 8, seed: int = 0) -> StimulusSet:
+def intervention_mixtures(sample_rate: float, count: int = 12, seed: int = 0) -> StimulusSet:
     """Return mixtures of 4 to 6 of the 16 partials from 120 to 6000 Hz, none of them neighbours on that grid.
 
     Examples
     --------
     >>> mixtures = intervention_mixtures(24_000)
     >>> len(mixtures), sorted(set(np.diff(mixtures.first).tolist()))
-    (8, [4, 5, 6])
+    (12, [4, 5, 6])
     """
     generator = np.random.default_rng([seed, 20])
     grid = _grid(sample_rate)

@@ -76,7 +76,7 @@ def test_every_claim_is_whole():
 
 
 def test_an_empty_run_gives_reasons_and_no_verdicts():
-    found = evaluate(a_run({}))["a"]
+    found = evaluate(a_run({}), HYPOTHESES)["a"]
     assert (found["verdict"] == "no verdict").all()
     assert all(found["remark"].values)
 
