@@ -25,6 +25,11 @@ from .drawing import (
 STFT = "filterbank:stft"
 COLUMNS, MATRICES = 3, 4  # panels to a row
 FLOOR = 1e-8  # additivity errors below it are drawn at it
+LINEAR, COLUMN, LINE = (
+    1e-6,
+    20.0,
+    0.055,
+)  # labels: what stands at the edge, where others stand, and how far apart
 KINDS = {"partial": "partials", "pitch": "pitches", "chord": "chords"}
 
 
@@ -277,19 +282,23 @@ def additivity_lesson(
                 label="random weights" if i == 0 else None,
             )  # fmt: skip
         axes.plot(_clipped(one), one["index"], "o", color=TRAINED, ms=6, label=name)
-        _label(axes, one["stage"].values.tolist(), _clipped(one), one["index"].values, TRAINED, above=True)
-        if beside:
-            x = np.array([_clipped(c) for c in beside.values()])
-            y = np.array([float(c["index"]) for c in beside.values()])
-            axes.plot(x, y, "X", color=DARK, ms=7, label="controls")
-            _label(axes, [c.split(":")[-1] for c in beside], x, y, DARK, above=False)
+        named = [
+            (str(s), float(x), float(y), TRAINED)
+            for s, x, y in zip(one["stage"].values, _clipped(one), one["index"].values, strict=True)
+        ]
+        for i, (control, at) in enumerate(beside.items()):
+            x, y = float(_clipped(at)), float(at["index"])
+            axes.plot(x, y, "X", color=DARK, ms=7, label="controls" if i == 0 else None)
+            named.append((control.split(":")[-1], x, y, DARK))
+        _label(axes, named)
         axes.set_xscale("log")
-        axes.set_xlim(0.5 * FLOOR, 10)
+        axes.set_xlim(0.5 * FLOOR, 1e4)
+        axes.set_xticks([1e-8, 1e-6, 1e-4, 1e-2, 1])
         axes.set_ylim(-0.12, 1.12)
         axes.set_xlabel("additivity error (share of power; $10^{-8}$: that or less)")
         axes.set_ylabel("index of compositional stability (1)")
         one_legend(figure, columns=3)
-    additive = [f"{c} {float(o['index']):.2f}" for c, o in beside.items() if _clipped(o) <= 1e-6]
+    additive = [f"{c} {float(o['index']):.2f}" for c, o in beside.items() if _clipped(o) <= LINEAR]
     return Illustration(
         "lesson",
         "Additivity is not compositionality",
@@ -307,15 +316,17 @@ def _clipped(one: xr.Dataset) -> np.ndarray:
     return one["additivity_error"].clip(FLOOR).values
 
 
-def _label(axes: Axes, names: Sequence[str], x: np.ndarray, y: np.ndarray, colour: str, above: bool) -> None:
-    """Name points; those that lie on one another get one label."""
-    places: dict[tuple[int, int], list[int]] = {}
-    for i in np.flatnonzero(np.isfinite(x) & np.isfinite(y)):
-        places.setdefault((round(np.log10(x[i]) / 0.8), round(y[i] / 0.06)), []).append(int(i))
-    for together in places.values():
-        at = float(x[together].mean()), float(y[together].mean())
-        left = at[0] > 0.05  # near the right edge the label runs to the left
+def _label(axes: Axes, named: Sequence[tuple[str, float, float, str]]) -> None:
+    """Name points (name, x, y, colour): those of the left edge beside them, all others in one column."""
+    edge = [one for one in named if one[1] <= LINEAR]
+    for place in dict.fromkeys(round(y, 1) for _, _, y, _ in edge):
+        near = [one for one in edge if round(one[2], 1) == place]
+        text = ", ".join(n for n, *_ in near)
+        axes.annotate(text, near[0][1:3], (7, -3), textcoords="offset points", fontsize=7.5, color=near[0][3])
+    below = -np.inf
+    for text, x, y, colour in sorted((one for one in named if one[1] > LINEAR), key=lambda one: one[2]):
+        below = max(y, below + LINE)
         axes.annotate(
-            ", ".join(names[i] for i in together), at, (-4 if left else 4, 6 if above else -13),
-            textcoords="offset points", fontsize=7.5, color=colour, ha="right" if left else "left",
+            text, (x, y), (COLUMN, below), fontsize=7.5, color=colour, va="center",
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.5, "alpha": 0.6},
         )  # fmt: skip
