@@ -233,10 +233,29 @@ class Table:
 
 
 def stages_of(heard: Heard, groups: Sequence[str]) -> list[str]:
-    """Return the stages that any of some probes heard, in the order of the first probe that did."""
+    """Return the stages that any of some probes heard, from shallow to deep."""
     probes = [heard.probe(name) for name in groups]
-    names = [str(s) for probe in probes if probe is not None for s in probe["stage"].values]
-    return list(dict.fromkeys(names))
+    return merged([[str(s) for s in probe["stage"].values] for probe in probes if probe is not None])
+
+
+def merged(orders: Sequence[Sequence[str]]) -> list[str]:
+    """Merge several orders of names: what one leaves out stands where the others have it.
+
+    Examples
+    --------
+    >>> merged([["first_layer", "quantized"], ["first_layer", "quantized_1", "quantized", "codes"]])
+    ['first_layer', 'quantized_1', 'quantized', 'codes']
+    """
+    found: list[str] = []
+    for names in orders:
+        place = 0
+        for name in names:
+            if name in found:
+                place = found.index(name) + 1
+            else:
+                found.insert(place, name)
+                place += 1
+    return found
 
 
 def value_of(column: Column, probe: xr.Dataset | None, stage: str) -> float:
@@ -378,7 +397,8 @@ def side_by_side(encoders: Sequence[Heard]) -> xr.Dataset:
         are kept at which somebody has a value.
     """
     columns = [c for c in COLUMNS if c.side_by_side]
-    stages = list(dict.fromkeys(s for h in encoders for s in stages_of(h, list({c.probe for c in columns}))))
+    groups = list(dict.fromkeys(c.probe for c in columns))
+    stages = merged([stages_of(h, groups) for h in encoders])
     found = np.full((5, len(encoders), len(stages), len(columns)), np.nan)
     for i, heard in enumerate(encoders):
         for k, column in enumerate(columns):
