@@ -1,7 +1,7 @@
 # make demo   install into .venv, probe the bundled codec, print where the report is
 # make test   run the tests            make check  tests and linters
 # make bench  timings side by side     make lint   ruff and pyright
-# make picture  the README's, from a run of its own
+# make picture  the README's, from the demo's run and one of its own
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,13 +26,18 @@ lint: $(VENV)/installed-dev
 bench: $(VENV)/installed-test
 	$(BIN)/python -m tests.benchmarks
 
-picture: $(VENV)/installed
+picture: demo
 	rm -rf tonotopy-demo/picture.zarr
 	$(BIN)/tonotopy probe samplecnn_tiny --probes selectivity --baselines 1 --no-controls --out tonotopy-demo/picture.zarr
-	$(BIN)/python -c "import xarray; from tonotopy.reports.figures import tonotopic_map; \
+	$(BIN)/python -c "import xarray; from tonotopy.reports import figures; \
 	    run = xarray.open_datatree('tonotopy-demo/picture.zarr'); \
 	    heard = [run[name]['selectivity'].to_dataset() for name in ('samplecnn_tiny', 'samplecnn_tiny.random0')]; \
-	    tonotopic_map(heard[0], heard[1:], 'samplecnn_tiny').figure.savefig('reports/tonotopic_map.png', dpi=110)"
+	    figures.tonotopic_map(heard[0], heard[1:], 'samplecnn_tiny').figure.savefig('reports/tonotopic_map.png', dpi=110); \
+	    run = xarray.open_datatree('tonotopy-demo/codec_tiny.zarr').load(); \
+	    found = {node.attrs['encoder'] + '.random' * (node.attrs['role'] == 'baseline'): \
+	        node['compositionality'].to_dataset() for name, node in run.children.items() if name != 'stimuli'}; \
+	    own, random = found.pop('codec_tiny'), found.pop('codec_tiny.random'); \
+	    figures.additivity_lesson(own, [random], found, 'codec_tiny').figure.savefig('reports/lesson.png', dpi=110)"
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("tonotopy needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'

@@ -363,7 +363,7 @@ def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
     from ..probes.run import probe as run_probe
     from .html import report as write_report
 
-    asked = ("tiling", "compositionality", "codes", "waveform_shape", "interventions")  # about two minutes
+    asked = ("compositionality", "codes", "waveform_shape", "interventions")
     settings = Settings(baselines=1, seed=seed, probes=asked)
     encoder = load("codec_tiny", seed=seed)
     run = out / "codec_tiny.zarr"
