@@ -167,9 +167,6 @@ def measures(
     kinds = {encoder.stages[s].kind for s in stages or encoder.stages}
     if "codes" not in kinds:
         del asked["codes"]
-    if kinds == {"codes"}:  # which have no planes, directions or features
-        for group in ("compositionality", "readout", "chord_composition", "waveform_shape"):
-            del asked[group]
     if not hasattr(encoder, "decode") or "latent" not in (stages or encoder.stages):
         del asked["interventions"]
 

@@ -123,9 +123,10 @@ def _check(
         if node == "stimuli":
             raise InputError("encoder 'stimuli': the name is taken in every run; give it another")
         stages = chosen_stages(encoder, settings.stages)
-        if "tiling" in settings.probes and all(encoder.stages[s].kind == "codes" for s in stages):
+        powerless = [p for p in ("tiling", "compositionality", "readout") if p in settings.probes]
+        if powerless and all(encoder.stages[s].kind == "codes" for s in stages):
             raise InputError(
-                f"tiling: {', '.join(stages)} of {encoder.name} holds codes, which have no response; "
+                f"{powerless[0]}: {', '.join(stages)} of {encoder.name} holds codes, which have no response; "
                 "leave it out of the probes"
             )
         if "aliasing" in settings.probes:

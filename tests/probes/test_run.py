@@ -228,6 +228,14 @@ def test_a_run_measures_what_the_functions_do(wrapped, tmp_path, few_stimuli):
                 assert (stored[variable].values == values.values).all(), (name, variable)
 
 
+@pytest.mark.parametrize("name", ["tiling", "compositionality", "readout"])
+def test_codes_alone_are_not_asked_for_a_response(tmp_path, name):
+    asked = replace(SMALL, stages=("codes",), probes=(name,))
+    with pytest.raises(InputError, match=f"{name}: codes of control:texture holds codes"):
+        probe(["control:texture"], tmp_path / "run.zarr", asked)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_codec_is_asked_for_codes_and_interventions_and_judged_by_its_controls(tmp_path, monkeypatch):
     """What is asked, and what becomes of it; the measures themselves have tests of their own."""
     monkeypatch.setattr(battery, "compositionality", partial(compositionality, conditions=SHORT))
