@@ -140,7 +140,7 @@ def one_map(heard):
 def test_two_encoders_are_compared_in_one_table(run, tmp_path, monkeypatch):
     other = run.copy(deep=True)
     other["toy"].attrs["encoder"] = "other"
-    monkeypatch.setattr(page_module, "illustrations", lambda heard: one_map(heard))
+    monkeypatch.setattr(page_module, "illustrations", lambda heard, controls: one_map(heard))
     page = Page(report([run, other], tmp_path / "two.html").read_text(encoding="utf-8"))
     text = " ".join(page.text)
     assert "What toy and other hear" in text
