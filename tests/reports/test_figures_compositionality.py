@@ -63,7 +63,10 @@ def test_the_lesson_puts_the_decimator_below_the_stft_at_the_same_error(heard):
     controls = {name: told for name, told in heard.items() if name != "control:texture"}
     drawn = figures.additivity_lesson(heard["control:texture"], [], controls, "texture")
     crosses = [line for line in drawn.figure.axes[0].lines if line.get_marker() == "X"]
-    place = {name: np.ravel(line.get_data()) for name, line in zip(controls, crosses, strict=True)}
+    place = {
+        name: [float(np.ravel(axis)[0]) for axis in (line.get_xdata(), line.get_ydata())]
+        for name, line in zip(controls, crosses, strict=True)
+    }
     assert place["filterbank:stft"][0] == place["control:decimator"][0] == 1e-8
     assert place["filterbank:stft"][1] - place["control:decimator"][1] > 0.98
     assert "filterbank:stft 1.00, control:decimator 0.00" in drawn.reading
