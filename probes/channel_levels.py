@@ -80,7 +80,7 @@ def readable_stages(encoder: Encoder, stages: Sequence[str] | None) -> list[str]
     if stages is not None:
         return chosen_stages(encoder, stages)
     vectors = [s for s in encoder.stages if not _codes(encoder, s)]
-    known = [s for s in vectors if s in CANONICAL_STAGES or s.startswith("quantized_")]
+    known = [s for s in vectors if s in CANONICAL_STAGES or encoder.stages[s].codebooks]
     return known or vectors or list(encoder.stages)
 
 

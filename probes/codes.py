@@ -13,11 +13,11 @@ from ..encoders.base import Encoder, Stage
 from ..encoders.quantization import residual_quantization
 from ..synth.contexts import OtherPartials
 from ..synth.errors import InputError
-from ..synth.partials import partials
+from ..synth.partials import partials_at
 from ..synth.stimuli import Partial, StimulusSet
 from .code_stability import certainty, code_stability, relative_margins
 from .information import information
-from .mixtures import HIGH_HZ, HIGHEST_SHARE, LOW_HZ, PARTIALS
+from .mixtures import partial_grid
 from .process import flushing_denormals, holding_memory
 from .progress import Progress
 from .respond import Plan, respond
@@ -133,7 +133,7 @@ def codes(
 
 def default_components(encoder: Encoder) -> StimulusSet:
     """Return 16 partials from 120 Hz to 6000 Hz, or to 0.45 of the sample rate, at -20 dBFS."""
-    return partials(LOW_HZ, min(HIGH_HZ, HIGHEST_SHARE * encoder.sample_rate), count=PARTIALS)
+    return partials_at(partial_grid(encoder.sample_rate))
 
 
 def companies(components: StimulusSet, contexts: int, density: int, seed: int) -> tuple[OtherPartials, ...]:
@@ -141,6 +141,7 @@ def companies(components: StimulusSet, contexts: int, density: int, seed: int) -
 
     Examples
     --------
+    >>> from tonotopy.synth import partials
     >>> first, second = companies(partials(100, 1600, per_octave=1), contexts=2, density=2, seed=0)
     >>> sorted(round(p.frequency_hz, 1) for p in (*first.partials, *second.partials))
     [141.4, 282.8, 565.7, 1131.4]

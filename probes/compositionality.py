@@ -14,6 +14,7 @@ from torch import Tensor
 from ..encoders.base import Encoder, Stage
 from ..synth.errors import InputError
 from ..synth.stimuli import StimulusSet
+from .channel_levels import readable_stages
 from .mixtures import Condition, Ensemble, chord_ensemble, joined, partial_ensemble, pitch_ensemble
 from .planes import Planes, overlaps, response_planes
 from .playlist import Block, playlist
@@ -21,7 +22,7 @@ from .process import one_thread
 from .progress import Progress
 from .respond import Plan, respond
 from .schema import dataset, stage_coordinates
-from .selectivity import chosen_stages, run_attributes
+from .selectivity import run_attributes
 from .stability import Stability, stability_of
 from .trees import tree_reconstruction_error
 
@@ -142,10 +143,7 @@ def compositionality(
 
 
 def _stages(encoder: Encoder, stages: Sequence[str] | None) -> list[str]:
-    if stages is None:
-        asked = set(chosen_stages(encoder, None)) | {n for n, s in encoder.stages.items() if s.codebooks}
-        stages = [name for name in encoder.stages if name in asked]
-    kept = [name for name in chosen_stages(encoder, stages) if encoder.stages[name].kind != "codes"]
+    kept = [name for name in readable_stages(encoder, stages) if encoder.stages[name].kind != "codes"]
     if not kept:
         raise InputError(f"{encoder.name}: compositionality has nothing to say of integer codes alone")
     return kept

@@ -13,7 +13,7 @@ from ..encoders.quantization import residual_quantization
 from ..synth.errors import InputError
 from ..synth.partials import amplitude_of
 from ..synth.stimuli import Partial, Stimulus, StimulusSet
-from .mixtures import HIGH_HZ, HIGHEST_SHARE, LOW_HZ, PARTIALS
+from .mixtures import PARTIALS, partial_grid
 from .process import flushing_denormals, holding_memory
 from .progress import Progress
 from .removal import OWN_IN_COMPANY, RANDOM_ENERGY, REMOVALS, Bench, Meter, Removal, Trial, removal
@@ -170,7 +170,7 @@ def intervention_mixtures(sample_rate: float, count: int = 12, seed: int = 0) ->
     (12, [4, 5, 6])
     """
     generator = np.random.default_rng([seed, 20])
-    grid = _grid(sample_rate)
+    grid = partial_grid(sample_rate)
     amplitude = float(amplitude_of(LEVEL_DBFS))
     found = []
     for number in range(count):
@@ -187,14 +187,10 @@ def intervention_mixtures(sample_rate: float, count: int = 12, seed: int = 0) ->
     return StimulusSet.of(found)
 
 
-def _grid(sample_rate: float) -> np.ndarray:
-    return np.geomspace(LOW_HZ, min(HIGH_HZ, HIGHEST_SHARE * sample_rate), PARTIALS)
-
-
 def _trials(mixtures: StimulusSet, tested: int, sample_rate: float, seed: int) -> list[Trial]:
     """Draw the partials to remove, and for each one that sounds nowhere near any of the mixture's."""
     generator = np.random.default_rng([seed, 21])
-    grid, found = _grid(sample_rate), []
+    grid, found = partial_grid(sample_rate), []
     for number in range(len(mixtures)):
         partials = mixtures.stimulus(number).partials
         there = np.array([p.frequency_hz for p in partials])

@@ -84,6 +84,11 @@ class Ensemble:
         return self.kind == "partial"
 
 
+def partial_grid(sample_rate: float) -> np.ndarray:
+    """Return 16 frequencies from 120 to 6000 Hz, evenly by ratio; closer at low sample rates."""
+    return np.geomspace(LOW_HZ, min(HIGH_HZ, HIGHEST_SHARE * sample_rate), PARTIALS)
+
+
 def partial_ensemble(sample_rate: float, contexts: int = 6, most: int = 32, seed: int = 0) -> Ensemble:
     """Return 16 partials from 120 to 6000 Hz, evenly by ratio, and random partials as company.
 
@@ -93,11 +98,10 @@ def partial_ensemble(sample_rate: float, contexts: int = 6, most: int = 32, seed
     >>> len(ensemble.labels), len(ensemble.company), len(ensemble.company[0])
     (16, 6, 32)
     """
-    high = min(HIGH_HZ, HIGHEST_SHARE * sample_rate)
-    frequency = np.geomspace(LOW_HZ, high, PARTIALS)
+    frequency = partial_grid(sample_rate)
     generator = np.random.default_rng([seed, 1])
     reach = 2.0**COMPANY_OCTAVES
-    low, top = LOW_HZ / reach, min(high * reach, HIGHEST_SHARE * sample_rate)
+    low, top = LOW_HZ / reach, min(frequency[-1] * reach, HIGHEST_SHARE * sample_rate)
     company = tuple(
         tuple(_partial(f, generator) for f in np.exp(generator.uniform(np.log(low), np.log(top), most)))
         for _ in range(contexts)

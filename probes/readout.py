@@ -20,6 +20,7 @@ from .channel_levels import (
     decibels,
     readable_stages,
 )
+from .mixtures import HIGH_HZ, HIGHEST_SHARE, LOW_HZ
 from .process import one_thread
 from .progress import Progress
 from .ridge import area_under_curve, chosen_ridge, gram
@@ -29,7 +30,6 @@ from .sounding_tasks import SHUFFLES, Task, sounding_tasks, task_scores
 from .statistics import bootstrap_interval, permutation_p
 
 TARGETS, BETWEEN = 16, 2  # partials that are listened for, and others between each two
-LOW_HZ, HIGH_HZ, HIGHEST = 120.0, 6000.0, 0.45  # the last is a share of the sample rate
 JITTER_DB, QUIETER_DB = 3.0, 12.0
 PER_TARGET = 4  # how often each target is dealt to the mixtures of a density
 PAIRS = 192  # trained on
@@ -201,7 +201,7 @@ def drawn_mixtures(
         told = f"density {wrong[0]}" if wrong else f"densities {tuple(densities)}"
         most = TARGETS // 2 + BETWEEN * TARGETS
         raise InputError(f"readout: {told}: must be different whole numbers of partials, 1 to {most}")
-    ratio = (min(HIGH_HZ, HIGHEST * sample_rate) / LOW_HZ) ** (1 / (TARGETS - 1))
+    ratio = (min(HIGH_HZ, HIGHEST_SHARE * sample_rate) / LOW_HZ) ** (1 / (TARGETS - 1))
     number = np.arange(-1, (BETWEEN + 1) * TARGETS - 1)
     frequency = LOW_HZ * ratio ** (number / (BETWEEN + 1))
     is_target = number % (BETWEEN + 1) == 0

@@ -10,13 +10,13 @@ import numpy as np
 from ..synth.chords import TRIADS, chords
 from ..synth.pitches import pitches
 from ..synth.stimuli import COLUMNS, StimulusSet
+from .mixtures import HIGHEST_SHARE
 from .ridge import held_out_predictions
 
 CHORD_ROOTS_MIDI, INVERSIONS = range(48, 60), (0, 1, 2)
 NOTES_MIDI = range(48, 72)
 NOTE_TIMBRES = ("saw", "square", "triangle", "bright", "dull", "missing")
 CHORD_DRAWS = 2  # of the phases of each chord: near copies, as a corpus holds them
-HIGHEST = 0.45  # of the sample rate
 SHUFFLES = 99
 
 
@@ -72,7 +72,7 @@ def sounding_tasks(
     >>> len(sounds), [(task.name, task.held_out) for task in tasks][:2]
     (432, [('quality', 'root'), ('root', 'quality')])
     """
-    most = HIGHEST * sample_rate
+    most = HIGHEST_SHARE * sample_rate
     each = chords(CHORD_ROOTS_MIDI, TRIADS, INVERSIONS, level_dbfs=level_dbfs, max_hz=most)
     chord = np.repeat(np.arange(len(each)), CHORD_DRAWS)
     played = each[chord]
