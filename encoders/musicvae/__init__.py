@@ -1,0 +1,1 @@
+"""MusicVAE: melodies to latents and back."""

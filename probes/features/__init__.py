@@ -1,0 +1,1 @@
+"""jSymbolic features of melodies."""

@@ -1,0 +1,1 @@
+"""Which latents of a melody model carry music, and what."""
