@@ -1,0 +1,67 @@
+"""Sizes of a MusicVAE, and Magenta's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...synth.errors import InputError
+from ...synth.melodies import STEPS_PER_BAR
+
+
+@dataclass(frozen=True)
+class MusicVAEConfig:
+    """A flat MusicVAE, or one with a conductor.
+
+    Parameters
+    ----------
+    bars : int > 0
+        Length of a melody, in bars of sixteen steps.
+    encoder : tuple of int
+        Units of each layer, in either direction.
+    decoder : tuple of int
+        Units of each layer of the decoder; with a conductor, of the core that plays its segments.
+    latent_dimensions : int > 0
+    conductor : tuple of int
+        Units of each layer of the conductor; none in a flat model.
+    segments : int > 0
+        How many stretches of the melody the conductor directs; 1 in a flat model.
+
+    Raises
+    ------
+    InputError
+        If a size is not positive, or the segments do not divide the melody.
+    """
+
+    bars: int = 2
+    encoder: tuple[int, ...] = (2048,)
+    decoder: tuple[int, ...] = (2048, 2048, 2048)
+    latent_dimensions: int = 512
+    conductor: tuple[int, ...] = ()
+    segments: int = 1
+
+    def __post_init__(self) -> None:
+        sizes = (self.bars, self.latent_dimensions, self.segments, *self.encoder, *self.decoder)
+        if not self.encoder or not self.decoder or min(*sizes, *self.conductor, 1) < 1:
+            raise InputError(f"MusicVAE of {self}: every size must be at least 1, every stack one layer")
+        if self.steps % self.segments or (self.segments > 1) != bool(self.conductor):
+            raise InputError(
+                f"MusicVAE of {self.segments} segments: must divide {self.steps} steps, "
+                "and more than one needs a conductor"
+            )
+
+    @property
+    def steps(self) -> int:
+        """Sixteenths of a melody."""
+        return self.bars * STEPS_PER_BAR
+
+
+# Magenta's `cat-mel_2bar_small`, `cat-mel_2bar_big` and `hierdec-mel_16bar`
+TWO_BAR_SMALL = MusicVAEConfig(encoder=(512,), decoder=(256, 256), latent_dimensions=256)
+TWO_BAR_BIG = MusicVAEConfig()
+SIXTEEN_BAR = MusicVAEConfig(
+    bars=16,
+    encoder=(2048, 2048),
+    decoder=(1024, 1024),
+    conductor=(1024, 1024),
+    segments=16,
+)
