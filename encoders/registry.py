@@ -6,9 +6,14 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, overload
 
 from ..synth.errors import InputError
 from .base import Encoder, ModuleEncoder
+
+if TYPE_CHECKING:
+    from .musicvae.base import LatentModel
+    from .musicvae.model import MusicVAE
 
 ENTRY_POINT_GROUP = "tonotopy.encoders"
 
@@ -19,12 +24,16 @@ _factories: dict[str, str | Callable[..., Encoder]] = {
     "codec": ".codec:codec",
     "encodec_24khz": ".encodec:encodec_24khz",
     "encodec_48khz": ".encodec:encodec_48khz",
+    "musicvae_tiny": ".musicvae.named:musicvae_tiny",
+    "musicvae_2bar": ".musicvae.named:musicvae_2bar",
+    "musicvae_16bar": ".musicvae.named:musicvae_16bar",
     "filterbank:stft": ".filterbanks:stft",
     "filterbank:stft_magnitude": ".filterbanks:stft_magnitude",
     "filterbank:gammatone": ".filterbanks:gammatone",
     "control:decimator": ".controls:decimator",
     "control:texture": ".controls:texture",
     "control:rectifier": ".controls:rectifier",
+    "control:planted": ".musicvae.named:planted",
 }
 
 
@@ -46,8 +55,33 @@ def available() -> list[str]:
     return [*_factories, *(e.name for e in entry_points(group=ENTRY_POINT_GROUP) if e.name not in _factories)]
 
 
-def load(name: str, weights: str | Path = "pretrained", seed: int = 0, **options: object) -> Encoder:
-    """Load an encoder by name.
+def hears_melodies(name: str) -> bool:
+    """Whether what bears this name hears melodies: `tonotopy latents` is for it, the other probes are not.
+
+    Examples
+    --------
+    >>> hears_melodies("musicvae_tiny"), hears_melodies("codec_tiny")
+    (True, False)
+    """
+    return str(_factories.get(name, "")).startswith(".musicvae.")
+
+
+@overload
+def load(
+    name: Literal["musicvae_tiny", "musicvae_2bar", "musicvae_16bar"],
+    weights: str | Path = "pretrained",
+    seed: int = 0,
+) -> MusicVAE: ...
+@overload
+def load(
+    name: Literal["control:planted"], weights: str | Path = "pretrained", seed: int = 0
+) -> LatentModel: ...
+@overload
+def load(name: str, weights: str | Path = "pretrained", seed: int = 0, **options: object) -> Encoder: ...
+def load(
+    name: str, weights: str | Path = "pretrained", seed: int = 0, **options: object
+) -> Encoder | LatentModel:
+    """Load an encoder by name; ``musicvae_*`` hear melodies, not waveforms, and are `MusicVAE`.
 
     Parameters
     ----------
@@ -79,7 +113,7 @@ def load(name: str, weights: str | Path = "pretrained", seed: int = 0, **options
     if isinstance(factory, str):
         module, attribute = factory.split(":")
         factory = getattr(import_module(module, __package__), attribute)
-    encoder: Encoder = factory(weights=weights, seed=seed, **options)  # type: ignore[operator]
+    encoder: Encoder | LatentModel = factory(weights=weights, seed=seed, **options)  # type: ignore[operator]
     if isinstance(encoder, ModuleEncoder) and encoder.randomised is None and encoder.weights.source != "none":
         encoder.randomised = lambda seed: load(name, weights="random", seed=seed, **options)
     return encoder

@@ -20,7 +20,7 @@ import xarray as xr
 import zarr
 
 from ..encoders.base import Encoder
-from ..encoders.registry import load
+from ..encoders.registry import hears_melodies, load
 from ..synth.errors import InputError
 from ..synth.stimuli import StimulusSet
 from .battery import Settings, measures, played
@@ -90,6 +90,11 @@ def probe(
     out = fresh(out)
     if not encoders:
         raise InputError("encoders: none given")
+    for name in encoders:
+        if isinstance(name, str) and hears_melodies(name):
+            raise InputError(
+                f"encoder {name!r}: hears melodies, not waveforms: ask `tonotopy latents {name}`"
+            )
     stimuli = played(settings)
     heard = [
         (e if not isinstance(e, str) else load(e, weights=weights, seed=settings.seed)) for e in encoders

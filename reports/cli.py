@@ -103,8 +103,10 @@ def encoders() -> None:
 def _described(name: str) -> tuple[str, str, str]:
     """Sample rate, stages and whereabouts of the weights of an encoder, or why it cannot be had."""
     from ..encoders.base import canonical_stages
-    from ..encoders.registry import load
+    from ..encoders.registry import hears_melodies, load
 
+    if hears_melodies(name):
+        return _described_melodic(name)
     try:
         encoder = load(name, weights="random")
     except InputError as error:
@@ -124,6 +126,16 @@ def _described(name: str) -> tuple[str, str, str]:
     return str(encoder.sample_rate), "\n".join(lines), _whereabouts(name, encoder.weights.source)
 
 
+def _described_melodic(name: str) -> tuple[str, str, str]:
+    """Describe what hears melodies, without building it: the published ones are large."""
+    from ..encoders.musicvae.named import CONFIGS
+
+    if (config := CONFIGS.get(name)) is None:
+        return "melodies", "latents known beforehand; ask `tonotopy latents`", _whereabouts(name, "none")
+    about = f"latent: {config.latent_dimensions} for {config.bars} bars; ask `tonotopy latents`"
+    return "melodies", about, _whereabouts(name, "random")
+
+
 def _whereabouts(name: str, source: str) -> str:
     """Where pretrained weights are, without fetching any."""
     from importlib.resources import files
@@ -136,7 +148,7 @@ def _whereabouts(name: str, source: str) -> str:
         return "in the box"
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     found = sorted(cache.glob(f"{name}-*"))
-    return str(found[0]) if found else "not on this machine; 'probe' fetches them or says how to get them"
+    return str(found[0]) if found else "not on this machine; loading fetches them or says how to get them"
 
 
 @app.command()

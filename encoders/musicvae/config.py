@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from ...synth.errors import InputError
 from ...synth.melodies import STEPS_PER_BAR
+from ..weights import read_metadata
+
+METADATA_KEY = "musicvae"
 
 
 @dataclass(frozen=True)
@@ -65,3 +70,30 @@ SIXTEEN_BAR = MusicVAEConfig(
     conductor=(1024, 1024),
     segments=16,
 )
+TINY = MusicVAEConfig(encoder=(192,), decoder=(192, 192), latent_dimensions=128)  # the bundled one
+
+
+def metadata_of(config: MusicVAEConfig) -> dict[str, str]:
+    """Return what a safetensors file of weights says of itself: the configuration."""
+    return {METADATA_KEY: json.dumps(asdict(config))}
+
+
+def read_config(path: Path) -> MusicVAEConfig | None:
+    """Return the configuration stored in a file of weights; None where none is stored.
+
+    Raises
+    ------
+    InputError
+        If the file is no safetensors file, or the configuration is not one.
+    """
+    stored = read_metadata(path, METADATA_KEY)
+    if stored is None:
+        return None
+    try:
+        values = json.loads(stored)
+        stacks = {name: tuple(values[name]) for name in ("encoder", "decoder", "conductor")}
+        return MusicVAEConfig(**{**values, **stacks})
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"weights {path}: the MusicVAE configuration stored in it is unusable ({error})"
+        ) from None

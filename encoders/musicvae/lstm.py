@@ -35,7 +35,8 @@ class LSTMLayer(nn.Module):
     def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run over a sequence [N, T, I]; return outputs [N, T, H] and the last state."""
         if state is None:
-            state = (inputs.new_zeros(len(inputs), self.units),) * 2
+            nothing = inputs.new_zeros(len(inputs), self.units)
+            state = nothing, nothing
         outputs, h, c = torch.lstm(
             inputs,
             [s[None] for s in state],

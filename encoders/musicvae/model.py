@@ -135,6 +135,7 @@ class MusicVAE(nn.Module):
         super().__init__()
         self.config, self.name = config, name
         self.weights = weights or Weights("random", "", "")
+        self.randomised: Callable[[int], MusicVAE] | None = None  # the same architecture from a seed
         self.encoder: Encoder | None = Encoder(config)
         self.decoder: Decoder | None = Decoder(config)
 

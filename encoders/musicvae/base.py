@@ -1,0 +1,44 @@
+"""What a model of melodies with a latent is."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from ..base import Weights
+
+
+@runtime_checkable
+class LatentModel(Protocol):
+    """The contract that `tonotopy.probes.latents` needs: `MusicVAE` meets it, and so may others.
+
+    Attributes
+    ----------
+    name : str
+    weights : Weights
+    steps : int
+        Sixteenths of a melody.
+    latent_dimensions : int
+    """
+
+    name: str
+    weights: Weights
+
+    @property
+    def steps(self) -> int: ...  # noqa: D102
+
+    @property
+    def latent_dimensions(self) -> int: ...  # noqa: D102
+
+    def encode(self, rolls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation, float32 [N, D] each, of melodies uint8 [N, T]."""
+        ...
+
+    def decode(self, latents: np.ndarray, temperature: float | None = None, seed: int = 0) -> np.ndarray:
+        """Return melodies uint8 [N, T], free-running; the likeliest steps without a temperature."""
+        ...
+
+    def predict(self, latents: np.ndarray, rolls: np.ndarray) -> np.ndarray:
+        """Return the likeliest class of every step, uint8 [N, T], the true steps before it given."""
+        ...

@@ -1,0 +1,141 @@
+"""MusicVAE by name: the bundled one, Magenta's, and the control."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...synth.errors import InputError
+from ..base import Weights
+from ..weights import fill, randomly_initialised, read_state, state_sha256
+from .config import SIXTEEN_BAR, TINY, TWO_BAR_BIG, MusicVAEConfig, read_config
+from .control import PlantedLatents
+from .model import MusicVAE
+
+_PUBLISHED = "https://storage.googleapis.com/magentadata/models/music_vae/checkpoints/{}.tar"
+
+
+CONFIGS = {"musicvae_tiny": TINY, "musicvae_2bar": TWO_BAR_BIG, "musicvae_16bar": SIXTEEN_BAR}
+
+
+def musicvae_tiny(weights: str | Path = "pretrained", seed: int = 0) -> MusicVAE:
+    """Return the small two-bar MusicVAE that comes with the library.
+
+    Trained on folk tunes and generated melodies; see the model card ``encoders/zoo/musicvae_tiny.md``.
+
+    Parameters
+    ----------
+    weights : {"pretrained", "random"} or path
+        The bundled weights, a random initialisation, or a file that `train_musicvae` wrote.
+    seed : int
+        Seeds the random initialisation.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read or is of another architecture.
+
+    Examples
+    --------
+    >>> musicvae_tiny(weights="random").steps
+    32
+    """
+    if weights == "pretrained":
+        with as_file(files("tonotopy.encoders.zoo") / "musicvae_tiny.safetensors") as path:
+            return _from_file("musicvae_tiny", path, TINY, "pretrained")
+    return _given("musicvae_tiny", weights, seed, TINY)
+
+
+def musicvae_2bar(weights: str | Path = "pretrained", seed: int = 0) -> MusicVAE:
+    """Return Magenta's ``cat-mel_2bar_big``, or the two-bar model that a file or folder holds.
+
+    Parameters
+    ----------
+    weights : "random" or path
+        A checkpoint as `checkpoints` reads it, or a file of ours; a random initialisation.
+    seed : int
+        Seeds the random initialisation.
+
+    Raises
+    ------
+    InputError
+        If pretrained weights are asked for, or what the path names cannot be read.
+    """
+    if weights == "pretrained":
+        raise _not_here("musicvae_2bar", "cat-mel_2bar_big")
+    return _given("musicvae_2bar", weights, seed, TWO_BAR_BIG)
+
+
+def musicvae_16bar(weights: str | Path = "pretrained", seed: int = 0) -> MusicVAE:
+    """Return Magenta's ``hierdec-mel_16bar``, or the model with a conductor that a file or folder holds.
+
+    Parameters
+    ----------
+    weights : "random" or path
+        A checkpoint as `checkpoints` reads it, or a file of ours; a random initialisation.
+    seed : int
+        Seeds the random initialisation.
+
+    Raises
+    ------
+    InputError
+        If pretrained weights are asked for, or what the path names cannot be read.
+    """
+    if weights == "pretrained":
+        raise _not_here("musicvae_16bar", "hierdec-mel_16bar")
+    return _given("musicvae_16bar", weights, seed, SIXTEEN_BAR)
+
+
+def planted(weights: str | Path = "pretrained", seed: int = 0) -> PlantedLatents:
+    """Return the control; it has neither weights nor anything to draw.
+
+    Raises
+    ------
+    InputError
+        If `weights` is a path.
+    """
+    if weights not in ("pretrained", "random"):
+        raise InputError(f"weights {weights}: control:planted has no weights; leave the argument out")
+    return PlantedLatents()
+
+
+def inference_state(model: MusicVAE) -> dict[str, Tensor]:
+    """Return a model's state in float16, on the CPU."""
+    return {n: t.detach().to("cpu", torch.float16).contiguous() for n, t in model.state_dict().items()}
+
+
+def _given(name: str, weights: str | Path, seed: int, default: MusicVAEConfig) -> MusicVAE:
+    if weights == "random":
+        return _random(name, default, seed)
+    return _from_file(name, Path(weights), default, str(weights))
+
+
+def _random(name: str, config: MusicVAEConfig, seed: int) -> MusicVAE:
+    model = randomly_initialised(lambda: MusicVAE(config, name), seed)
+    assert isinstance(model, MusicVAE)
+    return _told(model, Weights("random", "", f"seed {seed}"))
+
+
+def _from_file(name: str, path: Path, default: MusicVAEConfig, source: str) -> MusicVAE:
+    state = read_state(path)
+    model = randomly_initialised(lambda: MusicVAE(read_config(path) or default, name), 0)
+    assert isinstance(model, MusicVAE)
+    fill(model, state, str(path))
+    return _told(model, Weights(source, "", ""))
+
+
+def _told(model: MusicVAE, weights: Weights) -> MusicVAE:
+    """Give a model its hash, and what draws its architecture anew."""
+    model.weights = Weights(weights.source, state_sha256(model.state_dict()), weights.note)
+    model.randomised = lambda seed: _random(model.name, model.config, seed)
+    return model.eval()
+
+
+def _not_here(name: str, published: str) -> InputError:
+    return InputError(
+        f"weights of {name}: not on this machine; Magenta publishes them at {_PUBLISHED.format(published)}: "
+        "give the path of that file, of what it holds, or of a magenta-js folder"
+    )
