@@ -1,0 +1,28 @@
+"""How many latents a melody excites: music beside random notes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+THRESHOLDS = np.linspace(0.0, 3.0, 31)  # of |mu|, in standard deviations of the prior
+
+
+def active_counts(mu: np.ndarray, thresholds: np.ndarray = THRESHOLDS) -> np.ndarray:
+    """Count, for every melody, the dimensions whose mu lies further from 0 than a threshold.
+
+    Parameters
+    ----------
+    mu : float32 [N, D]
+    thresholds : float [K]
+
+    Returns
+    -------
+    counts : int64 [N, K]
+
+    Examples
+    --------
+    >>> active_counts(np.array([[0.0, -0.6, 2.0]]), np.array([0.5, 1.0, 3.0])).tolist()
+    [[2, 1, 0]]
+    """
+    size = np.sort(np.abs(mu), axis=1)
+    return mu.shape[1] - np.stack([np.searchsorted(row, thresholds, side="right") for row in size])
