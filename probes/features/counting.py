@@ -9,8 +9,7 @@ import numpy as np
 
 def divided(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Divide; NaN where the denominator is 0."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(denominator == 0, np.nan, numerator / denominator)
+    return numerator / np.where(denominator == 0, np.nan, denominator)
 
 
 def first_of_each(row: np.ndarray) -> np.ndarray:
@@ -42,7 +41,8 @@ class TopTwo:
         """Among equally full bins of int64 [N, K] take the lowest."""
         rows = np.arange(len(counts))
         first = counts.argmax(axis=1)
-        others = _without(counts, first)
+        others = counts.copy()
+        others[rows, first] = 0
         second = others.argmax(axis=1)
         return cls(first, second, counts[rows, first], others[rows, second])
 
@@ -56,23 +56,21 @@ class TopTwo:
         row, bins : int64 [n]
             The list; `row` ascends.
         """
-        first, most = _earliest(counts, row, bins)
-        second, next_most = _earliest(_without(counts, first), row, bins)
+        held = counts[row, bins]
+        first, most = _earliest(held, len(counts), row, bins)
+        second, next_most = _earliest(np.where(bins == first[row], 0, held), len(counts), row, bins)
         return cls(first, second, most, next_most)
 
 
-def _without(counts: np.ndarray, bins: np.ndarray) -> np.ndarray:
-    others = counts.copy()
-    others[np.arange(len(counts)), bins] = 0
-    return others
-
-
-def _earliest(counts: np.ndarray, row: np.ndarray, bins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fullest bin of each histogram, the earliest in the list among equals, and what it holds."""
-    most = counts.max(axis=1)
-    as_full = (counts[row, bins] == most[row]) & (most[row] > 0)
+def _earliest(
+    held: np.ndarray, size: int, row: np.ndarray, bins: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each of `size` rows, the first bin that holds most, and what it holds; 0 where nothing is held."""
+    starts = np.flatnonzero(first_of_each(row))
+    most, fullest = np.zeros((2, size), np.int64)
+    most[row[starts]] = np.maximum.reduceat(held, starts)
+    as_full = (held == most[row]) & (held > 0)
     row, bins = row[as_full], bins[as_full]
     earliest = first_of_each(row)
-    fullest = np.zeros(len(counts), np.int64)
     fullest[row[earliest]] = bins[earliest]
     return fullest, most

@@ -77,8 +77,8 @@ def features(rolls) -> Features:
     >>> found = features([[41, 0, 43, 0, 45, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0, 0]])
     >>> found.values[:, found.names.index("Range")]
     array([ 4., nan])
-    >>> found.values[0, found.ids.index("R36")], found.groups[found.ids.index("R36")]
-    (0.875, 'rhythm')
+    >>> found.values[:, found.names.index("Duration")]
+    array([0.875,   nan])
     """
     rolls = checked_rolls(rolls)
     values = np.empty((len(rolls), sum(feature.columns for feature in FEATURES)))

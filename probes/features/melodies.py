@@ -82,15 +82,15 @@ class Melodies:
         """Sum what belongs to each melody, or count it: [N]."""
         return np.bincount(row, values, minlength=self.size)
 
-    def mean(self, row: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Mean of what belongs to each melody; NaN where nothing does: float64 [N]."""
-        return divided(self.total(row, values), self.total(row))
+    def greatest(self, values: np.ndarray) -> np.ndarray:
+        """Greatest of one value for each note; NaN without notes: float64 [N]."""
+        greatest = np.full(self.size, np.nan)
+        greatest[self.sounding] = np.maximum.reduceat(values, self.starts)
+        return greatest
 
-    def deviation(self, row: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Give the population standard deviation of whole numbers; NaN where a melody has none: float64 [N]."""
-        count, total = self.total(row), self.total(row, values)
-        # Sums of whole numbers are exact, so that nothing is lost in the difference.
-        return divided(np.sqrt(count * self.total(row, values**2) - total**2), count)
+    def least(self, values: np.ndarray) -> np.ndarray:
+        """Least of one value for each note; NaN without notes: float64 [N]."""
+        return -self.greatest(-values)
 
     def histogram(self, row: np.ndarray, bins: np.ndarray, n_bins: int) -> np.ndarray:
         """Count what belongs to each melody by bin: int64 [N, n_bins]."""
@@ -111,6 +111,11 @@ class Melodies:
     def class_counts(self) -> np.ndarray:
         """Notes of each pitch class, C first: int64 [N, 12]."""
         return self.histogram(self.row, self.midi % CLASSES_PER_OCTAVE, CLASSES_PER_OCTAVE)
+
+    @cached_property
+    def pitch_shares(self) -> np.ndarray:
+        """Share of notes at each MIDI number; NaN without notes: float64 [N, 128]."""
+        return divided(self.pitch_counts, self.n_notes[:, None])
 
     @cached_property
     def top_pitches(self) -> TopTwo:
@@ -178,6 +183,11 @@ class Melodies:
     def interval_counts(self) -> np.ndarray:
         """Intervals of each size, whether up or down: int64 [N, 128]."""
         return self.histogram(self.interval_row, np.abs(self.intervals), PITCHES)
+
+    @cached_property
+    def interval_shares(self) -> np.ndarray:
+        """Share of intervals of each size; NaN without intervals: float64 [N, 128]."""
+        return divided(self.interval_counts, self.n_intervals[:, None])
 
     @cached_property
     def top_intervals(self) -> TopTwo:

@@ -23,9 +23,14 @@ def _share(melodies: Melodies, sizes: list[int]) -> np.ndarray:
     return divided(melodies.interval_counts[:, sizes].sum(axis=1), melodies.n_intervals)
 
 
+def _mean_interval(melodies: Melodies) -> np.ndarray:
+    semitones = melodies.total(melodies.interval_row, np.abs(melodies.intervals))
+    return divided(semitones, melodies.n_intervals)
+
+
 def _common(melodies: Melodies) -> np.ndarray:
-    shares = divided(melodies.interval_counts, melodies.n_intervals[:, None])
-    return np.where(melodies.n_intervals > 0, (shares >= COMMON).sum(axis=1), np.nan)
+    common = (melodies.interval_shares >= COMMON).sum(axis=1)
+    return np.where(melodies.n_intervals > 0, common, np.nan)
 
 
 def _arpeggiation(melodies: Melodies) -> np.ndarray:
@@ -65,9 +70,9 @@ def _arc_sizes(melodies: Melodies) -> np.ndarray:
 MELODY = (
     Feature(
         "M1", "Melodic Interval Histogram",
-        lambda m: divided(m.interval_counts, m.n_intervals[:, None]), columns=PITCHES,
+        lambda m: m.interval_shares, columns=PITCHES,
     ),
-    Feature("M2", "Average Melodic Interval", lambda m: m.mean(m.interval_row, np.abs(m.intervals))),
+    Feature("M2", "Average Melodic Interval", _mean_interval),
     Feature("M3", "Most Common Melodic Interval", lambda m: m.top_intervals.first),
     Feature(
         "M4", "Distance Between Most Common Melodic Intervals",
@@ -83,7 +88,7 @@ MELODY = (
     ),
     Feature("M7", "Number of Common Melodic Intervals", _common),
     Feature("M8", "Amount of Arpeggiation", _arpeggiation),
-    Feature("M9", "Repeated Notes", lambda m: np.nan_to_num(_share(m, [0]))),
+    Feature("M9", "Repeated Notes", lambda m: m.interval_counts[:, 0] / np.maximum(m.n_intervals, 1)),
     Feature("M10", "Chromatic Motion", lambda m: _share(m, [1])),
     Feature("M11", "Stepwise Motion", lambda m: _share(m, [1, 2])),
     Feature("M12", "Melodic Thirds", lambda m: _share(m, [3, 4])),

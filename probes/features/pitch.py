@@ -28,12 +28,6 @@ def _second_to_first_pitch(melodies: Melodies) -> np.ndarray:
     return top.next_most / np.maximum(top.most, 1)
 
 
-def _range(melodies: Melodies) -> np.ndarray:
-    heard = melodies.pitch_counts > 0
-    lowest, below_top = heard.argmax(axis=1), heard[:, ::-1].argmax(axis=1)
-    return np.where(melodies.n_notes > 0, PITCHES - 1 - below_top - lowest, np.nan)
-
-
 def _register(melodies: Melodies, begins: int, ends: int) -> np.ndarray:
     """Share of notes from one MIDI number up to, but without, another."""
     inside = (melodies.midi >= begins) & (melodies.midi < ends)
@@ -68,20 +62,20 @@ PITCH = (
     ),
     Feature(
         "P7", "Number of Common Pitches",
-        lambda m: (divided(m.pitch_counts, m.n_notes[:, None]) >= COMMON).sum(axis=1),
+        lambda m: (m.pitch_shares >= COMMON).sum(axis=1),
     ),
     Feature("P8", "Pitch Variety", lambda m: (m.pitch_counts > 0).sum(axis=1)),
     Feature("P9", "Pitch Class Variety", lambda m: (m.class_counts > 0).sum(axis=1)),
-    Feature("P10", "Range", _range),
+    Feature("P10", "Range", lambda m: m.greatest(m.midi) - m.least(m.midi)),
     Feature("P11", "Most Common Pitch", lambda m: m.top_pitches.first),
-    Feature("P12", "Primary Register", lambda m: m.mean(m.row, m.midi)),
+    Feature("P12", "Primary Register", lambda m: divided(m.total(m.row, m.midi), m.n_notes)),
     Feature("P13", "Importance of Bass Register", lambda m: _register(m, 0, MIDDLE_FROM)),
     Feature("P14", "Importance of Middle Register", lambda m: _register(m, MIDDLE_FROM, HIGH_FROM)),
     Feature("P15", "Importance of High Register", lambda m: _register(m, HIGH_FROM, PITCHES)),
     Feature("P16", "Most Common Pitch Class", lambda m: m.top_classes.first),
     Feature(
         "P19", "Basic Pitch Histogram",
-        lambda m: divided(m.pitch_counts, m.n_notes[:, None]), columns=PITCHES,
+        lambda m: m.pitch_shares, columns=PITCHES,
     ),
     Feature("P20", "Pitch Class Distribution", _distribution, columns=CLASSES_PER_OCTAVE),
     Feature("P21", "Fifths Pitch Histogram", _fifths, columns=CLASSES_PER_OCTAVE),

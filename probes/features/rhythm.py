@@ -27,30 +27,39 @@ def _harmonicity(melodies: Melodies) -> np.ndarray:
 
 def _end(melodies: Melodies) -> np.ndarray:
     """Where the last note ends, in seconds; NaN without notes."""
-    return _longest(melodies, melodies.onsets + melodies.durations)
+    return melodies.greatest(melodies.onsets + melodies.durations) * STEP_SECONDS
 
 
-def _longest(melodies: Melodies, steps: np.ndarray) -> np.ndarray:
-    """Greatest of each melody's values, in seconds; NaN without notes."""
-    longest = np.full(melodies.size, np.nan)
-    longest[melodies.sounding] = np.maximum.reduceat(steps, melodies.starts) * STEP_SECONDS
-    return longest
-
-
-def _shortest(melodies: Melodies) -> np.ndarray:
-    return -_longest(melodies, -melodies.durations)
+def _density(melodies: Melodies) -> np.ndarray:
+    return np.where(melodies.n_notes > 0, melodies.n_notes / _end(melodies), 0.0)
 
 
 def _staccato(melodies: Melodies) -> np.ndarray:
-    return melodies.mean(melodies.row, melodies.durations * STEP_SECONDS < STACCATO_SECONDS)
+    short = melodies.durations * STEP_SECONDS < STACCATO_SECONDS
+    return divided(melodies.total(melodies.row[short]), melodies.n_notes)
+
+
+def _mean_duration(melodies: Melodies) -> np.ndarray:
+    return divided(melodies.total(melodies.row, melodies.durations), melodies.n_notes) * STEP_SECONDS
+
+
+def _duration_deviation(melodies: Melodies) -> np.ndarray:
+    return _deviation(melodies, melodies.row, melodies.durations, melodies.n_notes)
 
 
 def _mean_gap(melodies: Melodies) -> np.ndarray:
-    return melodies.mean(melodies.interval_row, melodies.gaps) * STEP_SECONDS
+    return divided(melodies.total(melodies.interval_row, melodies.gaps), melodies.n_intervals) * STEP_SECONDS
 
 
 def _gap_deviation(melodies: Melodies) -> np.ndarray:
-    return melodies.deviation(melodies.interval_row, melodies.gaps) * STEP_SECONDS
+    return _deviation(melodies, melodies.interval_row, melodies.gaps, melodies.n_intervals)
+
+
+def _deviation(melodies: Melodies, row: np.ndarray, steps: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Give the population standard deviation of each melody's `count` values in seconds, or NaN."""
+    # Sums of whole numbers are exact, so that nothing is lost in the difference.
+    spread = count * melodies.total(row, steps**2) - melodies.total(row, steps) ** 2
+    return divided(np.sqrt(spread), count) * STEP_SECONDS
 
 
 RHYTHM = (
@@ -73,14 +82,14 @@ RHYTHM = (
         "R7", "Combined Strength of Two Strongest Rhythmic Pulses",
         lambda m: divided(m.top_pulses.most + m.top_pulses.next_most, m.n_pulses),
     ),
-    Feature("R15", "Note Density", lambda m: np.nan_to_num(m.n_notes / _end(m))),
-    Feature("R17", "Average Note Duration", lambda m: m.mean(m.row, m.durations) * STEP_SECONDS),
+    Feature("R15", "Note Density", _density),
+    Feature("R17", "Average Note Duration", _mean_duration),
     Feature(
         "R18", "Variability of Note Duration",
-        lambda m: m.deviation(m.row, m.durations) * STEP_SECONDS,
+        _duration_deviation,
     ),
-    Feature("R19", "Maximum Note Duration", lambda m: _longest(m, m.durations)),
-    Feature("R20", "Minimum Note Duration", _shortest),
+    Feature("R19", "Maximum Note Duration", lambda m: m.greatest(m.durations) * STEP_SECONDS),
+    Feature("R20", "Minimum Note Duration", lambda m: m.least(m.durations) * STEP_SECONDS),
     Feature("R21", "Staccato Incidence", _staccato),
     Feature("R22", "Average Time Between Attacks", _mean_gap),
     Feature("R23", "Variability of Time Between Attacks", _gap_deviation),
