@@ -16,6 +16,7 @@ from tonotopy.probes.compositionality import compositionality
 from tonotopy.probes.mixtures import Condition
 from tonotopy.probes.run import Settings, probe
 from tonotopy.probes.schema import stimuli_from, subjects, validate
+from tonotopy.probes.work import Work
 from tonotopy.synth import chords, partials, pitches
 from tonotopy.synth.errors import InputError
 
@@ -329,7 +330,7 @@ def test_a_list_that_cannot_be_read_is_no_run_of_ours(wrapped, tmp_path, content
 def test_a_list_whose_store_is_gone_starts_afresh(wrapped, tmp_path, few_stimuli):
     """As after a kill between the last two steps, and the finished run removed by its owner."""
     out = tmp_path / "run.zarr"
-    work = run._Work(out, SMALL, run.played(SMALL), [wrapped])
+    work = Work(out, run._identity(SMALL, run.played(SMALL), [wrapped]))
     work.do("stimuli", lambda: None)
     work.do("mine/selectivity", lambda: None)
     validate(xr.open_datatree(probe([wrapped], out, SMALL)))
