@@ -21,7 +21,7 @@ STEPS_PER_BAR = 16
 LONGEST_STEPS = 8
 REST_PROBABILITY = 0.2
 _CLASS_TO_MIDI = LOWEST_MIDI - FIRST_NOTE
-_BLOCK = 256  # rows drawn from one generator, so that a larger draw begins with the smaller one
+BLOCK = 256  # rows drawn from one generator, so that a larger draw begins with the smaller one
 
 
 @dataclass(frozen=True)
@@ -274,13 +274,13 @@ def random_notes(count: int, bars: int = 2, seed: int = 0) -> np.ndarray:
     >>> random_notes(3).shape, bool((random_notes(300)[:3] == random_notes(3)).all())
     ((3, 32), True)
     """
-    steps = STEPS_PER_BAR * _whole("bars", bars, 1)
-    return _in_blocks(lambda generator: _random_notes(steps, generator), count, seed, (steps,), np.uint8)
+    steps = STEPS_PER_BAR * whole_number("bars", bars, 1)
+    return in_blocks(lambda generator: _random_notes(steps, generator), count, seed, (steps,), np.uint8)
 
 
 def _random_notes(steps: int, generator: np.random.Generator) -> np.ndarray:
-    """One block of random-note sequences: uint8 [_BLOCK, steps]."""
-    shape = (_BLOCK, steps)  # no roll holds more events than steps
+    """One block of random-note sequences: uint8 [BLOCK, steps]."""
+    shape = (BLOCK, steps)  # no roll holds more events than steps
     lasts = generator.integers(1, LONGEST_STEPS, shape, endpoint=True)
     classes = generator.integers(FIRST_NOTE, CLASSES, shape)
     rests = generator.random(shape) < REST_PROBABILITY
@@ -319,9 +319,9 @@ def prior_latents(latent_dimensions: int, count: int, seed: int = 0) -> np.ndarr
     >>> prior_latents(4, 300).shape, bool((prior_latents(4, 300)[:2] == prior_latents(4, 2)).all())
     ((300, 4), True)
     """
-    width = _whole("latent dimensions", latent_dimensions, 1)
-    return _in_blocks(
-        lambda generator: generator.standard_normal((_BLOCK, width), np.float32),
+    width = whole_number("latent dimensions", latent_dimensions, 1)
+    return in_blocks(
+        lambda generator: generator.standard_normal((BLOCK, width), np.float32),
         count, seed, (width,), np.float32,
     )  # fmt: skip
 
@@ -358,24 +358,25 @@ def prior_samples(
     >>> prior_samples(lambda latents: np.where(latents > 0, 41, 0), 4, 3).shape
     (3, 4)
     """
-    latents = prior_latents(latent_dimensions, _whole("count", count, 1), seed)
-    batch = _whole("batch", batch, 1)
+    latents = prior_latents(latent_dimensions, whole_number("count", count, 1), seed)
+    batch = whole_number("batch", batch, 1)
     return np.concatenate(
         [checked_rolls(decode(latents[start : start + batch])) for start in range(0, count, batch)]
     )
 
 
-def _whole(name: str, value: int, least: int) -> int:
+def whole_number(name: str, value: int, least: int) -> int:
+    """Check that an argument is a whole number, at least `least`; raise `InputError` that names it."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InputError(f"{name} {value!r}: must be a whole number, at least {least}")
     return int(value)
 
 
-def _in_blocks(draw: Callable[[np.random.Generator], np.ndarray], count, seed, shape, dtype) -> np.ndarray:
+def in_blocks(draw: Callable[[np.random.Generator], np.ndarray], count, seed, shape, dtype) -> np.ndarray:
     """Rows drawn block by block, each block from its own generator: [count, *shape]."""
-    count, seed = _whole("count", count, 0), _whole("seed", seed, 0)
+    count, seed = whole_number("count", count, 0), whole_number("seed", seed, 0)
     drawn = np.empty((count, *shape), dtype)
-    for block, start in enumerate(range(0, count, _BLOCK)):
-        rows = drawn[start : start + _BLOCK]
+    for block, start in enumerate(range(0, count, BLOCK)):
+        rows = drawn[start : start + BLOCK]
         rows[:] = draw(np.random.default_rng([seed, block]))[: len(rows)]
     return drawn
