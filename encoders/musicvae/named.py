@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from torch import Tensor
 
 from ...synth.errors import InputError
 from ..base import Weights
-from ..weights import fill, randomly_initialised, read_state, state_sha256
-from .config import SIXTEEN_BAR, TINY, TWO_BAR_BIG, MusicVAEConfig, read_config
+from ..weights import randomly_initialised, state_sha256
+from .config import SIXTEEN_BAR, TINY, TWO_BAR_BIG, MusicVAEConfig
 from .control import PlantedLatents
+from .loading import load_weights
 from .model import MusicVAE
 
 _PUBLISHED = "https://storage.googleapis.com/magentadata/models/music_vae/checkpoints/{}.tar"
@@ -45,7 +47,8 @@ def musicvae_tiny(weights: str | Path = "pretrained", seed: int = 0) -> MusicVAE
     """
     if weights == "pretrained":
         with as_file(files("tonotopy.encoders.zoo") / "musicvae_tiny.safetensors") as path:
-            return _from_file("musicvae_tiny", path, TINY, "pretrained")
+            model = load_weights(path, "musicvae_tiny", TINY)
+        return _told(model, "pretrained")
     return _given("musicvae_tiny", weights, seed, TINY)
 
 
@@ -110,26 +113,20 @@ def inference_state(model: MusicVAE) -> dict[str, Tensor]:
 def _given(name: str, weights: str | Path, seed: int, default: MusicVAEConfig) -> MusicVAE:
     if weights == "random":
         return _random(name, default, seed)
-    return _from_file(name, Path(weights), default, str(weights))
+    return _told(load_weights(weights, name, default))
 
 
 def _random(name: str, config: MusicVAEConfig, seed: int) -> MusicVAE:
     model = randomly_initialised(lambda: MusicVAE(config, name), seed)
     assert isinstance(model, MusicVAE)
-    return _told(model, Weights("random", "", f"seed {seed}"))
+    model.weights = Weights("random", state_sha256(model.state_dict()), f"seed {seed}")
+    return _told(model)
 
 
-def _from_file(name: str, path: Path, default: MusicVAEConfig, source: str) -> MusicVAE:
-    state = read_state(path)
-    model = randomly_initialised(lambda: MusicVAE(read_config(path) or default, name), 0)
-    assert isinstance(model, MusicVAE)
-    fill(model, state, str(path))
-    return _told(model, Weights(source, "", ""))
-
-
-def _told(model: MusicVAE, weights: Weights) -> MusicVAE:
-    """Give a model its hash, and what draws its architecture anew."""
-    model.weights = Weights(weights.source, state_sha256(model.state_dict()), weights.note)
+def _told(model: MusicVAE, source: str = "") -> MusicVAE:
+    """Tell a model where its weights are from, if they are not just its file's, and draw others like it."""
+    if source:
+        model.weights = replace(model.weights, source=source)
     model.randomised = lambda seed: _random(model.name, model.config, seed)
     return model.eval()
 
