@@ -1,6 +1,6 @@
 """jSymbolic's features of melodies, as music21 computes them, for many melodies at once."""
 
-from .extraction import FEATURES, Features, features
-from .scope import CONSTANT, LEFT_OUT
+from .extraction import Features, features
+from .table import CONSTANT, FEATURES, LEFT_OUT, Feature
 
-__all__ = ["CONSTANT", "FEATURES", "LEFT_OUT", "Features", "features"]
+__all__ = ["CONSTANT", "FEATURES", "LEFT_OUT", "Feature", "Features", "features"]

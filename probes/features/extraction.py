@@ -6,16 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...synth.melodies import checked_rolls
-from .melodies import Feature, Melodies
-from .melody import MELODY
-from .pitch import PITCH
-from .rhythm import RHYTHM
+from ...synth.melodies import checked_rolls, notes
+from .table import FEATURES, Feature
 
-FEATURES = (*PITCH, *RHYTHM, *MELODY)
-"""What is computed, in the order of the columns."""
-
-_CHUNK = 1024  # melodies whose tables fit in a processor's cache together
+_CHUNK = 1024  # melodies whose notes are listed at a time
 
 
 @dataclass(frozen=True)
@@ -69,8 +63,8 @@ def features(rolls) -> Features:
     Notes
     -----
     The features are McKay's (*Automatic Genre Classification of MIDI Recordings*, 2004), in the
-    definitions of music21 10.5.1 (``music21.features.jSymbolic``); the modules ``pitch``, ``rhythm`` and
-    ``melody`` say where those depart from jSymbolic.
+    definitions of music21 10.5.1 (``music21.features.jSymbolic``); the module ``table`` lists where those
+    depart from jSymbolic.
 
     Examples
     --------
@@ -80,15 +74,14 @@ def features(rolls) -> Features:
     >>> found.values[:, found.names.index("Duration")]
     array([0.875,   nan])
     """
+    from ._kernels import fill
+
     rolls = checked_rolls(rolls)
     values = np.empty((len(rolls), sum(feature.columns for feature in FEATURES)))
     for start in range(0, len(rolls), _CHUNK):
-        melodies = Melodies.of(rolls[start : start + _CHUNK])
-        column = 0
-        for feature in FEATURES:
-            block = values[start : start + _CHUNK, column : column + feature.columns]
-            block.T[...] = np.transpose(feature.compute(melodies))
-            column += feature.columns
+        chunk = slice(start, start + _CHUNK)
+        played = notes(rolls[chunk])
+        fill(played.onsets, played.durations, played.midi, played.offsets, values[chunk])
     labels = [(_name(f, entry), f.id, f.group) for f in FEATURES for entry in range(f.columns)]
     names, ids, groups = zip(*labels, strict=True)
     return Features(values, names, ids, groups)
