@@ -159,7 +159,7 @@ def _sections(score: Score) -> list[tuple[int, int]]:
     last = int(score.ends.max(initial=0))
     edges = {0, last} | {tick for tick in score.restarts if 0 < tick < last}
     for changes, before in ((score.time_signatures, (4, 4)), (score.tempos, (DEFAULT_QUARTER_US,))):
-        for tick, *now in sorted(changes):
+        for tick, *now in _in_time(changes):
             if tuple(now) != before and 0 < tick < last:
                 edges.add(tick)
             before = tuple(now)
@@ -168,8 +168,13 @@ def _sections(score: Score) -> list[tuple[int, int]]:
 
 def _signature(score: Score, tick: int) -> tuple[int, int]:
     """Numerator and denominator in force at a tick."""
-    told = [change for change in sorted(score.time_signatures) if change[0] <= tick]
+    told = [change for change in _in_time(score.time_signatures) if change[0] <= tick]
     return (told[-1][1], told[-1][2]) if told else (4, 4)
+
+
+def _in_time(changes: tuple[tuple[int, ...], ...]) -> list[tuple[int, ...]]:
+    """By tick; of several at one tick the last one told comes last."""
+    return sorted(changes, key=lambda change: change[0])
 
 
 def _quantized(ticks: np.ndarray, ticks_per_quarter: int) -> np.ndarray:
