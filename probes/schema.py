@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from ..encoders.base import Encoder
+from ..encoders.musicvae.base import LatentModel
 from ..synth.errors import InputError
 from ..synth.stimuli import COLUMNS, StimulusSet
 from .respond import Plan
@@ -22,15 +23,8 @@ from .variables import SCHEMA, STAGE, Variable
 SCHEMA_VERSION = "1"
 ROLES = ("encoder", "baseline", "control")
 ROOT_ATTRIBUTES = ("schema_version", "created_at", "versions", "device", "precision", "seed", "command")
-SUBJECT_ATTRIBUTES = (
-    "encoder",
-    "role",
-    "of",
-    "sample_rate",
-    "weights_source",
-    "weights_sha256",
-    "weights_note",
-)
+SUBJECT_ATTRIBUTES = ("encoder", "role", "of", "weights_source", "weights_sha256", "weights_note")
+HEARING = {"waveforms": ("sample_rate",), "melodies": ("steps", "latent_dimensions")}
 
 _UNITS = {"hz": "Hz", "s": "s", "rad": "rad", "dbfs": "dB re full-scale sine", "midi": "MIDI note"}
 
@@ -127,13 +121,14 @@ def stimuli_from(stored: xr.Dataset) -> StimulusSet:
     )
 
 
-def subject_attributes(encoder: Encoder, role: str, of: str = "") -> dict[str, Any]:
+def subject_attributes(encoder: Encoder | LatentModel, role: str, of: str = "") -> dict[str, Any]:
     """Describe who was heard: attributes of a subject's node."""
+    hears = "waveforms" if isinstance(encoder, Encoder) else "melodies"
     return {
         "encoder": encoder.name,
         "role": role,
         "of": of,
-        "sample_rate": encoder.sample_rate,
+        **{name: getattr(encoder, name) for name in HEARING[hears]},
         "weights_source": encoder.weights.source,
         "weights_sha256": encoder.weights.sha256,
         "weights_note": encoder.weights.note,
@@ -156,11 +151,16 @@ def validate(tree: xr.DataTree) -> None:
             f"run: schema version {tree.attrs['schema_version']}, this library reads {SCHEMA_VERSION}"
         )
     for subject, node in subjects(tree).items():
-        for name in SUBJECT_ATTRIBUTES:
+        for name in (*SUBJECT_ATTRIBUTES, *HEARING[hears_in(tree)]):
             if name not in node.attrs:
                 raise InputError(f"run: {subject} lacks attribute {name!r}")
         for probe, group in node.children.items():
             _validate_probe(f"{subject}/{probe}", SCHEMA.get(probe, {}), group.to_dataset())
+
+
+def hears_in(tree: xr.DataTree) -> str:
+    """Return what a run's encoders hear: "waveforms" or "melodies"."""
+    return "melodies" if tree.attrs.get("hears") == "melodies" else "waveforms"
 
 
 def _validate_probe(path: str, known: Mapping[str, Variable], probe: xr.Dataset) -> None:

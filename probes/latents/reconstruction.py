@@ -59,7 +59,7 @@ def ladder(dimensions: int, music_neurons: int) -> np.ndarray:
     [0, 1, 2, 3, 4, 8, 16]
     """
     powers = 2 ** np.arange(int(np.log2(dimensions)) + 1)
-    return np.unique([0, *powers, music_neurons, dimensions])
+    return np.unique(np.append(powers, (0, music_neurons, dimensions)))
 
 
 def kept_curve(

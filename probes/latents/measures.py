@@ -1,0 +1,286 @@
+"""The measures of one model, each computed when it is asked for, from melodies encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+
+from ...encoders.musicvae.base import LatentModel
+from ..features import Features
+from ..progress import Progress
+from ..schema import dataset
+from ..statistics import bootstrap_interval
+from . import activation, asked, neurons, reconstruction, traversals
+from .correlation import Correlation, correlate
+from .materials import MELODIES, PRIOR, Material
+from .posterior import Encoded, encode
+
+GROUPS = ("pitch", "rhythm", "melody")
+MOST_RECONSTRUCTED, BASES = 1024, 128
+MOST_NEURONS = 64  # that are correlated with features
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is asked of a model of melodies.
+
+    Parameters
+    ----------
+    samples : int >= 100
+        Melodies drawn from the model's prior, as many random-note sequences, and at most as many real ones.
+    melodies : str, optional
+        A folder of MIDI files to take real melodies from; those that come with the library if left out.
+    threshold : float in (0, 1)
+        A music neuron's mean sigma is below 1 less this.
+    permutations : int >= 19
+        Deals of every null.
+    bins : int, 2 to 255
+        Of phik: as many, equally wide, for every latent and feature.
+    traversed : int >= 1
+        How many dimensions are moved, the most relevant first.
+    baselines : int >= 0
+        Randomly initialised networks beside each model.
+    control : bool
+        Whether the control is asked too.
+    seed : int >= 0
+    """
+
+    samples: int = 20_000
+    melodies: str | None = None
+    threshold: float = neurons.SIGMA_THRESHOLD
+    permutations: int = 199
+    bins: int = 10
+    traversed: int = 8
+    baselines: int = 1
+    control: bool = True
+    seed: int = 0
+
+
+class Listening:
+    """A model and the melodies it is asked about, encoded when a measure first needs them.
+
+    Parameters
+    ----------
+    model : LatentModel
+    gather : callable
+        Returns the materials, the model's own first.
+    settings : Settings
+    progress : Progress
+    """
+
+    def __init__(
+        self,
+        model: LatentModel,
+        gather: Callable[[], Sequence[Material]],
+        settings: Settings,
+        progress: Progress,
+    ) -> None:
+        self.model, self._gather, self._settings, self._progress = model, gather, settings, progress
+
+    @cached_property
+    def materials(self) -> dict[str, Material]:
+        """Materials by name."""
+        return {material.name: material for material in self._gather()}
+
+    @cached_property
+    def encoded(self) -> dict[str, Encoded]:
+        """What the model makes of each material."""
+        total = sum(len(material.rolls) for material in self.materials.values())
+        with self._progress.task(f"{self.model.name}: melodies encoded", total) as advance:
+            return {name: encode(self.model, m.rolls, advance) for name, m in self.materials.items()}
+
+    @property
+    def order(self) -> np.ndarray:
+        """Dimensions by the variance of mu over the model's own samples, most relevant first, [D]."""
+        return self.encoded[PRIOR].posterior.order
+
+    @property
+    def is_music(self) -> np.ndarray:
+        """Which dimensions are music neurons, by mean sigma over the model's own samples, bool [D]."""
+        return neurons.chosen(self.encoded[PRIOR].posterior, self._settings.threshold)[0]
+
+    def latents(self) -> xr.Dataset:
+        """Measure every dimension: sigma, variance of mu, divergence; count the music neurons."""
+        posteriors = [one.posterior for one in self.encoded.values()]
+        sets = neurons.chosen(posteriors[0], self._settings.threshold)
+        fields = ("mean_mu", "variance_mu", "mean_sigma", "mean_variance", "divergence", "total_variance")
+        found = {name: np.array([getattr(p, name) for p in posteriors]) for name in fields}
+        return dataset(
+            "latents",
+            {
+                **found,
+                "material": np.array(list(self.encoded)),
+                "dimension": np.arange(self.model.latent_dimensions),
+                "criterion": np.array(neurons.CRITERIA),
+                "other_criterion": np.array(neurons.CRITERIA),
+                "threshold": neurons.THRESHOLDS,
+                "n_melodies": np.array([p.count for p in posteriors]),
+                "relevance": np.argsort(self.order) + 1,
+                "is_music": sets,
+                "count": np.array([neurons.counts(p) for p in posteriors]),
+                "agreement": neurons.agreement(sets),
+            },
+            {
+                "sigma_threshold": self._settings.threshold,
+                "variance_threshold": neurons.VARIANCE_THRESHOLD,
+                "divergence_threshold": neurons.DIVERGENCE_THRESHOLD,
+                "materials": "; ".join(m.about for m in self.materials.values()),
+            },
+        )
+
+    def reconstruction(self) -> xr.Dataset:
+        """Measure accuracy over the number of dimensions kept, of real melodies if there are any."""
+        name = MELODIES if MELODIES in self.materials else PRIOR
+        rolls = self.materials[name].rolls[:MOST_RECONSTRUCTED]
+        pieces = self.materials[name].pieces[:MOST_RECONSTRUCTED]
+        kept = reconstruction.ladder(self.model.latent_dimensions, int(self.is_music.sum()))
+        steps = len(reconstruction.ORDERS) * len(kept)
+        mu = np.asarray(self.encoded[name].mu[:MOST_RECONSTRUCTED])
+        with self._progress.task(f"{self.model.name}: dimensions zeroed", steps) as advance:
+            curve = reconstruction.kept_curve(
+                self.model, rolls, mu, self.order, kept, self._settings.seed, advance
+            )
+        accuracy = _by_piece(curve.accuracy, pieces)  # [order, K, measure, pieces]
+        loss = accuracy[:1, -1:] - accuracy
+        found = {}
+        for what, values in (("accuracy", accuracy), ("loss", loss)):
+            intervals = np.apply_along_axis(self._interval, -1, values)
+            found[f"{what}_low"], found[f"{what}_high"] = intervals[..., 0], intervals[..., 1]
+        return dataset(
+            "reconstruction",
+            {
+                **found,
+                "order": np.array(reconstruction.ORDERS),
+                "kept": kept,
+                "measure": np.array(reconstruction.MEASURES),
+                "accuracy": np.nanmean(accuracy, -1),
+                "loss_to_all": np.nanmean(loss, -1),
+            },
+            {
+                "material": name,
+                "n_melodies": len(rolls),
+                "n_pieces": accuracy.shape[-1],
+                "music_neurons": int(self.is_music.sum()),
+            },
+        )
+
+    def activation(self) -> xr.Dataset:
+        """Count, melody by melody, the music neurons and the others that it excites."""
+        found = {name: [] for name in ("active", "active_low", "active_high", "active_rest")}
+        for name, one in self.encoded.items():
+            music = _by_piece(
+                activation.active_counts(one.mu[:, self.is_music]).T, self.materials[name].pieces
+            )
+            mean, half = music.mean(1), 1.96 * music.std(1) / np.sqrt(music.shape[1])
+            rest = activation.active_counts(one.mu[:, ~self.is_music]).mean(0)
+            for key, values in zip(found, (mean, mean - half, mean + half, rest), strict=True):
+                found[key].append(values)
+        return dataset(
+            "activation",
+            {
+                **{name: np.array(values) for name, values in found.items()},
+                "material": np.array(list(self.encoded)),
+                "activity": activation.THRESHOLDS,
+                "information": np.array([e.posterior.divergence.sum() for e in self.encoded.values()]),
+            },
+            {"music_neurons": int(self.is_music.sum())},
+        )
+
+    @cached_property
+    def correlation(self) -> Correlation:
+        """Phik with features: of the music neurons, or of the first dimensions if there are hardly any."""
+        samples = self.encoded[PRIOR]
+        count = min(max(int(self.is_music.sum()), self._settings.traversed), MOST_NEURONS)
+        with self._progress.task(f"{self.model.name}: features computed", len(samples.rolls)) as advance:
+            told = asked.values(samples.rolls, advance)
+        about = asked.labels()
+        return correlate(
+            samples.mu[:, self.order[:count]],
+            told,
+            about.names,
+            about.groups,
+            bins=self._settings.bins,
+            permutations=self._settings.permutations,
+            seed=self._settings.seed,
+        )
+
+    def traversals(self) -> xr.Dataset:
+        """Move the most relevant dimensions and, as a control, the least relevant one."""
+        count = min(self._settings.traversed, self.model.latent_dimensions - 1)
+        dimensions = np.append(self.order[:count], self.order[-1])
+        bases = np.asarray(self.encoded[PRIOR].mu[:BASES])
+        with self._progress.task(f"{self.model.name}: dimensions moved", len(dimensions)) as advance:
+            moved = traversals.traverse(
+                self.model,
+                bases,
+                dimensions,
+                asked.values,
+                permutations=self._settings.permutations,
+                seed=self._settings.seed,
+                advance=advance,
+            )
+        about = asked.labels()
+        claimed, said = self._verdicts(moved, about)
+        return dataset(
+            "traversals",
+            {
+                **_feature_coordinates(about),
+                "neuron": np.append(np.arange(1, count + 1), self.model.latent_dimensions),
+                "latent_dimension": dimensions,
+                "group": np.array(GROUPS),
+                "dose": traversals.DOSES,
+                "step": np.arange(self.model.steps),
+                "concordance": moved.concordance,
+                "direction": moved.direction,
+                "p": moved.p,
+                "p_corrected": moved.p_corrected,
+                "response": moved.response,
+                "changed": moved.changed,
+                "example": moved.examples,
+                "is_unused": np.arange(count + 1) == count,
+                "claimed_feature": claimed,
+                "verdict": said,
+            },
+            {"n_melodies": len(bases)},
+        )
+
+    def _verdicts(self, moved: traversals.Traversal, about: Features) -> tuple[np.ndarray, np.ndarray]:
+        """Per moved dimension and group, the feature it correlates with most, and whether that moves."""
+        known, groups = self.correlation, np.array(about.groups)
+        claimed = np.full((len(moved.p), len(GROUPS)), "", object)
+        said = np.full_like(claimed, "")
+        for neuron in range(len(moved.p) - 1):  # the last is the unused one
+            for g, group in enumerate(GROUPS):
+                there = np.flatnonzero((groups == group) & np.isfinite(known.phik[neuron]))
+                if len(there):
+                    best = there[np.argmax(known.phik[neuron, there])]
+                    claimed[neuron, g] = about.names[best]
+                    p = known.p_corrected[neuron, best], moved.p_corrected[neuron, best]
+                    said[neuron, g] = traversals.verdict(*map(float, p))
+        return claimed.astype(str), said.astype(str)
+
+    def _interval(self, values: np.ndarray) -> tuple[float, float]:
+        return bootstrap_interval(values[np.isfinite(values)], self._settings.seed)
+
+
+def _by_piece(values: np.ndarray, pieces: np.ndarray) -> np.ndarray:
+    """Average the last axis, melodies, over those of one piece: [..., pieces]."""
+    _, piece = np.unique(pieces, return_inverse=True)
+    known = np.isfinite(values)
+    flat = np.where(known, values, 0.0).reshape(-1, len(piece))
+    sums = np.array([np.bincount(piece, row) for row in flat])
+    numbers = np.array([np.bincount(piece, row) for row in known.reshape(-1, len(piece)).astype(float)])
+    means = np.where(numbers > 0, sums / np.maximum(numbers, 1), np.nan)
+    return means.reshape(*values.shape[:-1], -1)
+
+
+def _feature_coordinates(about: Features) -> dict[str, np.ndarray]:
+    return {
+        "feature": np.array(about.names),
+        "feature_group": np.array(about.groups),
+        "feature_id": np.array(about.ids),
+    }
