@@ -176,10 +176,8 @@ def _check_sizes(folder: Path, paths: Sequence[Path], entries: Sequence[_Entry])
             raise InputError(f"{folder}: shard {path.name} is missing")
     found, needed = sum(path.stat().st_size for path in paths), sum(entry.bytes for entry in entries)
     if found != needed:
-        names = paths[0].name if len(paths) == 1 else f"{len(paths)} shards from {paths[0].name} on"
-        raise InputError(
-            f"{folder}: {names if paths else 'no shard'}: {found} bytes, the manifest says {needed}"
-        )
+        names = f"{len(paths)} shards" + (f" from {paths[0].name} on" if paths else "")
+        raise InputError(f"{folder}: {names}: {found} bytes, the manifest says {needed}")
 
 
 def _read_json(path: Path) -> Any:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -44,10 +42,12 @@ def load_weights(path: str | Path, name: str = "musicvae", like: MusicVAEConfig 
         If there is nothing there, it cannot be read, or is of another architecture.
     """
     path = Path(path)
-    if is_checkpoint(path):
-        model = _from_variables(read_tensorflow(path), name, path, "TensorFlow checkpoint")
-    elif path.is_dir():
+    if (path / MANIFEST).is_file():
         model = _from_magenta_js(path, name)
+    elif is_checkpoint(path):
+        model = from_variables(read_tensorflow(path), None, name, str(path), "TensorFlow checkpoint")
+    elif path.is_dir():
+        raise InputError(f"weights {path}: this folder holds neither {MANIFEST} nor a checkpoint's .index")
     else:
         model = _from_file(path, name, like)
     if like is not None and (model.config.bars, bool(model.config.conductor)) != (
@@ -59,33 +59,25 @@ def load_weights(path: str | Path, name: str = "musicvae", like: MusicVAEConfig 
 
 
 def _from_magenta_js(path: Path, name: str) -> MusicVAE:
-    if not (path / MANIFEST).is_file():
-        raise InputError(f"weights {path}: this folder holds neither {MANIFEST} nor one checkpoint's .index")
     held = read_magenta_js(path)
     config = architecture(held.variables, held.bars, held.segments, str(path))
     if held.segments and not config.conductor:
         raise InputError(f"weights {path}: has {held.segments} segments but no conductor to direct them")
     note = "magenta-js" + "".join(f", quantized to {stored}" for stored in held.quantized)
-    return _from_variables(held.variables, name, path, note, config)
+    return from_variables(held.variables, config, name, str(path), note)
 
 
 def _from_file(path: Path, name: str, like: MusicVAEConfig | None) -> MusicVAE:
     state = read_state(path)
     config = read_config(path)
     if config is None and not any(".lstm." in key for key in state):
-        return _from_variables(state, name, path, "TensorFlow variables")
+        return from_variables(state, None, name, str(path), "TensorFlow variables")
     if config is None and like is None:
         raise InputError(f"weights {path}: does not say of what sizes it is; give a config")
     model = _empty(config or like or MusicVAEConfig(), name)
     fill(model, state, str(path))
     model.weights = Weights(str(path), state_sha256(model.state_dict()))
     return model.eval()
-
-
-def _from_variables(
-    variables: Mapping[str, Any], name: str, path: Path, note: str, config: MusicVAEConfig | None = None
-) -> MusicVAE:
-    return from_variables(variables, config, name, str(path), note)
 
 
 def _empty(config: MusicVAEConfig, name: str) -> MusicVAE:

@@ -58,8 +58,7 @@ def read_tensorflow(path: str | Path) -> dict[str, np.ndarray]:
         try:
             return variables_of(tensorflow.train.load_checkpoint(str(prefix)))
         except Exception as error:  # TensorFlow's own, of many types
-            line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise InputError(f"checkpoint {path}: TensorFlow cannot read it ({line[:160]})") from None
+            raise InputError(f"checkpoint {path}: TensorFlow cannot read it ({_line(error)})") from None
 
 
 def variables_of(reader: Any) -> dict[str, np.ndarray]:
@@ -77,6 +76,7 @@ def convert(source: str | Path, target: str | Path) -> list[str]:
     InputError
         As `read_tensorflow`, or if the target is not named ``.safetensors`` or cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     target = Path(target)
@@ -85,8 +85,8 @@ def convert(source: str | Path, target: str | Path) -> list[str]:
     variables = read_tensorflow(source)
     try:
         save_file({name: np.ascontiguousarray(values) for name, values in variables.items()}, target)
-    except OSError as error:
-        raise InputError(f"output {target}: cannot be written ({error.strerror or error})") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"output {target}: cannot be written ({_line(error)})") from None
     return list(variables)
 
 
@@ -96,7 +96,7 @@ def is_checkpoint(path: Path) -> bool:
         return any(path.glob(f"*{_INDEX}"))
     if not path.is_file():
         return _beside(path, _INDEX).is_file()
-    return path.suffix == _INDEX or bool(_DATA.search(path.name)) or tarfile.is_tarfile(path)
+    return path.suffix in (_INDEX, ".tar") or bool(_DATA.search(path.name)) or tarfile.is_tarfile(path)
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
                         with content, (Path(folder) / name).open("wb") as file:
                             shutil.copyfileobj(content, file)
         except (tarfile.TarError, EOFError, OSError) as error:
-            raise InputError(f"checkpoint {path}: not a whole tar archive ({error})") from None
+            raise InputError(f"checkpoint {path}: not a whole tar archive ({_line(error)})") from None
         yield Path(folder)
 
 
@@ -140,6 +140,10 @@ def _prefix(path: Path, origin: Path) -> Path:
 
 def _beside(prefix: Path, suffix: str) -> Path:
     return prefix.with_name(prefix.name + suffix)
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,8 +144,8 @@ def state_of(
     found = _find(variables, source)
     _refuse_others(found, source)
     state, used = {}, set()
-    for half, parts in (("encoder_", _encoder(config)), ("decoder_", _decoder(config))):
-        if not any(name.removeprefix("core_").startswith(half) for name in found):
+    for half, parts in (("encoder", _encoder(config)), ("decoder", _decoder(config))):
+        if not _has(found, half):
             continue
         for part in parts:
             kernel, bias = (_checked(found, n, shape, source) for n, shape in part.shapes.items())
@@ -190,11 +190,15 @@ def architecture(
     state = f"{_CONDUCTOR}/initial_state/kernel" if conductor else f"{_FLAT}/z_to_initial_state/kernel"
     dense = [(f"encoder/{name}/{kind}", -1) for name in ("mu", "sigma") for kind in ("kernel", "bias")]
     latent_dimensions = _agreed(found, [*dense, (state, 0)])
-    if not latent_dimensions or not (encoder or decoder):
+    if not latent_dimensions:
         raise InputError(
-            f"weights {source}: not those of a MusicVAE: "
-            f"{dense[0][0] if not latent_dimensions else _ENCODER_CELL.format(0, 'fw')} is missing"
+            f"weights {source}: not a MusicVAE's: neither {dense[0][0]!r} nor {state!r} is there"
         )
+    for half, units in (("encoder", encoder), ("decoder", decoder)):
+        if not units and _has(found, half):
+            raise InputError(
+                f"weights {source}: variables of the {half} are there, but none of its LSTM cells"
+            )
     if not encoder or not decoder:
         return _published(encoder or decoder, conductor, latent_dimensions, bool(encoder), source)
     return MusicVAEConfig(
@@ -300,11 +304,21 @@ def _checked(found: _Found, name: str, shape: tuple[int, ...], source: str) -> T
     return values
 
 
+def _has(found: _Found, half: str) -> bool:
+    return any(name.removeprefix("core_").startswith(f"{half}_") for name in found)
+
+
 def _agreed(found: _Found, places: Sequence[tuple[str, int]]) -> int:
     """Return the size that most of `places` (a name and an axis) have; 0 where none is there."""
     shapes = [(found[_plain(name)][1].shape, axis) for name, axis in places if _plain(name) in found]
     sizes = Counter(shape[axis] for shape, axis in shapes)
     return sizes.most_common(1)[0][0] if sizes else 0
+
+
+def _unanimous(sizes: Iterable[int]) -> int:
+    """Return the size that is the only one; that of melodies where there is none or several."""
+    different = set(sizes)
+    return different.pop() if len(different) == 1 else CLASSES
 
 
 def _layers(found: _Found, cells: Sequence[str]) -> tuple[int, ...]:
@@ -334,16 +348,16 @@ def _published(
 
 def _refuse_others(found: _Found, source: str) -> None:
     """Raise if this is a MusicVAE of anything but melodies, and say of what."""
-    outputs = _agreed(
-        found, [(f"{at}/output_projection/{k}", -1) for at in (_FLAT, _CORE) for k in ("kernel", "bias")]
-    )
-    kernel = found.get(_plain(_ENCODER_CELL.format(0, "fw") + "/kernel"))
-    hears = kernel[1].shape[0] - kernel[1].shape[-1] // 4 if kernel else CLASSES
+    dense = [f"{at}/output_projection/{kind}" for at in (_FLAT, _CORE) for kind in ("kernel", "bias")]
+    outputs = _unanimous(found[name][1].shape[-1] for name in map(_plain, dense) if name in found)
+    cells = [_plain(f"{_ENCODER_CELL.format(0, direction)}/kernel") for direction in ("fw", "bw")]
+    shapes = [found[name][1].shape for name in cells if name in found]
+    hears = _unanimous(shape[0] - shape[-1] // 4 for shape in shapes)
     if any(name.startswith("core_decoder_core_decoder_") for name in found):
         kind = _OTHERS[692]
     elif any("_nade_" in name for name in found):
         kind = "of drum rolls (NADE)"
-    elif outputs not in (0, CLASSES):
+    elif outputs != CLASSES:
         kind = _OTHERS.get(outputs, f"that tells {outputs} classes")
     elif any(name.startswith("encoder_hierarchical_level_") for name in found):
         kind = "with a hierarchical encoder (as hier-mel_16bar)"

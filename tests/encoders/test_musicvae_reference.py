@@ -278,3 +278,28 @@ def test_a_convention_of_stacks_or_segments_got_wrong_is_seen(config, wrong, see
     variables = random_variables(config)
     found = disagreements(wrong(variables, config), from_variables(variables, config), *material(config))
     assert set(found) == seen
+
+
+@pytest.mark.parametrize("inputs", [1, 90])
+def test_the_references_cell_is_tensorflows(inputs):
+    """The operation that Magenta's cells call, with the forget bias they give it."""
+    operations = pytest.importorskip("tensorflow").raw_ops
+    generator = np.random.default_rng(0)
+    x, c, h = (generator.standard_normal((5, size)).astype(np.float32) for size in (inputs, 7, 7))
+    kernel, bias = (generator.standard_normal(s).astype(np.float32) for s in ((inputs + 7, 28), (28,)))
+    unused = np.zeros(7, np.float32)
+    told = operations.LSTMBlockCell(
+        x=x,
+        cs_prev=c,
+        h_prev=h,
+        w=kernel,
+        wci=unused,
+        wcf=unused,
+        wco=unused,
+        b=bias,
+        forget_bias=1.0,
+        cell_clip=-1,
+    )
+    reference = Reference({"cell/kernel": kernel, "cell/bias": bias}, FLAT)
+    for ours, theirs in zip(reference.cell("cell", x, c, h), (told.cs, told.h), strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=0, atol=1e-6)
