@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import jinja2
-import matplotlib
 import numpy as np
 import xarray as xr
-from markupsafe import Markup
-from matplotlib.figure import Figure
-from PIL import Image
 
 from ..probes.battery import PROBES
-from ..probes.schema import ROLES, subjects
+from ..probes.schema import hears_in
 from ..synth.errors import InputError
-from .audio import Clip, clips, intervention_clips
-from .figures.drawing import STYLE, Illustration, hertz
+from .audio import clips, intervention_clips
+from .figures.drawing import hertz
 from .figures.verdicts import verdicts
 from .findings import cautions, findings
-from .known_answers import Check, checks
+from .known_answers import checks
+from .latents import latents_page
 from .numbers import Table, summary
+from .page import Picture, Section, group, listed, pictured, provenance, render
 from .runs import Heard, controls_of, encoders_of, played_in, read_run
 from .sections import comparison, control_illustrations, illustrations
 from .verdicts import GROUP, VerdictRow, verdict_rows, verdict_sentences
 
-TEMPLATES = Path(__file__).parent / "templates"
 LARGEST_BYTES = 10_000_000
 RESOLUTIONS_DPI = (200, 144, 96)  # the first at which the page stays small enough is taken
 MARK = b'<meta name="generator" content="tonotopy">'
@@ -44,40 +37,6 @@ KNOWN_ANSWERS = {
     "control:texture": "codes that change with almost any sound, and no orderly map",
     "control:rectifier": "one channel that answers to every frequency alike",
 }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An illustration as it stands in the page."""
-
-    id: str
-    source: str
-    width: int
-    height: int
-    question: str
-    reading: str
-    alt: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """Pictures that answer one kind of question, and sounds that do."""
-
-    id: str
-    title: str
-    pictures: list[Picture]
-    clips: list[Clip]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page, with answers to check in that of the controls."""
-
-    id: str
-    title: str
-    about: list[str]
-    groups: list[Group]
-    checks: list[Check]
 
 
 @dataclass(frozen=True)
@@ -105,7 +64,8 @@ def report(runs: Sequence[str | Path | xr.DataTree], out: str | Path) -> Path:
     Parameters
     ----------
     runs : sequence of path or xarray.DataTree
-        Results of `tonotopy.probes.run.probe`; with several, or several encoders in one, they are compared.
+        Results of `tonotopy.probes.run.probe`, or of `tonotopy.probes.latents.latents`; with several, or
+        several encoders in one, they are compared.
     out : path
         The page. A page that an earlier call wrote is replaced, any other file is not.
 
@@ -124,8 +84,14 @@ def report(runs: Sequence[str | Path | xr.DataTree], out: str | Path) -> Path:
     if not runs:
         raise InputError("report: no run given, at least one is needed")
     trees = [read_run(run) for run in runs]
+    hearing = {hears_in(tree) for tree in trees}
+    if len(hearing) > 1:
+        raise InputError(
+            "report: runs of `tonotopy probe` and of `tonotopy latents` make a page each; give one kind"
+        )
+    draw = latents_page if hearing == {"melodies"} else _page
     for dpi in RESOLUTIONS_DPI:
-        page = _page(trees, dpi).encode()
+        page = draw(trees, dpi).encode()
         if len(page) < LARGEST_BYTES:
             return _write(out, page)
     raise InputError(
@@ -168,7 +134,7 @@ def _page(trees: Sequence[xr.DataTree], dpi: int) -> str:
     several = len(heard) > 1
     names = list(dict.fromkeys(h.name for h in heard))
     sections = [_encoder_section(i, h, controls, dpi) for i, h in enumerate(heard)]
-    if compared := _group("compared", "", comparison(heard), dpi):
+    if compared := group("compared", "", comparison(heard), dpi):
         about = ["Every encoder beside its own random networks, stage by stage."]
         sections.insert(0, Section("compared", "Side by side", about, [compared], []))
     if controls:
@@ -178,7 +144,7 @@ def _page(trees: Sequence[xr.DataTree], dpi: int) -> str:
     sounds = [(kind.capitalize(), clips(table, rate)) for kind, table in played.items()]
     prefix = (lambda h: f"{h.name}, ") if several else (lambda h: "")
     page = {
-        "title": f"What {_listed(names)} hear{'' if len(names) > 1 else 's'}",
+        "title": f"What {listed(names)} hear{'' if len(names) > 1 else 's'}",
         "probed": [_probed(tree) for tree in trees],
         "judged": _judged(heard, dpi),
         "topics": _topics(heard, controls, prefix),
@@ -187,14 +153,9 @@ def _page(trees: Sequence[xr.DataTree], dpi: int) -> str:
         + ", random weights as lowest to highest over seeds, controls below",
         "sections": sections,
         "sounds": sounds,
-        "provenance": [facts for i, tree in enumerate(trees) for facts in _provenance(tree, i, len(trees))],
+        "provenance": [facts for i, tree in enumerate(trees) for facts in provenance(tree, i, len(trees))],
     }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    # the style sheet holds quotation marks and must not be escaped; it is ours
-    css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
-    return environment.get_template("report.html").render(page=page, css=css)
+    return render("report.html", page)
 
 
 def _topics(heard: Sequence[Heard], controls: Sequence[Heard], prefix: Callable[[Heard], str]) -> list[Topic]:
@@ -213,16 +174,9 @@ def _judged(heard: Sequence[Heard], dpi: int) -> list[Judged]:
     found = []
     for i, h in enumerate(heard):
         if (judged := h.probe(GROUP)) is not None:
-            picture = _picture(verdicts(judged, h.random(GROUP), h.name), f"e{i}-", dpi)
+            picture = pictured(verdicts(judged, h.random(GROUP), h.name), f"e{i}-", dpi)
             found.append(Judged(h.name, verdict_sentences(h), verdict_rows(h), picture))
     return found
-
-
-def _group(
-    name: str, title: str, drawn: Sequence[Illustration], dpi: int, sounds: Sequence[Clip] = ()
-) -> Group | None:
-    pictures = [_picture(one, f"{name}-", dpi) for one in drawn]
-    return Group(name, title, pictures, list(sounds)) if pictures else None
 
 
 def _encoder_section(index: int, heard: Heard, controls: Sequence[Heard], dpi: int) -> Section:
@@ -241,7 +195,7 @@ def _encoder_section(index: int, heard: Heard, controls: Sequence[Heard], dpi: i
     removed = heard.probe("interventions")
     sounds = {"interventions": intervention_clips(removed)} if removed is not None else {}
     groups = [
-        _group(f"e{index}-{probe}", _spelled(probe), drawn, dpi, sounds.get(probe, ()))
+        group(f"e{index}-{probe}", _spelled(probe), drawn, dpi, sounds.get(probe, ()))
         for probe, drawn in illustrations(heard, controls).items()
     ]
     return Section(f"encoder-{index}", heard.name, about, [g for g in groups if g], [])
@@ -256,33 +210,13 @@ def _control_section(controls: Sequence[Heard], dpi: int) -> Section:
     ]
     about.append("Their numbers stand in the tables at the top.")
     # what several controls draw may have the same name
-    groups = [_group(f"c{i}", "", [one], dpi) for i, one in enumerate(control_illustrations(controls))]
+    groups = [group(f"c{i}", "", [one], dpi) for i, one in enumerate(control_illustrations(controls))]
     return Section("controls", "Controls", about, [g for g in groups if g], checks(controls))
-
-
-def _picture(drawn: Illustration, prefix: str, dpi: int) -> Picture:
-    width, height = drawn.figure.get_size_inches() * 96
-    source = image_uri(drawn.figure, dpi)
-    return Picture(
-        prefix + drawn.name, source, round(width), round(height), drawn.question, drawn.reading, drawn.alt
-    )
-
-
-def image_uri(figure: Figure, dpi: int) -> str:
-    """Encode a figure as a data URI: PNG with a palette, a third of the size of full colour."""
-    with matplotlib.rc_context(fname=STYLE):
-        pixels = io.BytesIO()
-        figure.savefig(pixels, format="png", dpi=dpi)
-    packed = io.BytesIO()
-    Image.open(pixels).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
-        packed, "png", optimize=True
-    )
-    return "data:image/png;base64," + base64.b64encode(packed.getvalue()).decode()
 
 
 def _probed(tree: xr.DataTree) -> str:
     encoders = encoders_of(tree)
-    who = _listed([f"{h.name} ({h.encoder.attrs['sample_rate']:,} samples per second)" for h in encoders])
+    who = listed([f"{h.name} ({h.encoder.attrs['sample_rate']:,} samples per second)" for h in encoders])
     kinds = []
     for kind, table in played_in(tree).items():
         text = f"{table.sizes['stimulus']} {kind}"
@@ -295,29 +229,9 @@ def _probed(tree: xr.DataTree) -> str:
     ]
     beside += [f"{len(c)} controls"] if (c := controls_of(tree)) else []
     created = str(tree.attrs["created_at"])[:16].replace("T", " ")
-    played = f" heard {_listed(kinds)}" if kinds else ""
-    return f"{who}{played}" + (f", beside {_listed(beside)}" if beside else "") + f". Measured {created}."
-
-
-def _provenance(tree: xr.DataTree, index: int, count: int) -> list[tuple[str, list[tuple[str, str]]]]:
-    run = f"Run {index + 1}" if count > 1 else "Run"
-    about = [(str(name).replace("_", " "), str(value)) for name, value in tree.attrs.items()]
-    about += [(f"{kind}, SHA-256", str(table.attrs["sha256"])) for kind, table in played_in(tree).items()]
-    who = [
-        (node, _weights(role, child.attrs)) for role in ROLES for node, child in subjects(tree, role).items()
-    ]
-    return [(run, about), (f"{run}: who was heard", who)]
-
-
-def _weights(role: str, attributes: Mapping[Any, Any]) -> str:
-    source, sha256, note = (attributes[f"weights_{name}"] for name in ("source", "sha256", "note"))
-    said = f"{role}; {attributes['sample_rate']:,} Hz; weights: {source}, SHA-256 {sha256}"
-    return f"{said}; {note}" if note else said
+    played = f" heard {listed(kinds)}" if kinds else ""
+    return f"{who}{played}" + (f", beside {listed(beside)}" if beside else "") + f". Measured {created}."
 
 
 def _spelled(probe: str) -> str:
     return probe.capitalize().replace("_", " ")
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
