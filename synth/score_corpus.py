@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -176,7 +178,7 @@ def corpus_melodies(
         import music21
     except ImportError:
         raise InputError("music21 is not installed: pip install tonotopy[symbolic]") from None
-    asked = json.dumps([list(collections), bars, music21.__version__])
+    asked = json.dumps([list(collections), bars, music21.__version__, version("tonotopy")])
     if cache is not None and (kept := _read(Path(cache), asked)) is not None:
         return kept
     skipped: Counter[str] = Counter()
@@ -238,15 +240,18 @@ def _scores(
     """Names and scores of the collections' pieces, file by file."""
     from music21 import converter
     from music21.exceptions21 import Music21Exception
+    from music21.musicxml.xmlObjects import MusicXMLWarning
 
     for collection in collections:
-        for path in sorted((folder / collection.name).glob(collection.files)):
-            name = f"{collection.name}/{path.name}"
+        for path in sorted((folder / collection.name).rglob(collection.files)):
+            name = path.relative_to(folder).as_posix()
             if path.suffix == ".abc":
                 yield from _tunes(path, name, collection.without, skipped)
             elif path.suffix in (".mxl", ".xml", ".musicxml", ".krn"):
                 try:
-                    stream = converter.parseFile(path, forceSource=True, storePickle=False)
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore", MusicXMLWarning)  # bars too full by a rounding
+                        stream = converter.parseFile(path, forceSource=True, storePickle=False)
                 except Music21Exception:
                     skipped[UNREADABLE] += 1
                     continue

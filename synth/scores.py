@@ -186,7 +186,7 @@ def _voice_melodies(
     onsets: np.ndarray, ends: np.ndarray, midi: np.ndarray, left_out: Counter[str]
 ) -> list[np.ndarray]:
     """Melodies of one voice, cut where it rests for a bar: each uint8 [whole bars]."""
-    order = np.lexsort((-midi, onsets))
+    order = np.lexsort((-ends, -midi, onsets))
     onsets, ends, midi = onsets[order], ends[order], midi[order]
     highest = np.concatenate([[True], onsets[1:] > onsets[:-1]])
     left_out[POLYPHONIC] += int((~highest).sum())
