@@ -41,9 +41,9 @@ def features(rolls) -> Features:
     Each equals what music21's extractor of that name gives for the same melody, written as notes and
     rests in 4/4 at 120 quarters a minute: a rest lasts from the start of the roll to the first note,
     from a NOTE_OFF to the next note, and from the last NOTE_OFF to the end. Where music21 raises, there
-    is NaN. `LEFT_OUT` tells which of its extractors have no column and why, `CONSTANT` which features
-    have the same value for every roll; entries of histograms that no MIDI number from 21 to 108
-    reaches are 0 throughout.
+    is NaN; `FEATURES` tells what each feature needs. `LEFT_OUT` tells which extractors have no column and
+    why, `CONSTANT` which features have the same value for every roll. Entries of histograms that notes of
+    MIDI 21 to 108 do not reach are 0 throughout.
 
     Parameters
     ----------

@@ -27,6 +27,11 @@ from types import MappingProxyType
 PITCHES = 128  # MIDI numbers, and sizes of intervals: the lengths of music21's histograms
 CLASSES_PER_OCTAVE = 12
 
+# What a melody must have for a feature to have a value. Pulses: see R1 to R7 above.
+NOTE, INTERVAL, MOVE = "a note", "two notes", "two successive notes of different pitch"
+PULSE, TWO_PULSES = "a note of 3 to 12 sixteenths", "notes of two durations from 3 to 12 sixteenths"
+ARPEGGIO = "an interval that counts, or no interval"
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -38,12 +43,15 @@ class Feature:
         jSymbolic's, such as "P8": P is pitch, R is rhythm, M is melody.
     name : str
         As music21 spells it.
+    needs : str
+        What a melody must have for the feature to have a value; it is NaN without. Empty: nothing.
     columns : int >= 1
         Entries; more than one for a vector.
     """
 
     id: str
     name: str
+    needs: str = ""
     columns: int = 1
 
     @property
@@ -54,70 +62,70 @@ class Feature:
 
 # The compiled part is kept on disk and knows this order: touch `_kernels` when you change it.
 PITCH = (
-    Feature("P1", "Most Common Pitch Prevalence"),
-    Feature("P2", "Most Common Pitch Class Prevalence"),
+    Feature("P1", "Most Common Pitch Prevalence", NOTE),
+    Feature("P2", "Most Common Pitch Class Prevalence", NOTE),
     Feature("P3", "Relative Strength of Top Pitches"),
-    Feature("P4", "Relative Strength of Top Pitch Classes"),
+    Feature("P4", "Relative Strength of Top Pitch Classes", NOTE),
     Feature("P5", "Interval Between Strongest Pitches"),
     Feature("P6", "Interval Between Strongest Pitch Classes"),
     Feature("P7", "Number of Common Pitches"),
     Feature("P8", "Pitch Variety"),
     Feature("P9", "Pitch Class Variety"),
-    Feature("P10", "Range"),
+    Feature("P10", "Range", NOTE),
     Feature("P11", "Most Common Pitch"),
-    Feature("P12", "Primary Register"),
-    Feature("P13", "Importance of Bass Register"),
-    Feature("P14", "Importance of Middle Register"),
-    Feature("P15", "Importance of High Register"),
+    Feature("P12", "Primary Register", NOTE),
+    Feature("P13", "Importance of Bass Register", NOTE),
+    Feature("P14", "Importance of Middle Register", NOTE),
+    Feature("P15", "Importance of High Register", NOTE),
     Feature("P16", "Most Common Pitch Class"),
-    Feature("P19", "Basic Pitch Histogram", PITCHES),
-    Feature("P20", "Pitch Class Distribution", CLASSES_PER_OCTAVE),
-    Feature("P21", "Fifths Pitch Histogram", CLASSES_PER_OCTAVE),
+    Feature("P19", "Basic Pitch Histogram", NOTE, columns=PITCHES),
+    Feature("P20", "Pitch Class Distribution", NOTE, columns=CLASSES_PER_OCTAVE),
+    Feature("P21", "Fifths Pitch Histogram", NOTE, columns=CLASSES_PER_OCTAVE),
     Feature("P22", "Quality"),
 )
 RHYTHM = (
     Feature("R1", "Strongest Rhythmic Pulse"),
     Feature("R2", "Second Strongest Rhythmic Pulse"),
-    Feature("R3", "Harmonicity of Two Strongest Rhythmic Pulses"),
-    Feature("R4", "Strength of Strongest Rhythmic Pulse"),
-    Feature("R5", "Strength of Second Strongest Rhythmic Pulse"),
-    Feature("R6", "Strength Ratio of Two Strongest Rhythmic Pulses"),
-    Feature("R7", "Combined Strength of Two Strongest Rhythmic Pulses"),
+    Feature("R3", "Harmonicity of Two Strongest Rhythmic Pulses", TWO_PULSES),
+    Feature("R4", "Strength of Strongest Rhythmic Pulse", PULSE),
+    Feature("R5", "Strength of Second Strongest Rhythmic Pulse", PULSE),
+    Feature("R6", "Strength Ratio of Two Strongest Rhythmic Pulses", TWO_PULSES),
+    Feature("R7", "Combined Strength of Two Strongest Rhythmic Pulses", PULSE),
     Feature("R15", "Note Density"),
-    Feature("R17", "Average Note Duration"),
-    Feature("R18", "Variability of Note Duration"),
-    Feature("R19", "Maximum Note Duration"),
-    Feature("R20", "Minimum Note Duration"),
-    Feature("R21", "Staccato Incidence"),
-    Feature("R22", "Average Time Between Attacks"),
-    Feature("R23", "Variability of Time Between Attacks"),
-    Feature("R24", "Average Time Between Attacks For Each Voice"),
-    Feature("R25", "Average Variability of Time Between Attacks For Each Voice"),
+    Feature("R17", "Average Note Duration", NOTE),
+    Feature("R18", "Variability of Note Duration", NOTE),
+    Feature("R19", "Maximum Note Duration", NOTE),
+    Feature("R20", "Minimum Note Duration", NOTE),
+    Feature("R21", "Staccato Incidence", NOTE),
+    Feature("R22", "Average Time Between Attacks", INTERVAL),
+    Feature("R23", "Variability of Time Between Attacks", INTERVAL),
+    Feature("R24", "Average Time Between Attacks For Each Voice", INTERVAL),
+    Feature("R25", "Average Variability of Time Between Attacks For Each Voice", INTERVAL),
     Feature("R30", "Initial Tempo"),
-    Feature("R31", "Initial Time Signature", 2),
+    Feature("R31", "Initial Time Signature", columns=2),
     Feature("R32", "Compound Or Simple Meter"),
     Feature("R33", "Triple Meter"),
     Feature("R34", "Quintuple Meter"),
     Feature("R35", "Changes of Meter"),
-    Feature("R36", "Duration"),
+    Feature("R36", "Duration", NOTE),
 )
 MELODY = (
-    Feature("M1", "Melodic Interval Histogram", PITCHES),
-    Feature("M2", "Average Melodic Interval"),
+    Feature("M1", "Melodic Interval Histogram", INTERVAL, columns=PITCHES),
+    Feature("M2", "Average Melodic Interval", INTERVAL),
     Feature("M3", "Most Common Melodic Interval"),
     Feature("M4", "Distance Between Most Common Melodic Intervals"),
-    Feature("M5", "Most Common Melodic Interval Prevalence"),
-    Feature("M6", "Relative Strength of Most Common Intervals"),
-    Feature("M7", "Number of Common Melodic Intervals"),
-    Feature("M8", "Amount of Arpeggiation"),
+    Feature("M5", "Most Common Melodic Interval Prevalence", INTERVAL),
+    Feature("M6", "Relative Strength of Most Common Intervals", INTERVAL),
+    Feature("M7", "Number of Common Melodic Intervals", INTERVAL),
+    Feature("M8", "Amount of Arpeggiation", ARPEGGIO),
     Feature("M9", "Repeated Notes"),
-    Feature("M10", "Chromatic Motion"),
-    Feature("M11", "Stepwise Motion"),
-    Feature("M12", "Melodic Thirds"),
-    Feature("M13", "Melodic Fifths"),
-    Feature("M14", "Melodic Tritones"),
-    Feature("M15", "Melodic Octaves"),
-    Feature("M17", "Direction of Motion"),
+    Feature("M10", "Chromatic Motion", INTERVAL),
+    Feature("M11", "Stepwise Motion", INTERVAL),
+    Feature("M12", "Melodic Thirds", INTERVAL),
+    Feature("M13", "Melodic Fifths", INTERVAL),
+    Feature("M14", "Melodic Tritones", INTERVAL),
+    Feature("M15", "Melodic Octaves", INTERVAL),
+    Feature("M17", "Direction of Motion", MOVE),
     Feature("M18", "Duration of Melodic Arcs"),
     Feature("M19", "Size of Melodic Arcs"),
 )
