@@ -29,7 +29,7 @@ app = typer.Typer(
     help="Play sounds of known content to neural audio encoders and measure what they hear. "
     "Begin with `tonotopy demo`.",
 )
-train = typer.Typer(help="Train an encoder on a folder of audio.")
+train = typer.Typer(help="Train an encoder on a folder of audio or on melodies.")
 app.add_typer(train, name="train")
 app.command()(hypotheses)
 app.command()(compare)
@@ -205,6 +205,50 @@ def probe(
 
 
 @app.command()
+def latents(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Models of melodies: musicvae_tiny, for one.")
+    ],
+    out: Out,
+    weights: Weights = "pretrained",
+    melodies: Annotated[
+        str | None, typer.Option(help="Folder of MIDI files; the library's own melodies if left out.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=100, help="Melodies drawn from the prior.")] = 20_000,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="A music neuron's mean sigma is below 1 less this.")
+    ] = 0.1,
+    permutations: Annotated[int, typer.Option(min=19, help="Deals of every null.")] = 199,
+    baselines: Annotated[int, typer.Option(min=0, help="Random networks beside each model.")] = 1,
+    control: Annotated[bool, typer.Option(help="Ask the control too.")] = True,
+    seed: Seed = 0,
+) -> None:
+    """Ask which latents of a melody model carry music, and what they mean.
+
+    Interrupted, the same command goes on where it stopped. Examples:
+
+        tonotopy latents musicvae_tiny --out latents.zarr
+
+        tonotopy latents musicvae_16bar --weights hierdec-mel_16bar.tar --samples 500 --out bars16.zarr
+    """
+    from ..probes.latents.measures import Settings
+    from ..probes.latents.run import latents as run_latents
+    from ..probes.progress import Progress
+
+    settings = Settings(
+        samples=samples,
+        melodies=melodies,
+        threshold=threshold,
+        permutations=permutations,
+        baselines=baselines,
+        control=control,
+        seed=seed,
+    )
+    path = run_latents(names, out, settings, weights=weights, progress=Progress())
+    print(f"{path}\nread it:  tonotopy report {path} --out report.html")
+
+
+@app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="What `tonotopy probe` wrote.")],
     out: Out = Path("report.html"),
@@ -358,6 +402,40 @@ def train_codec(
         seed=seed,
         resume=resume,
         progress=True,
+    )
+    print(f"{scores}\n{out / 'model.safetensors'}")
+
+
+@train.command("musicvae")
+def train_musicvae(
+    out: Out,
+    midi: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of MIDI files; music21's corpus (tonotopy[symbolic]) if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="File that keeps what was read of the corpus.", show_default=False)
+    ] = None,
+    generated: Annotated[int, typer.Option(min=0, help="Melodies that a grammar makes up.")] = 60_000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of 64 melodies.")] = 30_000,
+    seed: Seed = 0,
+    resume: Annotated[bool, typer.Option(help="Go on from a checkpoint.")] = True,
+) -> None:
+    """Train a small MusicVAE to give two bars of melody back; interrupted, it goes on.
+
+    Example:
+
+        tonotopy train musicvae --cache corpus.npz --out training-runs/musicvae
+    """
+    from ..encoders.training.musicvae import train_musicvae as run_training
+    from ..encoders.training.musicvae_material import MusicVAERecipe, gather_melodies
+
+    material = gather_melodies(midi, cache, generated=generated, seed=seed, progress=True)
+    scores = run_training(
+        material, out, recipe=MusicVAERecipe(steps=steps), seed=seed, resume=resume, progress=True
     )
     print(f"{scores}\n{out / 'model.safetensors'}")
 

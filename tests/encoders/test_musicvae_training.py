@@ -1,0 +1,313 @@
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from torch.nn import functional as F
+
+from tonotopy.encoders.musicvae.config import MusicVAEConfig
+from tonotopy.encoders.musicvae.model import MusicVAE, one_hot
+from tonotopy.encoders.musicvae.named import musicvae_tiny
+from tonotopy.encoders.training import musicvae as trainer
+from tonotopy.encoders.training.musicvae import losses, prepare, sampled_steps, train_musicvae
+from tonotopy.encoders.training.musicvae_evaluation import given_back, latent_use
+from tonotopy.encoders.training.musicvae_material import (
+    MelodyMaterial,
+    MusicVAERecipe,
+    batch,
+    gather_melodies,
+)
+from tonotopy.encoders.weights import randomly_initialised
+from tonotopy.synth.errors import InputError
+from tonotopy.synth.melodies import CLASSES, FIRST_NOTE, random_notes
+from tonotopy.synth.melody_material import Material, transposition_invariant
+
+SMALL = MusicVAEConfig(encoder=(16,), decoder=(16, 16), latent_dimensions=8)
+SHORT = MusicVAERecipe(steps=12, batch_size=8, sampling_rate=2.0)
+
+
+def melodies(count, seed=0):
+    """Scales: a first note, up or down, in eighths or quarters."""
+    rng = np.random.default_rng(seed)
+    rolls = np.zeros((count, 32), np.uint8)
+    for roll in rolls:
+        lasts, way, first = rng.choice([2, 4]), rng.choice([-1, 1]), rng.integers(35, 50)
+        roll[::lasts] = first + way * np.arange(32 // lasts)
+    return rolls
+
+
+@pytest.fixture(scope="module")
+def material():
+    splits = {
+        name: Material(np.unique(melodies(n, seed), axis=0), np.array([]))
+        for seed, (name, n) in enumerate({"train": 60, "validation": 10, "test": 30}.items())
+    }
+    splits = {name: replace(p, written=np.arange(len(p.rolls)) % 2 == 0) for name, p in splits.items()}
+    return MelodyMaterial(splits, "Scales.", "none needed", "--generated 0 ")
+
+
+@pytest.fixture(scope="module")
+def trained(material, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "musicvae"
+    before = torch.get_rng_state()
+    scores = train_musicvae(material, out, SMALL, SHORT)
+    assert torch.equal(torch.get_rng_state(), before)  # the caller's random state is left alone
+    return out, scores
+
+
+@pytest.fixture
+def model():
+    return randomly_initialised(lambda: MusicVAE(SMALL), 0)
+
+
+def test_it_learns_scales(material, tmp_path):
+    config = MusicVAEConfig(encoder=(32,), decoder=(32,), latent_dimensions=8)
+    recipe = MusicVAERecipe(
+        steps=350, batch_size=32, learning_rate=2e-2, beta_rate=0.999, sampling_rate=0, bfloat16=False
+    )
+    scores = train_musicvae(material, tmp_path / "out", config, recipe)
+    for kind in ("written", "generated"):
+        assert scores.given["trained", kind].steps > scores.constant[kind] + 0.1
+        assert scores.given["trained", kind].told_onsets > scores.given["untrained", kind].told_onsets + 0.2
+    assert np.abs(scores.use.pitch[:2]).max() > 0.5 or np.abs(scores.use.onsets[:2]).max() > 0.5
+
+
+def test_what_training_leaves_behind(trained):
+    out, _ = trained
+    with safe_open(out / "model.safetensors", framework="pt") as opened:
+        assert json.loads(opened.metadata()["musicvae"])["latent_dimensions"] == 8
+        assert {opened.get_tensor(name).dtype for name in opened.keys()} == {torch.float16}  # noqa: SIM118
+    assert musicvae_tiny(out / "model.safetensors").config == SMALL
+    with open(out / "log.csv", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    assert [row["step"] for row in rows] == ["12"]
+    assert float(rows[0]["loss"]) > 0
+
+
+def test_the_card_states_what_was_measured(trained, material):
+    out, scores = trained
+    card = (out / "model.md").read_text()
+    for (name, kind), given in scores.given.items():
+        shares = (given.steps, given.onsets, given.whole, given.told_steps, given.told_onsets)
+        assert f"| {kind} | {name} | " + " | ".join(f"{100 * s:.2f}" for s in shares) + " |" in card
+    assert {name for name, _ in scores.given} == {"trained", "untrained", "float32", "music neurons"}
+    assert {kind for _, kind in scores.given} == {"written", "generated"}
+    for share in scores.constant.values():
+        assert f"{100 * share:.2f} (" in card
+    assert f"Divergence from the prior: {scores.use.divergence.sum():.1f} nats" in card
+    for place in range(8):
+        assert f"| {place + 1} | {scores.use.order[place]} | {scores.use.sigma[place]:.3f} |" in card
+    assert json.dumps({"steps": 12, "batch_size": 8})[1:-1] in card
+    assert "tonotopy train musicvae --out OUT --generated 0 --steps 12 --seed 0" in card
+    assert f"| train | {int(material.splits['train'].written.sum())} | " in card
+
+
+def test_interrupted_and_resumed_it_ends_with_the_same_bytes(material, tmp_path, monkeypatch, trained):
+    monkeypatch.setattr(trainer, "_STORED_STEPS", 5)
+    step, done = trainer._step, []
+
+    def interrupted(*arguments):
+        done.append(True)
+        if len(done) == 8:  # three steps beyond the checkpoint
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    monkeypatch.setattr(trainer, "_step", interrupted)
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        train_musicvae(material, out, SMALL, SHORT)
+    assert not (out / "model.safetensors").exists()
+    train_musicvae(material, out, SMALL, SHORT)
+    assert len(done) == 8 + 12 - 5
+    for name in ("model.safetensors", "log.csv", "model.md"):
+        assert (out / name).read_bytes() == (trained[0] / name).read_bytes()
+
+
+def test_a_diverging_training_is_refused(material, tmp_path):
+    recipe = replace(SHORT, learning_rate=1e30)
+    with pytest.raises(InputError, match=r"training diverged: loss .* choose a lower one"):
+        train_musicvae(material, tmp_path / "out", SMALL, recipe)
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+
+
+def test_another_training_in_the_folder_is_not_touched(trained, material):
+    with pytest.raises(InputError, match="holds another training"):
+        train_musicvae(material, trained[0], SMALL, replace(SHORT, steps=13))
+    fewer = {**material.splits, "test": Material(melodies(3, 9), np.ones(3, bool))}
+    with pytest.raises(InputError, match="holds another training"):
+        train_musicvae(replace(material, splits=fewer), trained[0], SMALL, SHORT)
+
+
+def test_melodies_of_another_length_are_refused_before_anything_is_written(material, tmp_path):
+    with pytest.raises(InputError, match=r"train melodies of 32 steps: the model's have 16"):
+        train_musicvae(material, tmp_path / "out", replace(SMALL, bars=1), SHORT)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_batch_follows_from_seed_and_step_and_moves_melodies():
+    rolls, recipe = melodies(4), replace(SHORT, batch_size=600)
+    one, again, other = (batch(rolls, recipe, 0, step) for step in (3, 3, 4))
+    assert (one == again).all()
+    assert not (one == other).all()
+    forms = {roll.tobytes() for roll in transposition_invariant(rolls)}
+    assert {roll.tobytes() for roll in transposition_invariant(one)} == forms
+    (moved,) = np.unique(batch(rolls[:1], recipe, 0, 0)[:, 0].astype(int) - rolls[0, 0], return_counts=True)[
+        :1
+    ]
+    assert moved.tolist() == list(range(-5, 6))
+
+
+def test_a_melody_at_the_edge_is_moved_as_far_as_it_can_be():
+    rolls = np.zeros((2, 32), np.uint8)
+    rolls[0, 0], rolls[1, 0], rolls[1, 1] = FIRST_NOTE, CLASSES - 1, FIRST_NOTE + 2
+    moved = batch(rolls, replace(SHORT, batch_size=300), 0, 0)
+    low, high = moved[moved[:, 1] == 0, 0], moved[moved[:, 1] > 0]
+    assert (low.min(), low.max()) == (FIRST_NOTE, FIRST_NOTE + 5)
+    assert (high[:, 0].min(), high[:, 0].max()) == (CLASSES - 3, CLASSES - 1)
+
+
+def test_schedules_are_magentas():
+    recipe = MusicVAERecipe(max_beta=0.2, beta_rate=0.99999, sampling_rate=1000.0)
+    assert recipe.beta(0) == 0
+    assert recipe.beta(100_000) == pytest.approx(0.2 * (1 - np.exp(-1)), rel=1e-4)
+    for step in (0, 5_000, 10_000):
+        expected = 1 - 1000 / (1000 + np.exp(step / 1000))
+        assert recipe.sampled_share(step) == pytest.approx(expected)
+    assert recipe.sampled_share(10**9) == 1
+    assert replace(recipe, sampling_rate=0).sampled_share(10**6) == 0
+
+
+def test_what_the_decoder_says_of_its_own_draws_is_what_it_said_while_it_drew(model):
+    inputs, latents = one_hot(random_notes(6)), torch.randn(6, 8, generator=torch.manual_seed(0))
+    said = []
+    run = model.decoder.run
+    model.decoder.run = lambda z, choose: run(z, lambda s, lg: (said.append(lg), choose(s, lg))[1])
+    mixed = sampled_steps(model.decoder, latents, inputs, 0.5)
+    assert (mixed.sum(2) == 1).all()
+    changed = (mixed != inputs).any(2).float().mean()
+    assert 0.3 < changed < 0.6
+    with torch.no_grad():
+        torch.testing.assert_close(model.decoder(latents, mixed), torch.stack(said, 1), rtol=0, atol=1e-5)
+
+
+def test_share_of_draws_and_their_distribution(model):
+    inputs, latents = one_hot(random_notes(500)), torch.zeros(500, 8)
+    assert torch.equal(sampled_steps(model.decoder, latents, inputs, 0.0), inputs)
+    with torch.no_grad():
+        model.decoder.output.weight.zero_()
+        model.decoder.output.bias.fill_(-50.0)
+        model.decoder.output.bias[[1, 44]] = torch.tensor([0.25, 0.75]).log()
+    drawn = sampled_steps(model.decoder, latents, inputs, 1.0).argmax(2)
+    assert set(drawn.unique().tolist()) == {1, 44}
+    assert (drawn == 44).float().mean() == pytest.approx(0.75, abs=0.02)  # 16,000 draws: 0.003
+
+
+def test_losses_of_a_model_that_says_the_same_whatever_it_hears(model):
+    rolls = np.zeros((5, 32), np.uint8)
+    rolls[:, 0] = 40
+    with torch.no_grad():
+        model.decoder.output.weight.zero_()
+        model.decoder.output.bias.zero_()
+        model.encoder.mu.weight.zero_()
+        model.encoder.mu.bias.fill_(2.0)
+        model.encoder.sigma.weight.zero_()
+        model.encoder.sigma.bias.fill_(np.log(np.expm1(0.5)))
+        wrong, divergence, excess = losses(model, one_hot(rolls), 0.5, free_bits=10.0)
+        nothing = losses(model, one_hot(rolls), 0.0, free_bits=1e3)[2]
+    each = 0.5 * (4 + 0.25 - 1) - np.log(0.5)
+    assert float(wrong) == pytest.approx(32 * np.log(CLASSES), rel=1e-5)
+    assert float(divergence) == pytest.approx(8 * each, rel=1e-5)
+    assert float(excess) == pytest.approx(8 * each - 10 * np.log(2), rel=1e-5)
+    assert float(nothing) == 0
+
+
+def test_losses_learn_from_the_latent_through_its_noise(model):
+    wrong, _, _ = losses(model, one_hot(random_notes(4)), 1.0, 0.0)
+    wrong.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+    assert model.encoder.sigma.weight.grad.abs().max() > 0
+
+
+def test_preparation_says_how_often_classes_occur(model):
+    rolls = melodies(50)
+    prepare(model, rolls)
+    with torch.no_grad():
+        model.decoder.output.weight.zero_()
+        said = F.softmax(model.decoder(torch.zeros(1, 8), one_hot(rolls[:1])), 2)[0, 0]
+    assert float(said[0]) == pytest.approx((rolls == 0).mean(), abs=0.05)
+    _, sigma = model.encode(rolls)
+    assert 0.02 < sigma.mean() < 0.1
+
+
+class Lookup:
+    """A model that decodes what its first latent says: every melody, class 0, or one wrong onset."""
+
+    def __init__(self, rolls):
+        self.rolls = rolls
+
+    def decode(self, latents):
+        return np.where(latents[:, :1] > 0, self.rolls, 0).astype(np.uint8)
+
+    def predict(self, latents, rolls):
+        wrong = rolls.copy()
+        wrong[:, 0] += 1
+        return wrong
+
+
+def test_what_is_given_back_is_counted_by_steps_and_by_onsets():
+    rolls = np.zeros((4, 32), np.uint8)
+    rolls[:, 0], rolls[:, 8], rolls[:, 12] = 40, 42, 1
+    given = given_back(Lookup(rolls), rolls, np.array([[1.0], [1.0], [1.0], [-1.0]]))
+    assert given.steps == pytest.approx((3 * 32 + 29) / (4 * 32))
+    assert (given.onsets, given.whole, given.n) == (0.75, 0.75, 4)
+    assert (given.told_steps, given.told_onsets) == (31 / 32, 0.5)
+
+
+class Planted:
+    """Mu: nothing, mean pitch, number of notes; sigma 1 in the first."""
+
+    def encode(self, rolls):
+        begins = rolls >= FIRST_NOTE
+        count = begins.sum(1)
+        pitch = np.where(begins, rolls, 0).sum(1) / count
+        mu = np.stack([np.zeros(len(rolls)), -pitch / 10, count], 1).astype(np.float32)
+        return mu, np.tile(np.float32([1.0, 0.5, 0.2]), (len(rolls), 1))
+
+
+def test_latent_use_of_known_latents():
+    use = latent_use(Planted(), random_notes(400))
+    assert use.order.tolist() == [2, 1, 0]
+    assert use.sigma == pytest.approx([0.2, 0.5, 1.0])
+    assert use.music().tolist() == [True, True, False]
+    assert use.music(0.4).tolist() == [True, False, False]
+    assert use.active == 2
+    assert use.total == pytest.approx(use.variance + use.sigma**2)
+    assert (use.onsets[0], use.pitch[1]) == (pytest.approx(1), pytest.approx(-1))
+    assert (use.onsets[2], use.pitch[2], use.divergence[2]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"steps": 0}, "training with 0 steps"),
+        ({"batch_size": 0}, "batch 0"),
+        ({"learning_rate": 0.0}, "rate 0.0: must be"),
+        ({"max_beta": -1.0}, "max_beta -1.0"),
+        ({"beta_rate": 1.5}, "beta_rate 1.5"),
+        ({"free_bits": -1.0}, "free_bits -1.0"),
+        ({"sampling_rate": -1.0}, "sampling_rate -1.0"),
+        ({"semitones": -1}, "semitones -1"),
+    ],
+)
+def test_unusable_recipes(wrong, message):
+    with pytest.raises(InputError, match=message):
+        MusicVAERecipe(**wrong)
+
+
+def test_a_folder_without_melodies_is_refused(tmp_path):
+    with pytest.raises(InputError):
+        gather_melodies(tmp_path, generated=0)
