@@ -110,14 +110,14 @@ def _pitch(midi, out):
     out[P22] = 0.0
 
 
-@numba.njit
+@numba.njit(error_model="numpy")  # without a check at every division, it is four at once
 def _shares(counts, n, out):
-    """Write the share of each bin, and return how many of them are common."""
+    """Write the share of each bin, NaN for n = 0, and return how many of them are common."""
+    whole = n if n else np.nan
     common = 0
     for i in range(len(counts)):
-        share = _over(counts[i], n)
-        common += share >= COMMON
-        out[i] = share
+        out[i] = counts[i] / whole
+        common += out[i] >= COMMON
     return common
 
 

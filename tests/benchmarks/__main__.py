@@ -4,6 +4,7 @@ from . import (
     bench_aliasing,
     bench_compositionality,
     bench_exactness,
+    bench_features,
     bench_memory,
     bench_probing,
     bench_synthesis,
@@ -19,6 +20,7 @@ def main() -> None:
         bench_probing,
         bench_aliasing,
         bench_compositionality,
+        bench_features,
         bench_memory,
     ):
         for row in bench.rows():

@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import music21
 import numpy as np
@@ -61,7 +62,7 @@ def extracted(data: DataInstance, feature: Feature) -> Sequence[float]:
     except (music21.exceptions21.Music21Exception, ArithmeticError, ValueError):
         # It says that notes are lacking, or divides by zero, or asks for the deviation of nothing.
         return [np.nan] * feature.columns
-    return getattr(found, "vector")  # noqa: B009 - typed as if it might be missing
+    return cast(Any, found).vector
 
 
 def reference(rolls: np.ndarray) -> np.ndarray:
