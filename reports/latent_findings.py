@@ -85,8 +85,8 @@ def _neurons(heard: Heard) -> Iterator[str]:
     threshold = 1 - float(found.attrs["sigma_threshold"])
     sentence = (
         f"{counts[0]} of {size} dimensions ({100 * counts[0] / size:.0f} %) are music neurons, by a mean "
-        f"sigma below {threshold:g}; by variance of mu there are {counts[1]}, by divergence {counts[2]}. Sigma "
-        f"and variance share {100 * float(own['agreement'][0, 1]):.0f} % of what either names."
+        f"sigma below {threshold:g}; by variance of mu there are {counts[1]}, by divergence {counts[2]}. "
+        f"Sigma and variance share {100 * float(own['agreement'][0, 1]):.0f} % of what either names."
     )
     for random in heard.random("latents"):
         others = random.isel(material=0)["is_music"].sum("dimension").values

@@ -246,7 +246,7 @@ class MusicVAE(nn.Module):
         return self.decoder
 
     def _fitting(self, rolls: np.ndarray) -> np.ndarray:
-        rolls = checked_rolls(rolls)
+        rolls = np.ascontiguousarray(checked_rolls(rolls))
         if rolls.shape[1] != self.steps:
             raise InputError(f"melodies of {rolls.shape[1]} steps: {self.name} hears {self.steps}")
         return rolls
