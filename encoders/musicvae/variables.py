@@ -342,7 +342,7 @@ def _published(
     half, other = ("encoder", "decoder") if encodes else ("decoder", "encoder")
     raise InputError(
         f"weights {source}: hold the {half} only, of layers {units}, which is none of Magenta's: "
-        f"give the config, so that the sizes of its {other} are known"
+        f"give from_variables its config, which has the sizes of the {other}"
     )
 
 

@@ -272,7 +272,11 @@ def test_half_of_another_size_needs_the_config():
     of_decoder = {n: v for n, v in random_variables(FLAT).items() if not n.startswith("encoder")}
     line = complaint(from_variables, of_decoder, source="here")
     assert "weights here: hold the decoder only, of layers (6, 7)" in line
-    assert "give the config" in line
+    assert "give from_variables its config" in line
+    core = MusicVAEConfig(decoder=SIXTEEN_BAR.decoder)  # flat, though its layers are those of the 16-bar core
+    shapes = {n: s for n, s in variable_shapes(core).items() if not n.startswith("encoder")}
+    of_core = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    assert "give from_variables its config" in complaint(architecture, of_core)
 
 
 # Other models of Magenta's
