@@ -56,8 +56,8 @@ def generated_melodies(count: int, bars: int = 2, seed: int = 0) -> np.ndarray:
     Each has a scale of `SCALES` on a tonic of its own, one to three rhythmic cells it is fond of, more
     or fewer leaps, a contour (arch, valley, rise, fall or none) that its notes are drawn to, chord notes
     on strong beats more often than elsewhere, shortened notes and rests. From the second bar on a bar
-    is new or takes an earlier one's rhythm, all of it, all of it some scale steps higher or lower, or
-    all but its second half.
+    is new or takes an earlier one's rhythm, all its notes, all of them some scale steps higher or lower,
+    or those of its first half; shortened notes and rests fall anew.
 
     Parameters
     ----------
