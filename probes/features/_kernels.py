@@ -8,14 +8,14 @@ import numpy as np
 from ...synth.melodies import STEPS_PER_QUARTER
 from .table import CLASSES_PER_OCTAVE, FEATURES, PITCHES
 
-# First column of each feature.
+# First column of each feature, in the order of the table; the last is one past the end.
 _WIDTHS = np.cumsum([0, *(feature.columns for feature in FEATURES)])
 (
     P1, P2, P3, P4, P5, P6, P7, P8, P9, P10, P11, P12, P13, P14, P15, P16, P19, P20, P21, P22,
     R1, R2, R3, R4, R5, R6, R7, R15, R17, R18, R19, R20, R21, R22, R23, R24, R25,
     R30, R31, R32, R33, R34, R35, R36,
     M1, M2, M3, M4, M5, M6, M7, M8, M9, M10, M11, M12, M13, M14, M15, M17, M18, M19,
-    COLUMNS,
+    _,
 ) = (int(column) for column in _WIDTHS)  # fmt: skip
 
 COMMON = 0.09  # of all notes, or of all intervals

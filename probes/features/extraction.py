@@ -53,7 +53,7 @@ def features(rolls) -> Features:
     Returns
     -------
     features : Features
-        With float64 values [N, F], about 2.6 kB a melody.
+        With float64 values [N, F], about 2.7 kB a melody.
 
     Raises
     ------
