@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +64,10 @@ class _Entry:
 
     def read(self, data: memoryview) -> np.ndarray:
         values = np.frombuffer(data, _STORED[self.stored], self.size).reshape(self.shape)
-        if self.scale is not None:
-            values = values * np.float64(self.scale) + self.least
-        return values.astype(np.float32)
+        with np.errstate(over="ignore"):  # whoever uses the values refuses the Inf
+            if self.scale is not None:
+                values = values * np.float64(self.scale) + self.least
+            return values.astype(np.float32)
 
 
 def read_magenta_js(folder: str | Path) -> MagentaJS:
@@ -203,4 +205,4 @@ def _whole(value: Any) -> bool:
 
 
 def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

@@ -286,7 +286,8 @@ def _find(variables: Mapping[str, Any], source: str) -> _Found:
             array = np.asarray(values)
             if array.dtype.kind not in "fiu":
                 raise InputError(f"weights {source}: variable {given!r} is of {array.dtype}, not of numbers")
-            values = torch.from_numpy(np.require(array, np.float32, ["C", "W"]))
+            with np.errstate(over="ignore"):  # the Inf is refused
+                values = torch.from_numpy(np.require(array, np.float32, ["C", "W"]))
         found[name] = given, values.detach().float()
     return found
 

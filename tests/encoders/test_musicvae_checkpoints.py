@@ -221,8 +221,8 @@ def test_what_is_left_over_twice_there_or_no_number():
     assert "'encoder/mu/bias' and 'encoder_mu_bias' are the same" in complaint(from_variables, twice)
     text = {**variables, "encoder/mu/bias": np.array(["a", "b"])}
     assert "'encoder/mu/bias' is of <U1, not of numbers" in complaint(from_variables, text)
-    for bad in (np.nan, np.inf):
-        spoilt = variables["decoder/output_projection/bias"].copy()
+    for bad in (np.nan, np.inf, 1e300):
+        spoilt = variables["decoder/output_projection/bias"].astype(np.float64)
         spoilt[3] = bad
         line = complaint(from_variables, {**variables, "decoder/output_projection/bias": spoilt})
         assert "'decoder/output_projection/bias' holds NaN or Inf" in line
@@ -516,6 +516,7 @@ def manifest_of(**changes):
         (manifest_of(quantization={"dtype": "uint4", "scale": 1, "min": 0}), "quantized to uint4"),
         (manifest_of(quantization={"dtype": "uint8", "min": 0}), "has scale None"),
         (manifest_of(quantization={"dtype": "uint8", "scale": 1, "min": "0"}), "min 0"),
+        (manifest_of(quantization={"dtype": "uint8", "scale": 10**400, "min": 0}), "min 0: must be numbers"),
         (manifest_of(quantization=3), "'quantization' is missing or is not a mapping"),
     ],
 )
@@ -523,6 +524,16 @@ def test_manifests_that_are_not_right(tmp_path, manifest, what):
     (tmp_path / "shard").write_bytes(bytes(8))
     (tmp_path / "weights_manifest.json").write_text(json.dumps(manifest))
     assert what in complaint(load_weights, tmp_path)
+
+
+def test_a_scale_that_leads_out_of_the_numbers(tmp_path):
+    folder = write_folder(tmp_path, random_variables(FLAT), "uint8")
+    path = folder / "weights_manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest[0]["weights"][3]["quantization"]["scale"] = 1e307
+    path.write_text(json.dumps(manifest))
+    name = manifest[0]["weights"][3]["name"]
+    assert f"variable '{name}' holds NaN or Inf" in complaint(load_weights, folder)
 
 
 def test_a_manifest_that_is_cut_anywhere(tmp_path):
