@@ -26,7 +26,7 @@ from .melodies import STEPS_PER_BAR
 from .scores import Collected, Score, melodies_from_score
 
 TICKS_PER_QUARTER = 10_080  # whole for every tuplet up to tenths
-METRE = "tunes with no bar of 4/4 or 2/2"
+METRE = "tunes not in 4/4 or 2/2 throughout"
 RESERVED = "tunes by a transcriber who reserves commercial use elsewhere"
 UNREADABLE = "tunes that music21 cannot read"
 _BROAD = ("C", "C|", "4/4", "2/2")
@@ -259,7 +259,7 @@ def _scores(
 
 
 def _tunes(path: Path, name: str, without: str, skipped: Counter[str]) -> Iterator[tuple[str, Score]]:
-    """Tunes of an ABC file that may be used and have a bar of 4/4 or 2/2."""
+    """Tunes of an ABC file that may be used and stay in 4/4 or 2/2: music21 overlooks a later metre."""
     from music21.abcFormat import ABCFile, ABCMetadata, translate
     from music21.exceptions21 import Music21Exception
 
@@ -269,9 +269,10 @@ def _tunes(path: Path, name: str, without: str, skipped: Counter[str]) -> Iterat
     file.close()
     for number, tune in tunes.items():
         fields = [token.src for token in tune.tokens if isinstance(token, ABCMetadata)]
+        metres = [field[2:].split("%")[0].strip() for field in fields if field.startswith("M")]
         if without and any(f.startswith("Z") and without in f.lower() for f in fields):
             skipped[RESERVED] += 1
-        elif not any(f.startswith("M") and f[2:].split("%")[0].strip() in _BROAD for f in fields):
+        elif not metres or not all(metre in _BROAD for metre in metres):
             skipped[METRE] += 1
         else:
             try:
