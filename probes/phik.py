@@ -296,9 +296,13 @@ def measured_packs(x: Packed, y: Packed, log_likelihood: bool = False) -> np.nda
             log_likelihood, out[here],
         )  # fmt: skip
 
-    if out.size:
+    packs = range(len(x.first) if len(y.levels) else 0)
+    if min(len(packs), numba.get_num_threads()) < 2:
+        for pack in packs:
+            measure(pack)
+    else:
         with ThreadPoolExecutor(numba.get_num_threads()) as pool:
-            list(pool.map(measure, range(len(x.first))))
+            list(pool.map(measure, packs))
     return out
 
 
