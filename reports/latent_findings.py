@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import xarray as xr
 
-from ..probes.latents.measures import GROUPS
+from ..probes.latents.correlation import GROUPS
 from ..probes.latents.traversals import SIGNIFICANT
 from .known_answers import Check
 from .runs import Heard

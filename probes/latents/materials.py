@@ -10,6 +10,7 @@ import numpy as np
 from ...encoders.musicvae.base import LatentModel
 from ...synth.errors import InputError
 from ...synth.melodies import STEPS_PER_BAR, prior_samples, random_notes
+from ..progress import Progress
 
 PRIOR, RANDOM_NOTES, MELODIES = "prior samples", "random notes", "melodies"
 TEMPERATURE = 0.5  # of prior samples: Magenta's own default
@@ -35,13 +36,16 @@ class Material:
     about: str
 
 
-def prior_material(model: LatentModel, count: int, seed: int) -> Material:
+def prior_material(model: LatentModel, count: int, seed: int, progress: Progress) -> Material:
     """Draw melodies from a model's prior."""
+    with progress.task(f"{model.name}: melodies drawn from its prior", count) as advance:
 
-    def decode(latents: np.ndarray) -> np.ndarray:
-        return model.decode(latents, TEMPERATURE, seed)
+        def decode(latents: np.ndarray) -> np.ndarray:
+            rolls = model.decode(latents, TEMPERATURE, seed)
+            advance(len(rolls))
+            return rolls
 
-    rolls = prior_samples(decode, model.latent_dimensions, count, seed)
+        rolls = prior_samples(decode, model.latent_dimensions, count, seed)
     about = f"{count:,} melodies that the model draws from its prior, at temperature {TEMPERATURE:g}"
     return Material(PRIOR, rolls, np.arange(count), about)
 

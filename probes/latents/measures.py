@@ -15,11 +15,10 @@ from ..progress import Progress
 from ..schema import dataset
 from ..statistics import bootstrap_interval
 from . import activation, asked, neurons, reconstruction, traversals
-from .correlation import Correlation, correlate
+from .correlation import GROUPS, Correlation, correlate
 from .materials import MELODIES, PRIOR, Material
 from .posterior import Encoded, encode
 
-GROUPS = ("pitch", "rhythm", "melody")
 MOST_RECONSTRUCTED, BASES = 1024, 128
 MOST_NEURONS = 64  # that are correlated with features
 
@@ -38,8 +37,8 @@ class Settings:
         A music neuron's mean sigma is below 1 less this.
     permutations : int >= 19
         Deals of every null.
-    bins : int, 2 to 255
-        Of phik: as many, equally wide, for every latent and feature.
+    bins : int, 2 to 254
+        Of phik: equally filled for latents, equally wide for features.
     traversed : int >= 1
         How many dimensions are moved, the most relevant first.
     baselines : int >= 0
@@ -67,7 +66,7 @@ class Listening:
     ----------
     model : LatentModel
     gather : callable
-        Returns the materials, the model's own first.
+        Given a progress, returns the materials, the model's own first.
     settings : Settings
     progress : Progress
     """
@@ -75,7 +74,7 @@ class Listening:
     def __init__(
         self,
         model: LatentModel,
-        gather: Callable[[], Sequence[Material]],
+        gather: Callable[[Progress], Sequence[Material]],
         settings: Settings,
         progress: Progress,
     ) -> None:
@@ -84,7 +83,7 @@ class Listening:
     @cached_property
     def materials(self) -> dict[str, Material]:
         """Materials by name."""
-        return {material.name: material for material in self._gather()}
+        return {material.name: material for material in self._gather(self._progress)}
 
     @cached_property
     def encoded(self) -> dict[str, Encoded]:
@@ -192,9 +191,13 @@ class Listening:
 
     @cached_property
     def correlation(self) -> Correlation:
-        """Phik with features: of the music neurons, or of the first dimensions if there are hardly any."""
+        """Phik with features: of what all criteria call music neurons, or of as many as are moved.
+
+        An untrained network has a sigma below 1 everywhere, and nothing else of a music neuron.
+        """
         samples = self.encoded[PRIOR]
-        count = min(max(int(self.is_music.sum()), self._settings.traversed), MOST_NEURONS)
+        agreed = neurons.chosen(samples.posterior, self._settings.threshold).all(0).sum()
+        count = min(max(int(agreed), self._settings.traversed), MOST_NEURONS, self.model.latent_dimensions)
         with self._progress.task(f"{self.model.name}: features computed", len(samples.rolls)) as advance:
             told = asked.values(samples.rolls, advance)
         about = asked.labels()
@@ -206,6 +209,32 @@ class Listening:
             bins=self._settings.bins,
             permutations=self._settings.permutations,
             seed=self._settings.seed,
+        )
+
+    def features(self) -> xr.Dataset:
+        """Measure phik of the most relevant dimensions with features, and melody beyond rhythm."""
+        found, about = self.correlation, asked.labels()
+        count = len(found.phik)
+        same = ("phik", "p", "p_corrected", "group_correlation", "explained")
+        conditional = ("conditional_phik", "conditional_p", "conditional_p_corrected")
+        return dataset(
+            "features",
+            {
+                **_feature_coordinates(about),
+                **{name: getattr(found, name) for name in (*same, *conditional)},
+                "neuron": np.arange(1, count + 1),
+                "latent_dimension": self.order[:count],
+                "group": np.array(GROUPS),
+                "other_group": np.array(GROUPS),
+                "answers": np.array(found.answers),
+                "melody": np.array(found.melody),
+            },
+            {
+                "constant": "; ".join(found.constant),
+                "bins": self._settings.bins,
+                "permutations": self._settings.permutations,
+                "n_melodies": len(self.encoded[PRIOR].rolls),
+            },
         )
 
     def traversals(self) -> xr.Dataset:

@@ -123,11 +123,11 @@ def _subjects(
         yield node_name(control.name), "control", "", control
 
 
-def _materials(model: LatentModel, settings: Settings) -> list[Material]:
+def _materials(model: LatentModel, settings: Settings, progress: Progress) -> list[Material]:
     """Gather what a model is asked about; a seed of its own for each kind."""
     seeds = np.random.SeedSequence(settings.seed).generate_state(3).tolist()
     found = [
-        prior_material(model, settings.samples, seeds[0]),
+        prior_material(model, settings.samples, seeds[0], progress),
         random_material(model, settings.samples, seeds[1]),
         real_material(model, settings.samples, settings.melodies, seeds[2]),
     ]

@@ -70,6 +70,18 @@ LATENTS: Groups = {
         "phik": Variable(_NF, "1", "phik of the dimension's mu with the feature"),
         "p": Variable(_NF, "1", "p of phik against melodies dealt anew, uncorrected"),
         "p_corrected": Variable(_NF, "1", "p of phik, corrected over all pairs by the largest of each deal"),
+        "answers": Variable(("neuron",), "1", "group that the dimension goes with most, of those that count"),
+        "other_group": Variable(("other_group",), "1", "pitch, rhythm or melody"),
+        "group_correlation": Variable(
+            ("group", "other_group"), "1", "Spearman's, over dimensions, of the largest phik of two groups"
+        ),
+        "explained": Variable(("neuron",), "1", "share of mu's variance that rhythm features predict"),
+        "conditional_phik": Variable(_NF, "1", "phik with melody features beyond what rhythm tells"),
+        "conditional_p": Variable(
+            _NF, "1", "p of it against deals among melodies alike in rhythm, uncorrected"
+        ),
+        "conditional_p_corrected": Variable(_NF, "1", "p of it, corrected over all pairs"),
+        "melody": Variable(("neuron",), "1", "whether melody counts beyond rhythm, with rhythm only, or not"),
     },
     "activation": {
         **_MATERIAL,
