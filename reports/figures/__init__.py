@@ -17,6 +17,11 @@ from .drawing import Illustration
 from .gram import gram_matrices
 from .interventions import dose_response, intervention_spectra
 from .invertibility import invertibility_by_stage
+from .latent_features import phik_matrix
+from .latent_models import models_side_by_side
+from .latent_traversals import traversal_effects, traversal_rolls
+from .latent_uses import accuracy_by_kept, activation
+from .latents import neurons_by_threshold, sigma_and_mu
 from .ledger import ledger, ledger_by_level
 from .pitch_tuning import pitch_map, pitch_shares
 from .readout import readout_by_density, readout_capacity, readout_tasks
@@ -30,6 +35,8 @@ from .waveform_shape import preference_by_detuning, preference_by_stage, wavefor
 
 __all__ = [
     "Illustration",
+    "accuracy_by_kept",
+    "activation",
     "additivity_lesson",
     "alias_map",
     "bandwidth_by_frequency",
@@ -55,7 +62,10 @@ __all__ = [
     "invertibility_by_stage",
     "ledger",
     "ledger_by_level",
+    "models_side_by_side",
+    "neurons_by_threshold",
     "overlap_matrices",
+    "phik_matrix",
     "pitch_map",
     "pitch_shares",
     "preference_by_detuning",
@@ -65,8 +75,11 @@ __all__ = [
     "readout_tasks",
     "rejection",
     "representability_scatter",
+    "sigma_and_mu",
     "tiling_numbers",
     "tonotopic_map",
+    "traversal_effects",
+    "traversal_rolls",
     "tuning_curves",
     "verdicts",
     "waveform_shape_of_controls",

@@ -1,0 +1,97 @@
+"""What a run holds of a model of melodies, of known content: no model is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from tonotopy.probes.latents import asked, neurons
+from tonotopy.probes.latents.materials import MELODIES, PRIOR, RANDOM_NOTES
+from tonotopy.probes.latents.posterior import Posterior
+from tonotopy.probes.schema import dataset
+
+GROUPS = np.array(["pitch", "rhythm", "melody"])
+CONSTANT = "Quality"  # has no value of phik anywhere
+
+
+def posterior(dimensions: int, music: int, seed: int) -> Posterior:
+    """`music` dimensions with ever less in them, at random places; the others stay at the prior."""
+    generator = np.random.default_rng(seed)
+    place = generator.permutation(dimensions)[:music]
+    variance = 1e-4 * generator.uniform(0.5, 2.0, dimensions)
+    variance[place] = np.linspace(0.95, 0.2, music)
+    deviation = np.sqrt(1 - variance)
+    return Posterior(
+        count=20_000,
+        mean_mu=generator.normal(0, 0.05, dimensions) * np.sqrt(variance),
+        variance_mu=variance,
+        mean_sigma=deviation,
+        mean_variance=deviation**2 * generator.uniform(0.98, 1.02, dimensions),
+        divergence=-np.log(deviation),
+    )
+
+
+def untrained(dimensions: int, seed: int) -> Posterior:
+    """Sigma is ln 2 wherever nothing was learnt, and mu hardly moves."""
+    generator = np.random.default_rng(seed)
+    variance = 1e-7 * generator.uniform(0.5, 2.0, dimensions)
+    sigma = np.full(dimensions, np.log(2))
+    return Posterior(
+        20_000, 0.01 * generator.normal(size=dimensions), variance, sigma, sigma**2,
+        (sigma**2 - 1) / 2 - np.log(sigma),
+    )  # fmt: skip
+
+
+def latents(dimensions: int = 16, music: int = 3, seed: int = 0, random: bool = False) -> xr.Dataset:
+    one = untrained(dimensions, seed) if random else posterior(dimensions, music, seed)
+    sets = neurons.chosen(one)
+    fields = ("mean_mu", "variance_mu", "mean_sigma", "mean_variance", "divergence", "total_variance")
+    return dataset(
+        "latents",
+        {
+            **{name: np.array([getattr(one, name)] * 3) for name in fields},
+            "material": np.array([PRIOR, RANDOM_NOTES, MELODIES]),
+            "dimension": np.arange(dimensions),
+            "criterion": np.array(neurons.CRITERIA),
+            "other_criterion": np.array(neurons.CRITERIA),
+            "threshold": neurons.THRESHOLDS,
+            "n_melodies": np.array([20_000, 20_000, 3_000]),
+            "relevance": np.argsort(one.order) + 1,
+            "is_music": sets,
+            "count": np.array([neurons.counts(one)] * 3),
+            "agreement": neurons.agreement(sets),
+        },
+        {
+            "sigma_threshold": neurons.SIGMA_THRESHOLD,
+            "variance_threshold": neurons.VARIANCE_THRESHOLD,
+            "divergence_threshold": neurons.DIVERGENCE_THRESHOLD,
+        },
+    )
+
+
+def features(neurons_asked: int = 8, seed: int = 0, strength: float = 0.9) -> xr.Dataset:
+    """The first dimension knows pitch, the second rhythm, all others ever less of anything."""
+    generator = np.random.default_rng(seed)
+    about = asked.labels()
+    phik = generator.uniform(0, 0.12, (neurons_asked, len(about.names)))
+    for neuron in range(neurons_asked):
+        group = GROUPS[neuron] if neuron < 2 else GROUPS[neuron % 3]
+        there = np.array(about.groups) == group
+        phik[neuron, there] = generator.uniform(0.2, 1.0, there.sum()) * strength / (1 + neuron / 4)
+    phik[:, list(about.names).index(CONSTANT)] = np.nan
+    significant = np.where(phik > 0.1, 0.005, 0.6)
+    return dataset(
+        "features",
+        {
+            "feature": np.array(about.names),
+            "feature_group": np.array(about.groups),
+            "feature_id": np.array(about.ids),
+            "group": GROUPS,
+            "neuron": np.arange(1, neurons_asked + 1),
+            "latent_dimension": generator.permutation(512)[:neurons_asked],
+            "phik": phik,
+            "p": np.where(np.isnan(phik), np.nan, significant),
+            "p_corrected": np.where(np.isnan(phik), np.nan, significant),
+        },
+        {"bins": 10, "n_melodies": 20_000, "permutations": 199},
+    )
