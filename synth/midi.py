@@ -52,6 +52,17 @@ def midi_melodies(path: str | Path, bars: int = 2, progress: bool = False) -> Co
     InputError
         If there is no such file or folder, no MIDI file or no melody in it, or, for a single file, it
         cannot be read.
+
+    Examples
+    --------
+    >>> import mido
+    >>> track = mido.MidiTrack()
+    >>> for pitch in range(60, 68):
+    ...     track.append(mido.Message("note_on", note=pitch))
+    ...     track.append(mido.Message("note_off", note=pitch, time=480))
+    >>> mido.MidiFile(tracks=[track], ticks_per_beat=480).save("scale.mid")
+    >>> midi_melodies("scale.mid").rolls[:, ::4]
+    array([[41, 42, 43, 44, 45, 46, 47, 48]], dtype=uint8)
     """
     path, bars = Path(path), whole_number("bars", bars, 1)
     files = _files(path) if path.is_dir() else [path]

@@ -167,7 +167,13 @@ def corpus_melodies(
     ------
     InputError
         If a collection is unknown or not to be used, music21 is not installed, or the cache cannot be
-        written.
+        read or written.
+
+    Examples
+    --------
+    >>> jeanie = corpus_melodies(["leadSheet"])
+    >>> jeanie.names, jeanie.rolls.shape[1]
+    (('leadSheet/fosterBrownHair.mxl',), 32)
     """
     known = {collection.name: collection for collection in COLLECTIONS}
     for name in collections:

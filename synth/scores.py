@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from .errors import InputError
 from .melodies import (
     FIRST_NOTE,
     HIGHEST_MIDI,
@@ -56,6 +57,11 @@ class Score:
         120 quarters a minute until the first.
     restarts : tuple of int
         Ticks at which bars are counted anew beside those, as after a bar that is written too short.
+
+    Raises
+    ------
+    InputError
+        If there is less than one tick to the quarter, or the arrays are of unequal length.
     """
 
     ticks_per_quarter: int
@@ -66,6 +72,13 @@ class Score:
     time_signatures: tuple[tuple[int, int, int], ...] = ()
     tempos: tuple[tuple[int, int], ...] = ()
     restarts: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.ticks_per_quarter < 1:
+            raise InputError(f"{self.ticks_per_quarter} ticks per quarter: must be at least 1")
+        shapes = [np.shape(a) for a in (self.onsets, self.ends, self.midi, self.voices)]
+        if len(set(shapes)) != 1 or len(shapes[0]) != 1:
+            raise InputError(f"notes of a score of shapes {shapes}: must all be [n_notes]")
 
 
 @dataclass(frozen=True)
@@ -100,8 +113,8 @@ def melodies_from_score(score: Score, bars: int = 2) -> tuple[np.ndarray, Counte
     dropped if it has but one bar and cut at 100. Slices begin at every bar; what sounds on from before
     a slice is a rest in it. Equal slices of one piece are kept once.
 
-    In two places this is not Magenta's: a slice in which no note begins (a note held for bars) is left
-    out, and there are no more than five slices of a piece only where Magenta draws them at random.
+    Two things differ from Magenta: a slice in which no note begins (one is held for bars) is left out,
+    and every slice is kept, where Magenta takes at most five of a piece, at random in training.
 
     Parameters
     ----------

@@ -280,3 +280,11 @@ def test_a_piece_of_enormous_length_is_not_written_out():
 def test_bars_are_counted_in_whole_numbers(bars):
     with pytest.raises(InputError, match="bars"):
         melodies(scale(2), bars)
+
+
+def test_a_score_that_is_none_is_refused():
+    one, two = np.zeros(1, int), np.zeros(2, int)
+    with pytest.raises(InputError, match="0 ticks per quarter"):
+        Score(0, one, one, one, one)
+    with pytest.raises(InputError, match="must all be"):
+        Score(480, one, one, two, one)
