@@ -119,38 +119,35 @@ def correlate(
     ('rhythm', 'pitch')
     """
     mu, values = _checked(mu, values, names, groups)
-    features = binned(values, bins)
+    features, of = binned(values, bins), np.array(groups)
     tested = permutation_null(binned(mu, bins, quantile=True), features, permutations, seed)
-    of = np.array(groups)
-    best = np.stack([_best(tested.phik, of == group) for group in GROUPS], axis=1)  # [k, 3]
-    rows = np.arange(mu.shape[1])[:, None]
-    tops = np.where(best >= 0, tested.phik[rows, best], np.nan)
-    counts = np.where(_counts(tops, tested.corrected_p[rows, best]), tops, -1.0)
-    answers = [GROUPS[g] if counts[i, g] > 0 else NOTHING for i, g in enumerate(counts.argmax(1))]
-    few = mu.shape[1] < 3
-    is_melody = of == "melody"
-    told = beyond(
-        mu, values[:, is_melody], values[:, of == "rhythm"], bins=bins, permutations=permutations, seed=seed
-    )
+    melody, rhythm = values[:, of == "melody"], values[:, of == "rhythm"]
+    told = beyond(mu, melody, rhythm, bins=bins, permutations=permutations, seed=seed)
     conditional = np.full((3, *tested.phik.shape), np.nan)
-    conditional[..., is_melody] = told.tested.phik, told.tested.p, told.tested.corrected_p
+    conditional[..., of == "melody"] = told.tested.phik, told.tested.p, told.tested.corrected_p
+    best = np.stack([_best(tested.phik, of == group) for group in GROUPS], axis=1)  # [k, 3]
+    rows = np.arange(len(best))[:, None]
+    tops = np.where(best >= 0, tested.phik[rows, best], np.nan)
+    counting = np.where(_counts(tops, tested.corrected_p[rows, best]), tops, 0.0)
+    related = _counts(tested.phik, tested.corrected_p)[:, of == "melody"].any(1)
+    verdict = np.where(_counts(*conditional[[0, 2]]).any(1), BEYOND_RHYTHM, WITH_RHYTHM)
+    few = len(best) < 3
     return Correlation(
-        tuple(names),
-        tuple(groups),
-        tested.phik,
-        tested.p,
-        tested.corrected_p,
-        tested.greatest,
-        tuple(name for name, codes in zip(names, features.codes, strict=True) if _in_use(codes) < 2),
-        best,
-        tuple(answers),
-        np.full((3, 3), np.nan) if few else rank_correlation(tops.T[:, None], tops.T[None]),
-        told.explained,
-        *conditional,
-        _verdicts(
-            _counts(tested.phik, tested.corrected_p)[:, is_melody],
-            _counts(told.tested.phik, told.tested.corrected_p),
-        ),
+        names=tuple(names),
+        groups=tuple(groups),
+        phik=tested.phik,
+        p=tested.p,
+        p_corrected=tested.corrected_p,
+        greatest=tested.greatest,
+        constant=tuple(n for n, codes in zip(names, features.codes, strict=True) if _in_use(codes) < 2),
+        best=best,
+        answers=tuple(GROUPS[one.argmax()] if one.any() else NOTHING for one in counting),
+        group_correlation=np.full((3, 3), np.nan) if few else rank_correlation(tops.T[:, None], tops.T[None]),
+        explained=told.explained,
+        conditional_phik=conditional[0],
+        conditional_p=conditional[1],
+        conditional_p_corrected=conditional[2],
+        melody=tuple(np.where(related, verdict, NO_MELODY).tolist()),
     )
 
 
@@ -187,9 +184,4 @@ def _counts(phik: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 
 def _in_use(codes: np.ndarray) -> int:
-    return np.count_nonzero(np.bincount(codes, minlength=MISSING + 1)[:MISSING])
-
-
-def _verdicts(related: np.ndarray, conditionally: np.ndarray) -> tuple[str, ...]:
-    said = np.where(conditionally.any(1), BEYOND_RHYTHM, WITH_RHYTHM)
-    return tuple(np.where(related.any(1), said, NO_MELODY).tolist())
+    return int(np.count_nonzero(np.bincount(codes, minlength=MISSING + 1)[:MISSING]))
