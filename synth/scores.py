@@ -6,8 +6,9 @@ Written from the behaviour of note-seq (``sequences_lib``, ``melodies_lib``) and
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -146,20 +147,23 @@ def melodies_from_score(score: Score, bars: int = 2) -> tuple[np.ndarray, Counte
     steps, left_out = STEPS_PER_BAR * whole_number("bars", bars, 1), Counter()
     playable = (score.midi >= LOWEST_MIDI) & (score.midi <= HIGHEST_MIDI)
     left_out[OUT_OF_RANGE] += int((~playable).sum())
+    order = np.flatnonzero(playable)[np.argsort(score.onsets[playable], kind="stable")]
+    onset_ticks, end_ticks, midi, voices = (
+        values[order] for values in (score.onsets, score.ends, score.midi, score.voices)
+    )
     slices = [np.empty((0, steps), np.uint8)]
-    for start, end in _sections(score):
-        inside = playable & (score.onsets >= start) & (score.onsets < end)
-        if not inside.any():
+    for start, end, numerator, denominator in _sections(score):
+        first, last = np.searchsorted(onset_ticks, [start, end])
+        if first == last:
             continue
-        numerator, denominator = _signature(score, start)
         if STEPS_PER_QUARTER * 4 * numerator != STEPS_PER_BAR * denominator:
             left_out[f"sections in {numerator}/{denominator}"] += 1
             continue
-        for voice in np.unique(score.voices[inside]):
-            of = inside & (score.voices == voice)
-            onsets = _quantized(score.onsets[of] - start, score.ticks_per_quarter)
-            ends = _quantized(np.minimum(score.ends[of], end) - start, score.ticks_per_quarter)
-            for roll in _voice_melodies(onsets, np.maximum(ends, onsets + 1), score.midi[of], left_out):
+        for voice in np.unique(voices[first:last]):
+            of = first + np.flatnonzero(voices[first:last] == voice)
+            onsets = _quantized(onset_ticks[of] - start, score.ticks_per_quarter)
+            ends = _quantized(np.minimum(end_ticks[of], end) - start, score.ticks_per_quarter)
+            for roll in _voice_melodies(onsets, np.maximum(ends, onsets + 1), midi[of], left_out):
                 if len(roll) <= STEPS_PER_BAR or len(roll) < steps:
                     left_out[TOO_SHORT] += 1
                 else:
@@ -167,27 +171,19 @@ def melodies_from_score(score: Score, bars: int = 2) -> tuple[np.ndarray, Counte
     return _cleaned(np.concatenate(slices), left_out), +left_out
 
 
-def _sections(score: Score) -> list[tuple[int, int]]:
-    """Tick ranges of one time signature, one tempo and one count of bars each, in order."""
+def _sections(score: Score) -> Iterator[tuple[int, int, int, int]]:
+    """Start and end tick, numerator and denominator of each stretch of one metre, tempo and bar count."""
     last = int(score.ends.max(initial=0))
-    edges = {0, last} | {tick for tick in score.restarts if 0 < tick < last}
-    for changes, before in ((score.time_signatures, (4, 4)), (score.tempos, (DEFAULT_QUARTER_US,))):
-        for tick, *now in _in_time(changes):
-            if tuple(now) != before and 0 < tick < last:
-                edges.add(tick)
-            before = tuple(now)
-    return list(pairwise(sorted(edges)))
-
-
-def _signature(score: Score, tick: int) -> tuple[int, int]:
-    """Numerator and denominator in force at a tick."""
-    told = [change for change in _in_time(score.time_signatures) if change[0] <= tick]
-    return (told[-1][1], told[-1][2]) if told else (4, 4)
-
-
-def _in_time(changes: tuple[tuple[int, ...], ...]) -> list[tuple[int, ...]]:
-    """By tick; of several at one tick the last one told comes last."""
-    return sorted(changes, key=lambda change: change[0])
+    # Sorted by tick alone: of several at one tick the last one told holds.
+    signatures = [(0, 4, 4), *sorted(score.time_signatures, key=lambda change: change[0])]
+    tempos = [(0, DEFAULT_QUARTER_US), *sorted(score.tempos, key=lambda change: change[0])]
+    edges = {0, last, *score.restarts}
+    for changes in (signatures, tempos):
+        edges |= {now[0] for before, now in pairwise(changes) if now[1:] != before[1:]}
+    told_at = [tick for tick, *_ in signatures]
+    for start, end in pairwise(sorted(tick for tick in edges if 0 <= tick <= last)):
+        _, numerator, denominator = signatures[bisect_right(told_at, start) - 1]
+        yield start, end, numerator, denominator
 
 
 def _quantized(ticks: np.ndarray, ticks_per_quarter: int) -> np.ndarray:
