@@ -70,7 +70,7 @@ SIXTEEN_BAR = MusicVAEConfig(
     conductor=(1024, 1024),
     segments=16,
 )
-TINY = MusicVAEConfig(encoder=(192,), decoder=(192, 192), latent_dimensions=128)  # the bundled one
+TINY = MusicVAEConfig(encoder=(128,), decoder=(128, 128), latent_dimensions=128)  # the bundled one
 
 
 def metadata_of(config: MusicVAEConfig) -> dict[str, str]:

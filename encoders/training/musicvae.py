@@ -29,6 +29,7 @@ _WARM_STEPS = 100
 _LOGGED_STEPS, _STORED_STEPS = 100, 1_000
 _COLUMNS = ("loss", "cross_entropy", "divergence", "beta", "sampled_share", "gradient_norm")
 _FIRST_DEVIATION_BIAS, _FIRST_MEAN_WEIGHT = -3.0, 0.06
+_DEVIATION_ONE = math.log(math.e - 1)  # of which the softplus is 1
 
 
 def train_musicvae(
@@ -76,12 +77,14 @@ def train_musicvae(
     The loss is Magenta's: cross-entropy summed over steps, and beta times what the divergence from the
     prior exceeds the free bits by, both in nats and averaged over melodies; beta rises, and the decoder is
     more and more often given what it drew itself. Three things begin elsewhere because the training is
-    short (`prepare`), and the learning rate falls by a cosine rather than exponentially.
+    short (`prepare`), it starts on excerpts, and the learning rate falls by a cosine.
 
     Source: Roberts et al., A Hierarchical Latent Vector Model for Learning Long-Term Structure in Music,
     arXiv 1803.05428, and Magenta's published configurations.
     """
     recipe, out = recipe or MusicVAERecipe(), Path(out)
+    if config.conductor and recipe.excerpts:
+        raise InputError(f"excerpts {recipe.excerpts}: a model with a conductor learns from whole melodies")
     for name, part in material.splits.items():
         if part.rolls.shape[1] != config.steps:
             raise InputError(
@@ -102,13 +105,17 @@ def train_musicvae(
     return scores
 
 
-def prepare(model: MusicVAE, rolls: np.ndarray) -> None:
+def prepare(model: MusicVAE, rolls: np.ndarray, narrow: int) -> None:
     """Begin where a short training gets furthest; the architecture stays Magenta's.
 
     The output's biases are the logarithms of how often classes occur in `rolls` [N, T]. Forget biases are
     spread so that units forget after one to `T` steps (Tallec and Ollivier, arXiv 1804.11188), input
-    biases are their negatives. Latents begin narrow (sigma about 0.05) with means that tell melodies
-    apart: from Magenta's sigma of 0.69 about means of zero the decoder first learns to do without.
+    biases are their negatives; the matrices that carry a state on are orthogonal.
+
+    The first `narrow` dimensions of the latent begin with a sigma of about 0.05 and means that tell
+    melodies apart: from Magenta's sigma of 0.69 about means of zero the decoder first learns to do
+    without. The others begin at the prior, and unread. Whether they are taken into use, and which of the
+    first are given up, is left to the loss; if all began narrow, all would be used, a little each.
     """
     encoder, decoder = model.encoder, model.decoder
     assert encoder is not None
@@ -116,12 +123,20 @@ def prepare(model: MusicVAE, rolls: np.ndarray) -> None:
     counts = np.bincount(rolls.ravel(), minlength=CLASSES) + 1.0
     with torch.no_grad():
         decoder.output.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
-        nn.init.normal_(encoder.mu.weight, std=_FIRST_MEAN_WEIGHT)
-        nn.init.constant_(encoder.sigma.bias, _FIRST_DEVIATION_BIAS)
+        nn.init.normal_(encoder.mu.weight[:narrow], std=_FIRST_MEAN_WEIGHT)
+        nn.init.constant_(encoder.sigma.bias[:narrow], _FIRST_DEVIATION_BIAS)
+        nn.init.constant_(encoder.sigma.bias[narrow:], _DEVIATION_ONE)
+        if decoder.conductor is None:
+            decoder.core.initial_state.weight[:, narrow:] = 0
+            decoder.core.lstm.layers[0].input_weight[:, CLASSES + narrow :] = 0
+        else:
+            decoder.conductor.initial_state.weight[:, narrow:] = 0
         for layer in (module for module in model.modules() if isinstance(module, LSTMLayer)):
             lasts = 1 + (model.steps - 2) * torch.rand(layer.units)
             layer.bias[layer.units : 2 * layer.units] = lasts.log()
             layer.bias[: layer.units] = -lasts.log()
+            for gate in layer.state_weight.chunk(4):
+                nn.init.orthogonal_(gate)
 
 
 def sampled_steps(decoder: Decoder, latents: Tensor, melodies: Tensor, share: float) -> Tensor:
@@ -185,7 +200,7 @@ def _fit(
     from rich.console import Console
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = _prepared(config, rolls, seed).to(device).train()
+    model = _prepared(config, rolls, recipe.narrow, seed).to(device).train()
     optimizer = torch.optim.Adam(model.parameters(), recipe.learning_rate)
     start, history, rows = 0, [], []
     if stored := read_checkpoint(out):
@@ -215,10 +230,10 @@ def _fit(
     return model.cpu().eval()
 
 
-def _prepared(config: MusicVAEConfig, rolls: np.ndarray, seed: int) -> MusicVAE:
+def _prepared(config: MusicVAEConfig, rolls: np.ndarray, narrow: int, seed: int) -> MusicVAE:
     def build() -> MusicVAE:
         model = MusicVAE(config)
-        prepare(model, rolls)
+        prepare(model, rolls, narrow)
         return model
 
     model = randomly_initialised(build, seed)

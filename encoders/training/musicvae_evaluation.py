@@ -10,8 +10,9 @@ import numpy as np
 
 from ...synth.melodies import FIRST_NOTE, LOWEST_MIDI
 from ...synth.melody_material import Material
+from ..musicvae.loading import load_weights
 from ..musicvae.model import MusicVAE
-from ..musicvae.named import musicvae_tiny
+from ..weights import randomly_initialised
 
 NARROW = (0.5, 0.8, 0.9, 0.95, 0.99)  # a music neuron's mean sigma is below
 CHOSEN = 0.9  # of these, where one has to be chosen
@@ -108,8 +109,10 @@ class MusicVAEScores:
 
 def evaluate(weights: Path, model: MusicVAE, test: Material, seed: int = 0) -> MusicVAEScores:
     """Let a MusicVAE give back melodies it has not heard; as stored in `weights`, as trained, untrained."""
-    stored = musicvae_tiny(weights)
-    models = {"trained": stored, "untrained": musicvae_like(stored, seed), "float32": model}
+    stored = load_weights(weights)
+    untrained = randomly_initialised(lambda: MusicVAE(stored.config), seed)
+    assert isinstance(untrained, MusicVAE)
+    models = {"trained": stored, "untrained": untrained, "float32": model}
     kinds = {"written": test.rolls[test.written][:_MOST], "generated": test.rolls[~test.written][:_MOST]}
     kinds = {kind: rolls for kind, rolls in kinds.items() if len(rolls)}
     use = latent_use(stored, np.concatenate(list(kinds.values())))
@@ -158,12 +161,6 @@ def latent_use(model: MusicVAE, rolls: np.ndarray) -> LatentUse:
         _correlations(mu, count)[order],
         order,
     )
-
-
-def musicvae_like(model: MusicVAE, seed: int) -> MusicVAE:
-    """Return an untrained MusicVAE of the same sizes."""
-    assert model.randomised is not None
-    return model.randomised(seed)
 
 
 def _correlations(mu: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ from ...synth.midi import midi_melodies
 from ...synth.score_corpus import CLEAR, COLLECTIONS, corpus_melodies
 from ...synth.scores import Collected
 
+_LEAST_SHARE = 0.01  # of the decoder's own draws: fewer are not worth letting it run for
+
 
 @dataclass(frozen=True)
 class MusicVAERecipe:
@@ -28,13 +30,20 @@ class MusicVAERecipe:
     batch_size : int > 0
     learning_rate : float > 0
         Peak of the schedule: linear over the first hundred steps, then a cosine down to zero (Adam).
-    max_beta, beta_rate : float
-        Weight of the Kullback-Leibler divergence at a step: ``(1 - beta_rate**step) * max_beta``.
+    first_beta, max_beta, beta_rate : float
+        Weight of the Kullback-Leibler divergence: the first during the excerpts, and then
+        ``(1 - beta_rate**step) * max_beta`` where that is more, counted in steps after the last excerpt.
+        A large one before the decoder can read latents would empty them.
     free_bits : float >= 0
         Bits of a melody's divergence, over all dimensions, that cost nothing.
     sampling_rate : float >= 0
-        After so many steps the decoder begins to be given what it drew itself in place of the true step
-        before; see `sampled_share`. 0: never.
+        How soon the decoder is given what it drew itself in place of the true step before, counted in
+        steps after the last excerpt; see `sampled_share`. 0: never.
+    excerpts : tuple of (int, float)
+        The training begins with excerpts: of so many sixteenths, up to this share of its steps. An LSTM
+        that can hold four notes learns to hold eight far sooner than one that can hold none.
+    narrow : int >= 0
+        Dimensions that begin with a small deviation; the others begin at the prior, see `prepare`.
     semitones : int >= 0
         Melodies are moved by up to so many, up or down.
     bfloat16 : bool
@@ -46,13 +55,16 @@ class MusicVAERecipe:
         If a number is out of range.
     """
 
-    steps: int = 30_000
+    steps: int = 44_000
     batch_size: int = 64
     learning_rate: float = 4e-3
+    first_beta: float = 0.002
     max_beta: float = 0.2
-    beta_rate: float = 0.9999
+    beta_rate: float = 0.99995
     free_bits: float = 0.0
-    sampling_rate: float = 2_000.0
+    sampling_rate: float = 1_000.0
+    excerpts: tuple[tuple[int, float], ...] = ((4, 0.02), (8, 0.08), (16, 0.3))
+    narrow: int = 48
     semitones: int = 5
     bfloat16: bool = True
 
@@ -62,15 +74,21 @@ class MusicVAERecipe:
                 f"training with {self.steps} steps, batch {self.batch_size}, rate {self.learning_rate}: "
                 "must be at least 1 step, 1 melody and a positive rate"
             )
-        if not (self.max_beta >= 0 and 0 <= self.beta_rate <= 1 and self.free_bits >= 0):
-            raise InputError(
-                f"max_beta {self.max_beta}, beta_rate {self.beta_rate}, free_bits {self.free_bits}: "
-                "must not be negative, the rate at most 1"
-            )
-        if not (self.sampling_rate >= 0 and self.semitones >= 0):
-            raise InputError(
-                f"sampling_rate {self.sampling_rate}, semitones {self.semitones}: must not be negative"
-            )
+        if self.beta_rate > 1:
+            raise InputError(f"beta_rate {self.beta_rate}: must be at most 1")
+        for name in (
+            "first_beta",
+            "max_beta",
+            "beta_rate",
+            "free_bits",
+            "sampling_rate",
+            "narrow",
+            "semitones",
+        ):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"{name} {getattr(self, name)}: must not be negative")
+        if list(self.excerpts) != sorted(self.excerpts) or any(n < 1 or s > 1 for n, s in self.excerpts):
+            raise InputError(f"excerpts {self.excerpts}: lengths and shares of the steps must rise to 1")
 
     def beta(self, step: int) -> float:
         """Return the weight of the divergence at a step.
@@ -78,21 +96,45 @@ class MusicVAERecipe:
         Examples
         --------
         >>> MusicVAERecipe().beta(0)
-        0.0
+        0.002
         """
-        return (1 - self.beta_rate**step) * self.max_beta
+        risen = (1 - self.beta_rate ** max(0.0, self.since_excerpts(step))) * self.max_beta
+        return max(self.first_beta, risen)
+
+    def since_excerpts(self, step: int) -> float:
+        """Return how many steps ago melodies became whole; negative before."""
+        return step - self.excerpts[-1][1] * self.steps if self.excerpts else step
 
     def sampled_share(self, step: int) -> float:
         """Return the share of steps at which the decoder is given its own draw: an inverse sigmoid.
 
+        Less than a hundredth counts as none.
+
         Examples
         --------
-        >>> recipe = MusicVAERecipe(sampling_rate=1000.0)
+        >>> recipe = MusicVAERecipe(sampling_rate=1000.0, excerpts=())
         >>> round(recipe.sampled_share(0), 3), round(recipe.sampled_share(6908), 3)
-        (0.001, 0.5)
+        (0.0, 0.5)
         """
-        rate = self.sampling_rate
-        return 0.0 if rate == 0 else 1 - 1 / (1 + math.exp(min(step / rate, 700)) / rate)
+        rate, since = self.sampling_rate, self.since_excerpts(step)
+        if rate == 0 or since < 0:
+            return 0.0
+        share = 1 - 1 / (1 + math.exp(min(since / rate, 700)) / rate)
+        return share if share >= _LEAST_SHARE else 0.0
+
+    def length(self, step: int, whole: int) -> int:
+        """Return how many sixteenths the melodies of a step have.
+
+        Examples
+        --------
+        >>> recipe = MusicVAERecipe(steps=100, excerpts=((8, 0.25), (16, 0.5)))
+        >>> recipe.length(0, 32), recipe.length(25, 32), recipe.length(50, 32)
+        (8, 16, 32)
+        """
+        for length, share in self.excerpts:
+            if step < share * self.steps:
+                return min(length, whole)
+        return whole
 
 
 @dataclass(frozen=True)
@@ -128,7 +170,7 @@ def gather_melodies(
     midi: str | Path | None = None,
     cache: str | Path | None = None,
     bars: int = 2,
-    generated: int = 60_000,
+    generated: int = 30_000,
     seed: int = 0,
     progress: bool = False,
 ) -> MelodyMaterial:
@@ -177,13 +219,17 @@ def gather_melodies(
 def batch(rolls: np.ndarray, recipe: MusicVAERecipe, seed: int, step: int) -> np.ndarray:
     """Return the melodies of a step, uint8 [B, T]; they follow from seed and step.
 
-    Each is moved by a number of semitones, all as likely, but not beyond the range of the classes.
+    Each is moved by a number of semitones, all as likely, but not beyond the range of the classes. An
+    excerpt begins at a multiple of its length.
     """
     rng = np.random.default_rng([seed, step])
     chosen = rolls[rng.integers(0, len(rolls), recipe.batch_size)]
     semitones = rng.integers(-recipe.semitones, recipe.semitones + 1, recipe.batch_size)
     lowest, highest = pitch_range(chosen)
-    return transposed(chosen, np.clip(semitones, LOWEST_MIDI - lowest, HIGHEST_MIDI - highest))
+    moved = transposed(chosen, np.clip(semitones, LOWEST_MIDI - lowest, HIGHEST_MIDI - highest))
+    length = recipe.length(step, rolls.shape[1])
+    first = length * rng.integers(0, rolls.shape[1] // length)
+    return moved[:, first : first + length]
 
 
 def _collected(collected: Collected) -> str:

@@ -26,7 +26,8 @@ from tonotopy.synth.melodies import CLASSES, FIRST_NOTE, random_notes
 from tonotopy.synth.melody_material import Material, transposition_invariant
 
 SMALL = MusicVAEConfig(encoder=(16,), decoder=(16, 16), latent_dimensions=8)
-SHORT = MusicVAERecipe(steps=12, batch_size=8, sampling_rate=2.0)
+SHORT = MusicVAERecipe(steps=12, batch_size=8, sampling_rate=2.0, excerpts=((8, 0.3),))
+WHOLE = replace(SHORT, excerpts=())
 
 
 def melodies(count, seed=0):
@@ -66,7 +67,7 @@ def model():
 def test_it_learns_scales(material, tmp_path):
     config = MusicVAEConfig(encoder=(32,), decoder=(32,), latent_dimensions=8)
     recipe = MusicVAERecipe(
-        steps=350, batch_size=32, learning_rate=2e-2, beta_rate=0.999, sampling_rate=0, bfloat16=False
+        steps=350, batch_size=32, learning_rate=2e-2, beta_rate=0.999, sampling_rate=0, excerpts=()
     )
     scores = train_musicvae(material, tmp_path / "out", config, recipe)
     for kind in ("written", "generated"):
@@ -148,7 +149,7 @@ def test_melodies_of_another_length_are_refused_before_anything_is_written(mater
 
 
 def test_a_batch_follows_from_seed_and_step_and_moves_melodies():
-    rolls, recipe = melodies(4), replace(SHORT, batch_size=600)
+    rolls, recipe = melodies(4), replace(WHOLE, batch_size=600)
     one, again, other = (batch(rolls, recipe, 0, step) for step in (3, 3, 4))
     assert (one == again).all()
     assert not (one == other).all()
@@ -160,23 +161,47 @@ def test_a_batch_follows_from_seed_and_step_and_moves_melodies():
     assert moved.tolist() == list(range(-5, 6))
 
 
+def test_a_training_begins_with_excerpts():
+    rolls, recipe = random_notes(3), replace(SHORT, steps=40, batch_size=400, excerpts=((4, 0.1), (16, 0.5)))
+    lengths = [batch(rolls, recipe, 0, step).shape[1] for step in (0, 3, 4, 19, 20, 39)]
+    assert lengths == [4, 4, 16, 16, 32, 32]
+    drawn = np.concatenate([batch(rolls, recipe, seed, 0) for seed in range(40)])
+    excerpts = transposition_invariant(drawn)
+    whole = transposition_invariant(rolls.reshape(-1, 4))
+    assert {e.tobytes() for e in excerpts} == {w.tobytes() for w in whole}  # each begins at a quarter
+
+
+def test_a_model_with_a_conductor_has_no_excerpts(material, tmp_path):
+    config = MusicVAEConfig(encoder=(8,), decoder=(8,), latent_dimensions=4, conductor=(8,), segments=2)
+    with pytest.raises(InputError, match="learns from whole melodies"):
+        train_musicvae(material, tmp_path / "out", config, SHORT)
+    scores = train_musicvae(material, tmp_path / "out", config, replace(WHOLE, steps=2))
+    assert scores.use.sigma.shape == (4,)
+
+
 def test_a_melody_at_the_edge_is_moved_as_far_as_it_can_be():
     rolls = np.zeros((2, 32), np.uint8)
     rolls[0, 0], rolls[1, 0], rolls[1, 1] = FIRST_NOTE, CLASSES - 1, FIRST_NOTE + 2
-    moved = batch(rolls, replace(SHORT, batch_size=300), 0, 0)
+    moved = batch(rolls, replace(WHOLE, batch_size=300), 0, 0)
     low, high = moved[moved[:, 1] == 0, 0], moved[moved[:, 1] > 0]
     assert (low.min(), low.max()) == (FIRST_NOTE, FIRST_NOTE + 5)
     assert (high[:, 0].min(), high[:, 0].max()) == (CLASSES - 3, CLASSES - 1)
 
 
 def test_schedules_are_magentas():
-    recipe = MusicVAERecipe(max_beta=0.2, beta_rate=0.99999, sampling_rate=1000.0)
-    assert recipe.beta(0) == 0
+    recipe = MusicVAERecipe(max_beta=0.2, beta_rate=0.99999, sampling_rate=1000.0, excerpts=())
+    assert recipe.beta(0) == 0.002
     assert recipe.beta(100_000) == pytest.approx(0.2 * (1 - np.exp(-1)), rel=1e-4)
-    for step in (0, 5_000, 10_000):
+    for step in (3_000, 5_000, 10_000):
         expected = 1 - 1000 / (1000 + np.exp(step / 1000))
         assert recipe.sampled_share(step) == pytest.approx(expected)
+    assert recipe.sampled_share(0) == 0  # Magenta's 0.001 is less than is worth a run
     assert recipe.sampled_share(10**9) == 1
+    later = replace(recipe, steps=20_000, excerpts=((8, 0.25),))
+    assert later.sampled_share(4_999) == 0
+    assert later.beta(4_999) == 0.002
+    assert later.beta(105_000) == recipe.beta(100_000)
+    assert later.sampled_share(10_000) == recipe.sampled_share(5_000)
     assert replace(recipe, sampling_rate=0).sampled_share(10**6) == 0
 
 
@@ -232,15 +257,22 @@ def test_losses_learn_from_the_latent_through_its_noise(model):
     assert model.encoder.sigma.weight.grad.abs().max() > 0
 
 
-def test_preparation_says_how_often_classes_occur(model):
+def test_preparation_says_how_often_classes_occur_and_leaves_most_latents_at_the_prior(model):
     rolls = melodies(50)
-    prepare(model, rolls)
+    prepare(model, rolls, 3)
+    mu, sigma = model.encode(rolls)
+    assert 0.02 < sigma[:, :3].mean() < 0.1
+    assert (mu[:, :3].std(axis=0) > 10 * mu[:, 3:].std(axis=0).max()).all()
+    assert sigma[:, 3:] == pytest.approx(1, abs=0.01)
+    assert mu[:, 3:] == pytest.approx(0, abs=0.01)
+    latents = np.zeros((1, 8), np.float32)
+    other = latents + np.float32([0, 0, 0, 1, 1, 1, 1, 1])
     with torch.no_grad():
+        said, again = (model.decoder(torch.from_numpy(z), one_hot(rolls[:1])) for z in (latents, other))
+        assert torch.equal(said, again)  # what begins at the prior is unread
         model.decoder.output.weight.zero_()
-        said = F.softmax(model.decoder(torch.zeros(1, 8), one_hot(rolls[:1])), 2)[0, 0]
+        said = F.softmax(model.decoder(torch.from_numpy(latents), one_hot(rolls[:1])), 2)[0, 0]
     assert float(said[0]) == pytest.approx((rolls == 0).mean(), abs=0.05)
-    _, sigma = model.encode(rolls)
-    assert 0.02 < sigma.mean() < 0.1
 
 
 class Lookup:
@@ -301,6 +333,10 @@ def test_latent_use_of_known_latents():
         ({"free_bits": -1.0}, "free_bits -1.0"),
         ({"sampling_rate": -1.0}, "sampling_rate -1.0"),
         ({"semitones": -1}, "semitones -1"),
+        ({"first_beta": float("nan")}, "first_beta nan"),
+        ({"excerpts": ((8, 0.5), (4, 0.7))}, "must rise"),
+        ({"excerpts": ((0, 0.5),)}, "must rise"),
+        ({"excerpts": ((4, 1.5),)}, "must rise"),
     ],
 )
 def test_unusable_recipes(wrong, message):
