@@ -99,12 +99,12 @@ def correlate(
     Raises
     ------
     InputError
-        If shapes do not fit, a latent is not finite or a group is unknown.
+        If shapes do not fit, there is no feature, a latent is not finite or a group is unknown.
 
     Notes
     -----
     Equally wide bins of a latent have hardly any melodies at its ends; one of them that meets a rare value
-    of a feature makes a phik of several tenths, and the greatest of all pairs by chance is about that.
+    of a feature can make a phik of several tenths, and the greatest of all pairs by chance is about that.
     Equally filled ones cannot. The question whether melody is told apart from rhythm is from Barenboim et
     al., Exploring how a generative AI interprets music, Neural Computing and Applications 36:17007, 2024,
     section 6, which has no null.
@@ -159,9 +159,10 @@ def _checked(
         raise InputError(
             f"latents {list(mu.shape)}, features {list(values.shape)}: rows are to be the same melodies"
         )
-    if not len(names) == len(groups) == values.shape[1]:
+    if not len(names) == len(groups) == values.shape[1] > 0:
         raise InputError(
-            f"features: {values.shape[1]} columns have {len(names)} names and {len(groups)} groups"
+            f"features: {values.shape[1]} columns, {len(names)} names, {len(groups)} groups; as many of each "
+            "wanted, at least one"
         )
     if not np.isfinite(mu).all():
         row, column = np.argwhere(~np.isfinite(mu))[0]
@@ -175,8 +176,7 @@ def _checked(
 def _best(phik: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Index of every row's greatest phik among the kept columns, -1 where there is none: int64 [k]."""
     among = np.where(kept & np.isfinite(phik), phik, -1.0)
-    there = (among >= 0).any(1) if among.shape[1] else np.zeros(len(phik), bool)
-    return np.where(there, among.argmax(1) if among.shape[1] else 0, -1)
+    return np.where((among >= 0).any(1), among.argmax(1), -1)
 
 
 def _counts(phik: np.ndarray, p: np.ndarray) -> np.ndarray:

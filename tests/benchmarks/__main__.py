@@ -6,6 +6,7 @@ from . import (
     bench_exactness,
     bench_features,
     bench_memory,
+    bench_phik,
     bench_probing,
     bench_synthesis,
 )
@@ -21,6 +22,7 @@ def main() -> None:
         bench_aliasing,
         bench_compositionality,
         bench_features,
+        bench_phik,
         bench_memory,
     ):
         for row in bench.rows():

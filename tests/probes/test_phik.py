@@ -2,6 +2,7 @@
 
 import warnings
 
+import numba
 import numpy as np
 import pandas as pd
 import pytest
@@ -223,6 +224,18 @@ def test_order_of_rows_direction_and_names_of_bins_do_not_matter():
     assert np.allclose(phik(Binned(a.codes[:, order], a.edges), Binned(b.codes[:, order], b.edges)), first)
     assert np.allclose(phik(b, a).T, first)
     assert np.allclose(phik(Binned(9 - a.codes, a.edges), b), first)
+
+
+def test_values_do_not_depend_on_threads():
+    generator = np.random.default_rng(5)
+    x, y = binned(generator.standard_normal((300, 9))), binned(generator.standard_normal((300, 4)))
+    usual = numba.get_num_threads()
+    try:
+        numba.set_num_threads(1)
+        alone = phik(x, y)
+    finally:
+        numba.set_num_threads(usual)
+    assert np.array_equal(alone, phik(x, y))
 
 
 def test_significance_equals_the_packages_asymptotic_one():

@@ -196,13 +196,28 @@ def test_planted_latents_are_found():
     assert "Initial Tempo" in found.constant
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n", [1, 2, 3, 20])
+def test_few_melodies_and_features_without_values_tell_nothing(n):
+    generator = np.random.default_rng(10)
+    values = generator.standard_normal((n, 3))
+    values[:, 2] = np.nan
+    groups = ("pitch", "rhythm", "melody")
+    found = correlate(generator.standard_normal((n, 4)), values, "abc", groups, permutations=3)
+    assert found.answers == ("none",) * 4
+    assert found.melody == ("no melody",) * 4
+    assert "c" in found.constant
+    assert np.isnan(found.phik[:, 2]).all()
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         ({"mu": np.zeros((9, 2))}, "latents [9, 2], features [30, 7]"),
         ({"mu": np.zeros(30)}, "latents [30]"),
         ({"mu": np.full((30, 2), np.nan)}, "latents: nan in row 0, column 0"),
-        ({"names": NAMES[:3]}, "7 columns have 3 names and 7 groups"),
+        ({"names": NAMES[:3]}, "7 columns, 3 names, 7 groups"),
+        ({"values": np.zeros((30, 0)), "names": (), "groups": ()}, "0 columns"),
         ({"groups": ("timbre",) * 7}, "feature group 'timbre'"),
         ({"bins": 1}, "bins: 1"),
         ({"permutations": 0}, "permutations: 0"),
