@@ -22,7 +22,7 @@ from .schema import stimuli_dataset, subject_attributes
 from .selectivity import chosen_stages
 from .signals import representability_signals
 from .store import ZARR_FORMAT, fresh
-from .work import Work, node_name, provenance, set_attributes
+from .work import Work, drawn_anew, node_name, provenance, set_attributes
 
 CONTROLS = (
     "filterbank:stft",
@@ -141,7 +141,7 @@ def subjects_to_hear(
         node = node_name(encoder.name)
         yield Subject(node, "encoder", "", encoder, settings.stages)
         if twin is not None:
-            for i, baseline in enumerate(_others(encoder, twin, settings)):
+            for i, baseline in enumerate(drawn_anew(encoder, twin, settings.seed, settings.baselines)):
                 yield Subject(f"{node}.random{i}", "baseline", node, baseline, settings.stages)
     rates = sorted({encoder.sample_rate for encoder in heard})
     for rate in rates if settings.controls else ():
@@ -161,18 +161,6 @@ def _twins(origin: str | Encoder, encoder: Encoder) -> Callable[[int], Encoder] 
     if own is None and isinstance(origin, str):
         return lambda seed: load(origin, weights="random", seed=seed)
     return own
-
-
-def _others(encoder: Encoder, twin: Callable[[int], Encoder], settings: Settings) -> Iterator[Encoder]:
-    """Draw the baselines; a draw that happens to be the encoder itself is none."""
-    found, seed = 0, settings.seed
-    while found < settings.baselines:
-        baseline, seed = twin(seed), seed + 1
-        if baseline.weights.sha256 != encoder.weights.sha256:
-            found += 1
-            yield baseline
-        elif seed > settings.seed + settings.baselines + 1:
-            raise InputError(f"encoder {encoder.name!r}: its random baseline does not depend on the seed")
 
 
 def _identity(

@@ -8,11 +8,11 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 import zarr
@@ -32,6 +32,9 @@ class Named(Protocol):
     def name(self) -> str: ...  # noqa: D102
     @property
     def weights(self) -> Weights: ...  # noqa: D102
+
+
+Heard = TypeVar("Heard", bound=Named)
 
 
 class Work:
@@ -115,6 +118,24 @@ def provenance(settings: object, seed: int, heard: Sequence[Named]) -> dict[str,
         "encoders": ", ".join(encoder.name for encoder in heard),
         "weights_sha256": ", ".join(encoder.weights.sha256 for encoder in heard),
     }
+
+
+def drawn_anew(encoder: Heard, twin: Callable[[int], Heard], seed: int, count: int) -> Iterator[Heard]:
+    """Draw random networks like an encoder; a draw that happens to be the encoder itself is none.
+
+    Raises
+    ------
+    InputError
+        If the draws do not depend on the seed.
+    """
+    found, last = 0, seed + count
+    while found < count:
+        baseline, seed = twin(seed), seed + 1
+        if baseline.weights.sha256 != encoder.weights.sha256:
+            found += 1
+            yield baseline
+        elif seed > last + 1:
+            raise InputError(f"encoder {encoder.name!r}: its random baseline does not depend on the seed")
 
 
 def set_attributes(path: Path, attributes: Mapping[str, Any]) -> None:

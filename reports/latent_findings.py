@@ -125,7 +125,7 @@ def _meaning(heard: Heard) -> Iterator[str]:
         row = found.isel(neuron=neuron)
         if not row["phik"].notnull().any():
             continue
-        best = row.isel(feature=int(row["phik"].fillna(-1).argmax()))
+        best = row.isel(feature=int(np.nanargmax(row["phik"].values)))
         others = [float(one["phik"].isel(neuron=neuron).max()) for one in random]
         beside = f"; a random network's reaches {max(others):.2f}" if others else ""
         yield (

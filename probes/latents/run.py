@@ -15,7 +15,7 @@ from ...synth.errors import InputError
 from ..progress import Progress
 from ..schema import subject_attributes
 from ..store import ZARR_FORMAT, fresh
-from ..work import Work, node_name, provenance, set_attributes
+from ..work import Work, drawn_anew, node_name, provenance, set_attributes
 from .materials import Material, prior_material, random_material, real_material
 from .measures import Listening, Settings
 
@@ -116,8 +116,8 @@ def _subjects(
         yield node, "encoder", "", model
         randomised = getattr(model, "randomised", None)
         if randomised is not None:
-            for i in range(settings.baselines):
-                yield f"{node}.random{i}", "baseline", node, randomised(settings.seed + i)
+            for i, random in enumerate(drawn_anew(model, randomised, settings.seed, settings.baselines)):
+                yield f"{node}.random{i}", "baseline", node, random
     control = PlantedLatents()
     if settings.control and all(model.name != control.name for model in heard):
         yield node_name(control.name), "control", "", control
