@@ -162,7 +162,7 @@ def test_p_is_uniform_where_a_latent_only_follows_the_given():
         mu = given[:, :1] + 2 * generator.standard_normal((300, 1))
         values = given + generator.standard_normal((300, 2))
         rejected += (
-            beyond(mu, values, given, bins=5, permutations=19, seed=seed).tested.corrected_p.min() <= 0.1
+            beyond(mu, values, given, bins=5, permutations=9, seed=seed).tested.corrected_p.min() <= 0.1
         )
     assert 2 <= rejected <= 21  # binomial(100, 0.1): 99.9 % lie within
 
