@@ -34,10 +34,13 @@ class Material:
         No two the same.
     written : bool [N]
         True for melodies of tunes, false for those a grammar made up.
+    pieces : int64 [N]
+        Which piece each is from, as in `Collected`; those made up are pieces of their own.
     """
 
     rolls: np.ndarray
     written: np.ndarray
+    pieces: np.ndarray
 
 
 def melody_material(collected: Collected, generated: int = 60_000, seed: int = 0) -> Mapping[str, Material]:
@@ -83,6 +86,7 @@ def melody_material(collected: Collected, generated: int = 60_000, seed: int = 0
     )
     rolls = np.concatenate([rolls, made_up])
     written = np.arange(len(rolls)) < len(collected.rolls)
+    pieces = np.concatenate([collected.sources, len(collected.names) + np.arange(len(made_up))])
     forms = _packed(transposition_invariant(rolls))
     edges = np.cumsum([0.0, *SHARES.values()])
     material, held_out = {}, np.empty(0, forms.dtype)
@@ -91,7 +95,7 @@ def melody_material(collected: Collected, generated: int = 60_000, seed: int = 0
         _, first = np.unique(_packed(rolls[chosen]), return_index=True)
         chosen = chosen[np.sort(first)]
         held_out = np.concatenate([held_out, forms[chosen]])
-        material[split] = Material(rolls[chosen], written[chosen])
+        material[split] = Material(rolls[chosen], written[chosen], pieces[chosen])
     return {split: material[split] for split in SHARES}
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,6 +51,26 @@ def musicvae_tiny(weights: str | Path = "pretrained", seed: int = 0) -> MusicVAE
             model = load_weights(path, "musicvae_tiny", TINY)
         return _told(model, "pretrained")
     return _given("musicvae_tiny", weights, seed, TINY)
+
+
+def heldout_melodies() -> tuple[np.ndarray, np.ndarray]:
+    """Return melodies of tunes that `musicvae_tiny` has not learnt from, in no transposition.
+
+    Returns
+    -------
+    rolls : uint8 [N, 32]
+        No two the same.
+    pieces : int64 [N]
+        Which tune each is from.
+
+    Examples
+    --------
+    >>> rolls, pieces = heldout_melodies()
+    >>> rolls.shape == (len(pieces), 32)
+    True
+    """
+    with as_file(files("tonotopy.encoders.zoo") / "musicvae_tiny_heldout.npz") as path, np.load(path) as held:
+        return held["rolls"], held["pieces"]
 
 
 def musicvae_2bar(weights: str | Path = "pretrained", seed: int = 0) -> MusicVAE:

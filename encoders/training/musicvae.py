@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from ...synth.errors import InputError
 from ...synth.melodies import CLASSES
+from ...synth.melody_material import Material
 from ..musicvae.config import TINY, MusicVAEConfig, metadata_of
 from ..musicvae.lstm import LSTMLayer
 from ..musicvae.model import Decoder, MusicVAE, one_hot
@@ -26,6 +28,7 @@ from .musicvae_evaluation import MusicVAEScores, evaluate
 from .musicvae_material import MelodyMaterial, MusicVAERecipe, batch
 
 _WARM_STEPS = 100
+_HELD_OUT = 5_000  # melodies
 _LOGGED_STEPS, _STORED_STEPS = 100, 1_000
 _COLUMNS = ("loss", "cross_entropy", "divergence", "beta", "sampled_share", "gradient_norm")
 _FIRST_DEVIATION_BIAS, _FIRST_MEAN_WEIGHT = -3.0, 0.06
@@ -43,10 +46,10 @@ def train_musicvae(
 ) -> MusicVAEScores:
     """Train a MusicVAE to give melodies back through its latents.
 
-    Writes into `out`: ``model.safetensors`` (float16) and ``model.md`` (the card) when done; ``log.csv``
-    and ``checkpoint.pt`` on the way. An interrupted training goes on from its last checkpoint as if
-    nothing had happened: every draw follows from seed and step. The weights are those of the last step;
-    nothing held out chooses among them.
+    Writes into `out`: ``model.safetensors`` (float16), ``model.md`` (the card) and ``heldout.npz`` (written
+    melodies of the test) when done; ``log.csv`` and ``checkpoint.pt`` on the way. An interrupted training
+    goes on from its last checkpoint as if nothing had happened: every draw follows from seed and step. The
+    weights are those of the last step; nothing held out chooses among them.
 
     Parameters
     ----------
@@ -100,9 +103,18 @@ def train_musicvae(
     model = _fit(material.splits["train"].rolls, config, recipe, seed, out, progress)
     replace_file(out / "model.safetensors", save(inference_state(model), metadata=metadata_of(config)))
     scores = evaluate(out / "model.safetensors", model, material.splits["test"], seed)
+    replace_file(out / "heldout.npz", _held_out(material.splits["test"]))
     text = card(out / "model.safetensors", config, recipe, seed, material, scores)
     replace_file(out / "model.md", text.encode())
     return scores
+
+
+def _held_out(test: Material) -> bytes:
+    """Store the first written melodies and which pieces they are from, as an npz file."""
+    content = io.BytesIO()
+    chosen = np.flatnonzero(test.written)[:_HELD_OUT]
+    np.savez_compressed(content, rolls=test.rolls[chosen], pieces=test.pieces[chosen].astype(np.int64))
+    return content.getvalue()
 
 
 def prepare(model: MusicVAE, rolls: np.ndarray, narrow: int) -> None:
@@ -128,7 +140,9 @@ def prepare(model: MusicVAE, rolls: np.ndarray, narrow: int) -> None:
         nn.init.constant_(encoder.sigma.bias[narrow:], _DEVIATION_ONE)
         if decoder.conductor is None:
             decoder.core.initial_state.weight[:, narrow:] = 0
-            decoder.core.lstm.layers[0].input_weight[:, CLASSES + narrow :] = 0
+            lowest = decoder.core.lstm.layers[0]
+            assert isinstance(lowest, LSTMLayer)
+            lowest.input_weight[:, CLASSES + narrow :] = 0
         else:
             decoder.conductor.initial_state.weight[:, narrow:] = 0
         for layer in (module for module in model.modules() if isinstance(module, LSTMLayer)):

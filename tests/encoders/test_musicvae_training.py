@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from tonotopy.encoders.musicvae.config import MusicVAEConfig
 from tonotopy.encoders.musicvae.model import MusicVAE, one_hot
-from tonotopy.encoders.musicvae.named import musicvae_tiny
+from tonotopy.encoders.musicvae.named import heldout_melodies, musicvae_tiny
 from tonotopy.encoders.training import musicvae as trainer
 from tonotopy.encoders.training.musicvae import losses, prepare, sampled_steps, train_musicvae
 from tonotopy.encoders.training.musicvae_evaluation import given_back, latent_use
@@ -22,7 +22,7 @@ from tonotopy.encoders.training.musicvae_material import (
 )
 from tonotopy.encoders.weights import randomly_initialised
 from tonotopy.synth.errors import InputError
-from tonotopy.synth.melodies import CLASSES, FIRST_NOTE, random_notes
+from tonotopy.synth.melodies import CLASSES, FIRST_NOTE, checked_rolls, random_notes
 from tonotopy.synth.melody_material import Material, transposition_invariant
 
 SMALL = MusicVAEConfig(encoder=(16,), decoder=(16, 16), latent_dimensions=8)
@@ -43,10 +43,13 @@ def melodies(count, seed=0):
 @pytest.fixture(scope="module")
 def material():
     splits = {
-        name: Material(np.unique(melodies(n, seed), axis=0), np.array([]))
+        name: np.unique(melodies(n, seed), axis=0)
         for seed, (name, n) in enumerate({"train": 60, "validation": 10, "test": 30}.items())
     }
-    splits = {name: replace(p, written=np.arange(len(p.rolls)) % 2 == 0) for name, p in splits.items()}
+    splits = {
+        name: Material(rolls, np.arange(len(rolls)) % 2 == 0, np.arange(len(rolls)) // 3)
+        for name, rolls in splits.items()
+    }
     return MelodyMaterial(splits, "Scales.", "none needed", "--generated 0 ")
 
 
@@ -86,6 +89,22 @@ def test_what_training_leaves_behind(trained):
         rows = list(csv.DictReader(opened))
     assert [row["step"] for row in rows] == ["12"]
     assert float(rows[0]["loss"]) > 0
+
+
+def test_the_held_out_melodies_are_the_written_ones_of_the_test(trained, material):
+    test = material.splits["test"]
+    with np.load(trained[0] / "heldout.npz", allow_pickle=False) as held_out:
+        np.testing.assert_array_equal(held_out["rolls"], test.rolls[test.written])
+        np.testing.assert_array_equal(held_out["pieces"], test.pieces[test.written])
+        assert held_out["rolls"].dtype == np.uint8
+
+
+def test_the_bundled_melodies_are_tunes_of_two_bars():
+    rolls, pieces = heldout_melodies()
+    assert checked_rolls(rolls).shape == (len(pieces), 32)
+    assert rolls.dtype == np.uint8
+    assert len(np.unique(rolls, axis=0)) == len(rolls)
+    assert 1 < len(np.unique(pieces)) < len(pieces)
 
 
 def test_the_card_states_what_was_measured(trained, material):
@@ -137,7 +156,7 @@ def test_a_diverging_training_is_refused(material, tmp_path):
 def test_another_training_in_the_folder_is_not_touched(trained, material):
     with pytest.raises(InputError, match="holds another training"):
         train_musicvae(material, trained[0], SMALL, replace(SHORT, steps=13))
-    fewer = {**material.splits, "test": Material(melodies(3, 9), np.ones(3, bool))}
+    fewer = {**material.splits, "test": Material(melodies(3, 9), np.ones(3, bool), np.arange(3))}
     with pytest.raises(InputError, match="holds another training"):
         train_musicvae(replace(material, splits=fewer), trained[0], SMALL, SHORT)
 
@@ -266,7 +285,7 @@ def test_preparation_says_how_often_classes_occur_and_leaves_most_latents_at_the
     assert sigma[:, 3:] == pytest.approx(1, abs=0.01)
     assert mu[:, 3:] == pytest.approx(0, abs=0.01)
     latents = np.zeros((1, 8), np.float32)
-    other = latents + np.float32([0, 0, 0, 1, 1, 1, 1, 1])
+    other = latents + np.array([0, 0, 0, 1, 1, 1, 1, 1], np.float32)
     with torch.no_grad():
         said, again = (model.decoder(torch.from_numpy(z), one_hot(rolls[:1])) for z in (latents, other))
         assert torch.equal(said, again)  # what begins at the prior is unread
@@ -275,13 +294,14 @@ def test_preparation_says_how_often_classes_occur_and_leaves_most_latents_at_the
     assert float(said[0]) == pytest.approx((rolls == 0).mean(), abs=0.05)
 
 
-class Lookup:
+class Lookup(MusicVAE):
     """A model that decodes what its first latent says: every melody, class 0, or one wrong onset."""
 
     def __init__(self, rolls):
+        super().__init__(SMALL)
         self.rolls = rolls
 
-    def decode(self, latents):
+    def decode(self, latents, temperature=None, seed=0):
         return np.where(latents[:, :1] > 0, self.rolls, 0).astype(np.uint8)
 
     def predict(self, latents, rolls):
@@ -299,7 +319,7 @@ def test_what_is_given_back_is_counted_by_steps_and_by_onsets():
     assert (given.told_steps, given.told_onsets) == (31 / 32, 0.5)
 
 
-class Planted:
+class Planted(MusicVAE):
     """Mu: nothing, mean pitch, number of notes; sigma 1 in the first."""
 
     def encode(self, rolls):
@@ -307,11 +327,11 @@ class Planted:
         count = begins.sum(1)
         pitch = np.where(begins, rolls, 0).sum(1) / count
         mu = np.stack([np.zeros(len(rolls)), -pitch / 10, count], 1).astype(np.float32)
-        return mu, np.tile(np.float32([1.0, 0.5, 0.2]), (len(rolls), 1))
+        return mu, np.tile(np.array([1.0, 0.5, 0.2], np.float32), (len(rolls), 1))
 
 
 def test_latent_use_of_known_latents():
-    use = latent_use(Planted(), random_notes(400))
+    use = latent_use(Planted(SMALL), random_notes(400))
     assert use.order.tolist() == [2, 1, 0]
     assert use.sigma == pytest.approx([0.2, 0.5, 1.0])
     assert use.music().tolist() == [True, True, False]
