@@ -338,7 +338,8 @@ def prior_samples(
     Parameters
     ----------
     decode : callable
-        Latents float32 [N, latent_dimensions] to rolls [N, T], such as a model's ``decode``.
+        Latents float32 [N, latent_dimensions] to rolls [N, T], such as a model's ``decode``. It is called
+        batch by batch: one that draws must not draw from the same seed each time.
     latent_dimensions, count, seed : int
         As in `prior_latents`.
     batch : int >= 1

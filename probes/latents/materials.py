@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,11 +38,12 @@ class Material:
 
 
 def prior_material(model: LatentModel, count: int, seed: int, progress: Progress) -> Material:
-    """Draw melodies from a model's prior."""
+    """Draw melodies from a model's prior, every batch from a seed of its own."""
+    seeds = itertools.count(seed)  # with one for all, the same noise would come again in every batch
     with progress.task(f"{model.name}: melodies drawn from its prior", count) as advance:
 
         def decode(latents: np.ndarray) -> np.ndarray:
-            rolls = model.decode(latents, TEMPERATURE, seed)
+            rolls = model.decode(latents, TEMPERATURE, next(seeds))
             advance(len(rolls))
             return rolls
 

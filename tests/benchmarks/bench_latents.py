@@ -13,8 +13,9 @@ from pathlib import Path
 from tonotopy.encoders import load
 from tonotopy.probes.latents import asked
 from tonotopy.probes.latents.correlation import correlate
+from tonotopy.probes.latents.materials import prior_material
 from tonotopy.probes.latents.posterior import encode
-from tonotopy.synth.melodies import prior_samples
+from tonotopy.probes.progress import Progress
 
 peak, over = 0, threading.Event()
 
@@ -27,7 +28,7 @@ def watch():  # anonymous memory: the system's file cache does not count
 
 count, neurons = int(sys.argv[1]), int(sys.argv[2])
 model = load("musicvae_tiny")
-rolls = prior_samples(lambda latents: model.decode(latents, 0.5), model.latent_dimensions, count)
+rolls = prior_material(model, count, 0, Progress(show=False)).rolls
 watcher = threading.Thread(target=watch)
 watcher.start()
 times = [time.perf_counter()]

@@ -12,6 +12,7 @@ from tonotopy.probes.latents import materials
 from tonotopy.probes.latents import run as run_module
 from tonotopy.probes.latents.measures import Listening, Settings
 from tonotopy.probes.latents.run import latents
+from tonotopy.probes.progress import Progress
 from tonotopy.probes.run import probe
 from tonotopy.probes.schema import subjects, validate
 from tonotopy.reports import report
@@ -107,6 +108,15 @@ def test_an_interrupted_run_goes_on_to_the_same_result(run, tmp_path, monkeypatc
 
 
 whole_reconstruction = Listening.reconstruction
+
+
+def test_melodies_of_the_prior_have_nothing_to_do_with_each_other():
+    """Not even with those of the batch before, at the same place: rows are one draw each in every null."""
+    model = MusicVAE(MusicVAEConfig(encoder=(4,), decoder=(4,), latent_dimensions=3), "small").eval()
+    rolls = materials.prior_material(model, 1024, 0, Progress(show=False)).rolls
+    same = [np.mean(rolls[:512] == np.roll(rolls[512:], shift, axis=0)) for shift in range(8)]
+    assert max(same) - min(same) < 0.02
+    np.testing.assert_array_equal(rolls[:512], materials.prior_material(model, 512, 0, Progress(False)).rolls)
 
 
 def test_a_directed_model_of_other_length_stands_beside_it(tmp_path):
