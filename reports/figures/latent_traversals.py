@@ -23,6 +23,7 @@ ROW_IN = 0.15
 CURVES = 3  # dimensions whose dose and response are drawn
 GROUP_LOOKS = {"pitch": (TRAINED, "o-"), "rhythm": (RANDOM, "s--"), "melody": (THIRD, "^:")}
 GONE = "#D55E00"
+DARK_ABOVE = 0.6  # of the direction: cells so dark that marks on them are white
 MARKS = {"confirmed": ("o", 6.5), "contradicted": ("x", 5.5)}
 
 
@@ -179,12 +180,17 @@ def _changed(result: xr.Dataset) -> str:
 
 
 def _chosen(result: xr.Dataset) -> np.ndarray:
-    """Choose the claimed features and those that follow most, in the order of the features."""
+    """Choose the claimed features and those that follow most, of a vector one entry; in their own order."""
     names = result["feature"].values.astype(str)
     claimed = set(result["claimed_feature"].values.ravel().tolist())
     first = [i for i, n in enumerate(names) if n in claimed]
     strength = np.nan_to_num(result["concordance"].values).max(0)
-    rest = [i for i in np.argsort(-strength, kind="stable") if i not in first and strength[i] > 0]
+    ids = result["feature_id"].values.astype(str)
+    known, rest = {ids[i] for i in first}, []
+    for i in np.argsort(-strength, kind="stable"):
+        if ids[i] not in known:
+            known.add(ids[i])
+            rest.append(i)
     return np.sort(np.array([*first, *rest[: max(0, FEATURES - len(first))]], dtype=int))
 
 
@@ -200,7 +206,8 @@ def _matrix(figure: FigureBase, axes: Axes, shown: xr.Dataset) -> None:
         said = dict(zip(shown["claimed_feature"].values[k], shown["verdict"].values[k], strict=True))
         for row, feature in enumerate(names):
             marker, size = MARKS.get(said.get(feature, ""), (".", 2.5) if moved[row, k] else ("", 0))
-            axes.plot(k, row, marker, color="black", mfc="none", ms=size, mew=1.3)
+            ink = "white" if moved[row, k] and abs(direction[row, k]) > DARK_ABOVE else "black"
+            axes.plot(k, row, marker, color=ink, mfc="none", ms=size, mew=1.3)
     labels = [label(i, n) for i, n in zip(shown["feature_id"].values.astype(str), names, strict=True)]
     axes.set_yticks(range(len(names)), labels, fontsize=7)
     ranks = ["un-\nused" if u else f"{n}" for n, u in zip(
@@ -228,6 +235,7 @@ def _curves(axes: Axes, one: xr.Dataset) -> None:
             )
             said.append(ids[place])
     axes.set_title(f"{int(one['neuron'])}: {', '.join(said)}", fontsize=8.5)
+    axes.set_xticks([float(one["dose"][0]), 0, float(one["dose"][-1])])
     axes.set_xlim(float(one["dose"][0]) * 1.1, float(one["dose"][-1]) * 1.1)
 
 
@@ -261,7 +269,7 @@ def _unused(result: xr.Dataset) -> str:
         return ""
     features = int((one["p_corrected"] <= SIGNIFICANT).sum())
     share = 100 * float(one["changed"].max())
-    verdict = "as it must" if features == 0 else "which it must not"
+    verdict = "as it should" if features == 0 else "though it should move none"
     return (
         f"The least relevant dimension, moved as a control, changes {share:.1f} % of steps at most and moves "
         f"{features} features, {verdict}."

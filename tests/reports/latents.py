@@ -79,7 +79,10 @@ def features(neurons_asked: int = 8, seed: int = 0, strength: float = 0.9) -> xr
         there = np.array(about.groups) == group
         phik[neuron, there] = generator.uniform(0.2, 1.0, there.sum()) * strength / (1 + neuron / 4)
     phik[:, list(about.names).index(CONSTANT)] = np.nan
-    significant = np.where(phik > 0.1, 0.005, 0.6)
+    significant = np.where(np.isnan(phik), np.nan, np.where(phik > 0.1, 0.005, 0.6))
+    told = np.where(np.array(about.groups) == "melody", phik, np.nan)
+    told[1] *= 0.1  # the second knows of melody what rhythm tells
+    beyond = np.where(np.isnan(told), np.nan, np.where(told > 0.15, 0.005, 0.6))
     return dataset(
         "features",
         {
@@ -90,8 +93,12 @@ def features(neurons_asked: int = 8, seed: int = 0, strength: float = 0.9) -> xr
             "neuron": np.arange(1, neurons_asked + 1),
             "latent_dimension": generator.permutation(512)[:neurons_asked],
             "phik": phik,
-            "p": np.where(np.isnan(phik), np.nan, significant),
-            "p_corrected": np.where(np.isnan(phik), np.nan, significant),
+            "p": significant,
+            "p_corrected": significant,
+            "conditional_phik": told,
+            "conditional_p": beyond,
+            "conditional_p_corrected": beyond,
+            "melody": np.where((beyond <= 0.05).any(1), "beyond rhythm", "with rhythm only"),
         },
         {"bins": 10, "n_melodies": 20_000, "permutations": 199},
     )
