@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ...encoders.musicvae.base import LatentModel
+from ..phik_null import TIE
 
 DOSES = np.linspace(-3.0, 3.0, 7)  # in standard deviations of the prior
 SIGNIFICANT = 0.05
@@ -164,7 +165,7 @@ def _standardised(heard: np.ndarray, at_zero: int) -> np.ndarray:
 
 
 def _share_above(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
-    return (1 + (null >= observed).sum(0)) / (1 + len(null))
+    return (1 + (null >= observed - TIE).sum(0)) / (1 + len(null))
 
 
 def verdict(correlated_p: float, moved_p: float) -> str:

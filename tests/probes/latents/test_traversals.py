@@ -80,6 +80,21 @@ def test_false_alarms_are_as_rare_as_they_should_be():
     assert alarms <= 8  # binomial(60, 0.05): more than 8 in 0.4 % of cases
 
 
+@pytest.mark.parametrize("count", [1, 7, 25, 100, 128])
+def test_what_changes_in_one_melody_alone_tells_nothing(count):
+    """However its doses are dealt, the concordance is the same but for rounding."""
+
+    class Once(Doubles):
+        def decode(self, latents, temperature=None, seed=0):
+            return super().decode(np.where(latents[:, 2:] == 5, latents, 0))
+
+    bases = prior_latents(3, count)
+    bases[0, 2] = 5
+    told = traverse(Once(), bases, np.arange(2), first_step)  # type: ignore[arg-type]
+    assert (told.concordance[:, 0] > 0).all()
+    np.testing.assert_array_equal(told.p[:, 0], 1)
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(3, 12), st.integers(3, 7))
 @settings(derandomize=True, deadline=None, max_examples=30)
 def test_concordance_is_friedmans_chi_square_over_its_largest(seed, count, doses):
