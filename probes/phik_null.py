@@ -157,12 +157,12 @@ def conditional_null(
 
     def compare(columns: Packed) -> np.ndarray:
         statistic, n, r, c = np.moveaxis(measured_packs(columns, to_y), -1, 0)  # [X, Y, strata]
-        tells = (r > 1) & (c > 1)
-        pedestal = np.where(tells, (r - 1) * (c - 1), 0.0)
-        most = np.where(tells, n * (np.minimum(r, c) - 1), 0.0)
-        share = excess_share(np.where(tells, statistic, 0.0).sum(-1), pedestal.sum(-1), most.sum(-1))
+        pedestal = np.where(n > 0, (r - 1) * (c - 1), 0.0)
+        share = excess_share(
+            statistic.sum(-1), pedestal.sum(-1), (n * (np.minimum(r, c) - 1)).sum(-1)
+        )  # a stratum in which one is constant adds nothing
         phik = correlation_of(share, *np.broadcast_arrays(whole.levels[:, None], to_y.levels))
-        return np.where(tells.any(-1), phik, np.nan)
+        return np.where(pedestal.any(-1), phik, np.nan)
 
     return _tested(from_x, shuffled, compare, permutations, seed)
 

@@ -176,6 +176,14 @@ def test_rows_in_no_stratum_and_names_of_strata_do_not_matter():
     assert first == pytest.approx(conditional_null(x, y, renamed, permutations=1).phik, abs=1e-12)
 
 
+def test_nothing_leaves_its_stratum():
+    """What the stratum decides is constant within it, in every order: there is nothing to test."""
+    x, _, strata = third_thing(4)
+    tested = conditional_null(x, binned(strata[:1].T.astype(float), 5), strata[[0, 0, 0]], permutations=5)
+    assert np.isnan(tested.phik).all()
+    assert np.isnan(tested.greatest).all()
+
+
 def test_columns_of_the_same_strata_change_places_together():
     x, y, strata = third_thing(3)
     alike = Binned(x.codes[[0, 0, 0]], x.edges)
