@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seeds whatever is drawn.")]
+from .options import Seed
 
 
 def hypotheses(
