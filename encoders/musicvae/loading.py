@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from ...synth.errors import InputError
 from ..base import Weights
 from ..weights import fill, read_state, state_sha256
@@ -13,7 +11,7 @@ from .checkpoints import MANIFEST, read_magenta_js
 from .config import MusicVAEConfig, read_config
 from .model import MusicVAE
 from .tensorflow import is_checkpoint, read_tensorflow
-from .variables import architecture, from_variables
+from .variables import architecture, from_variables, without_values
 
 
 def load_weights(path: str | Path, name: str = "musicvae", like: MusicVAEConfig | None = None) -> MusicVAE:
@@ -74,16 +72,10 @@ def _from_file(path: Path, name: str, like: MusicVAEConfig | None) -> MusicVAE:
         return from_variables(state, None, name, str(path), "TensorFlow variables")
     if config is None and like is None:
         raise InputError(f"weights {path}: does not say of what sizes it is; give a config")
-    model = _empty(config or like or MusicVAEConfig(), name)
+    model = without_values(config or like or MusicVAEConfig(), name).to_empty(device="cpu")
     fill(model, state, str(path))
     model.weights = Weights(str(path), state_sha256(model.state_dict()))
     return model.eval()
-
-
-def _empty(config: MusicVAEConfig, name: str) -> MusicVAE:
-    with torch.device("meta"):  # nothing is drawn
-        model = MusicVAE(config, name)
-    return model.to_empty(device="cpu")
 
 
 def _kind(config: MusicVAEConfig) -> str:

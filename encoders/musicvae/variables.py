@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from ...synth.errors import InputError
 from ...synth.melodies import CLASSES
@@ -120,8 +121,7 @@ def from_variables(
             raise InputError(f"weights {source}: variable {given!r} holds NaN or Inf")
     config = config or architecture(variables, source=source)
     state = state_of(variables, config, source)
-    with torch.device("meta"):  # nothing is drawn, and no memory taken twice
-        model = MusicVAE(config, name)
+    model = without_values(config, name)
     if not any(parameter.startswith("encoder.") for parameter in state):
         model.encoder, note = None, _joined(note, "decoder only")
     if not any(parameter.startswith("decoder.") for parameter in state):
@@ -209,6 +209,26 @@ def architecture(
         conductor=conductor,
         segments=(segments or SIXTEEN_BAR.segments) if conductor else 1,
     )
+
+
+def without_values(config: MusicVAEConfig, name: str = "musicvae") -> MusicVAE:
+    """Return a model on the meta device: shapes without values, to be loaded with ``assign=True``.
+
+    Nothing is drawn, so the caller's random state stays and the model's size costs no time.
+    """
+    with torch.device("meta"), _Undrawn():
+        return MusicVAE(config, name)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Passes draws over: on the meta device they do nothing, but importing what does so takes a second."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def _encoder(config: MusicVAEConfig) -> Iterator[_Part]:

@@ -4,6 +4,8 @@ import io
 import subprocess
 import sys
 import tarfile
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,7 +39,9 @@ def tensorflow_holding(monkeypatch):
     def put(variables):
         reader, opened = Reader(variables), []
         train = SimpleNamespace(load_checkpoint=lambda prefix: (opened.append(prefix), reader)[1])
-        monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(train=train))
+        stand_in = module_from_spec(ModuleSpec("tensorflow", None))
+        stand_in.train = train  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "tensorflow", stand_in)
         return reader, opened
 
     return put

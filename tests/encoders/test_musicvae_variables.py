@@ -1,14 +1,21 @@
 """MusicVAE from variables: names, shapes, halves, and other models that are refused."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
 from tonotopy.encoders.musicvae.config import SIXTEEN_BAR, TWO_BAR_BIG, TWO_BAR_SMALL, MusicVAEConfig
-from tonotopy.encoders.musicvae.model import MusicVAE
-from tonotopy.encoders.musicvae.variables import architecture, from_variables, state_of, variable_shapes
+from tonotopy.encoders.musicvae.variables import (
+    architecture,
+    from_variables,
+    state_of,
+    variable_shapes,
+    without_values,
+)
 from tonotopy.encoders.weights import state_sha256
 
 from .musicvae import BOTH, ENCODER_CELL, FLAT, HIERARCHICAL, PUBLISHED, complaint, random_variables, sha
@@ -22,8 +29,8 @@ from .musicvae import BOTH, ENCODER_CELL, FLAT, HIERARCHICAL, PUBLISHED, complai
     ids=PUBLISHED,
 )
 def test_parameters_of_the_published_models(config, count):
-    with torch.device("meta"):
-        model = MusicVAE(config)
+    model = without_values(config)
+    assert {p.device.type for p in model.parameters()} == {"meta"}
     assert sum(p.numel() for p in model.parameters()) == count
     assert sum(np.prod(shape) for shape in variable_shapes(config).values()) == count
 
@@ -71,10 +78,21 @@ def test_the_published_variables_fill_the_model(which):
     variables = {name: torch.empty(shape, device="meta") for name, shape in SHAPES[which].items()}
     config = architecture(variables)
     assert config == PUBLISHED[which]
-    with torch.device("meta"):
-        own = MusicVAE(config).state_dict()
+    own = without_values(config).state_dict()
     state = state_of(variables, config)
     assert {n: t.shape for n, t in state.items()} == {n: t.shape for n, t in own.items()}
+
+
+def test_loading_imports_no_compiler():
+    """torch's, which takes seconds to import, and which random numbers on the meta device ask for."""
+    code = (
+        "import sys, numpy as np; from tonotopy.encoders.musicvae.variables import *; "
+        "config = MusicVAEConfig(encoder=(8,), decoder=(8,), latent_dimensions=4); "
+        "from_variables({name: np.zeros(shape) for name, shape in variable_shapes(config).items()}); "
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
 
 
 # Names
