@@ -117,7 +117,7 @@ def train_musicvae(
         Path | None, typer.Option(help="File that keeps what was read of the corpus.", show_default=False)
     ] = None,
     generated: Annotated[int, typer.Option(min=0, help="Melodies that a grammar makes up.")] = 30_000,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of 64 melodies.")] = 44_000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of 64 melodies.")] = 22_000,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option(help="Go on from a checkpoint.")] = True,
 ) -> None:

@@ -126,8 +126,9 @@ def prepare(model: MusicVAE, rolls: np.ndarray, narrow: int) -> None:
 
     The first `narrow` dimensions of the latent begin with a sigma of about 0.05 and means that tell
     melodies apart: from Magenta's sigma of 0.69 about means of zero the decoder first learns to do
-    without. The others begin at the prior, and unread. Whether they are taken into use, and which of the
-    first are given up, is left to the loss; if all began narrow, all would be used, a little each.
+    without. The others begin at the prior, and unread. Where they are let go (`hold`), whether they are
+    taken into use, and which of the first are given up, is left to the loss; if all began narrow, all
+    would be used, a little each, for much longer than a short training lasts.
     """
     encoder, decoder = model.encoder, model.decoder
     assert encoder is not None
@@ -138,19 +139,36 @@ def prepare(model: MusicVAE, rolls: np.ndarray, narrow: int) -> None:
         nn.init.normal_(encoder.mu.weight[:narrow], std=_FIRST_MEAN_WEIGHT)
         nn.init.constant_(encoder.sigma.bias[:narrow], _FIRST_DEVIATION_BIAS)
         nn.init.constant_(encoder.sigma.bias[narrow:], _DEVIATION_ONE)
-        if decoder.conductor is None:
-            decoder.core.initial_state.weight[:, narrow:] = 0
-            lowest = decoder.core.lstm.layers[0]
-            assert isinstance(lowest, LSTMLayer)
-            lowest.input_weight[:, CLASSES + narrow :] = 0
-        else:
-            decoder.conductor.initial_state.weight[:, narrow:] = 0
+        for weight in _readers(decoder):
+            weight[:, weight.shape[1] - model.latent_dimensions + narrow :] = 0
         for layer in (module for module in model.modules() if isinstance(module, LSTMLayer)):
             lasts = 1 + (model.steps - 2) * torch.rand(layer.units)
             layer.bias[layer.units : 2 * layer.units] = lasts.log()
             layer.bias[: layer.units] = -lasts.log()
             for gate in layer.state_weight.chunk(4):
                 nn.init.orthogonal_(gate)
+
+
+def hold(model: MusicVAE, narrow: int) -> None:
+    """Take the gradient from whatever leads to or from the dimensions after the first `narrow`."""
+    assert model.encoder is not None
+    assert model.decoder is not None
+    for dense in (model.encoder.mu, model.encoder.sigma):
+        for parameter in (dense.weight, dense.bias):
+            assert parameter.grad is not None
+            parameter.grad[narrow:] = 0
+    for weight in _readers(model.decoder):
+        assert weight.grad is not None
+        weight.grad[:, weight.shape[1] - model.latent_dimensions + narrow :] = 0
+
+
+def _readers(decoder: Decoder) -> list[nn.Parameter]:
+    """Return the weights that read the latent, by their last columns."""
+    if decoder.conductor is not None:
+        return [decoder.conductor.initial_state.weight]
+    lowest = decoder.core.lstm.layers[0]
+    assert isinstance(lowest, LSTMLayer)
+    return [decoder.core.initial_state.weight, lowest.input_weight]
 
 
 def sampled_steps(decoder: Decoder, latents: Tensor, melodies: Tensor, share: float) -> Tensor:
@@ -270,6 +288,8 @@ def _step(
         )
     optimizer.zero_grad()
     loss.backward()
+    if step < recipe.released * recipe.steps:
+        hold(model, recipe.narrow)
     norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     return [loss.item(), wrong.item(), divergence.item(), beta, share, float(norm)]

@@ -42,8 +42,9 @@ class MusicVAERecipe:
     excerpts : tuple of (int, float)
         The training begins with excerpts: of so many sixteenths, up to this share of its steps. An LSTM
         that can hold four notes learns to hold eight far sooner than one that can hold none.
-    narrow : int >= 0
-        Dimensions that begin with a small deviation; the others begin at the prior, see `prepare`.
+    narrow, released : int >= 0, float
+        Dimensions that begin with a small deviation. The others begin at the prior, see `prepare`, and
+        are held there up to this share of the steps.
     semitones : int >= 0
         Melodies are moved by up to so many, up or down.
     bfloat16 : bool
@@ -55,16 +56,17 @@ class MusicVAERecipe:
         If a number is out of range.
     """
 
-    steps: int = 44_000
+    steps: int = 22_000
     batch_size: int = 64
     learning_rate: float = 4e-3
-    first_beta: float = 0.002
+    first_beta: float = 0.005
     max_beta: float = 0.2
-    beta_rate: float = 0.99995
+    beta_rate: float = 0.99985
     free_bits: float = 0.0
     sampling_rate: float = 1_000.0
-    excerpts: tuple[tuple[int, float], ...] = ((4, 0.02), (8, 0.08), (16, 0.3))
+    excerpts: tuple[tuple[int, float], ...] = ((4, 0.03), (8, 0.1), (16, 0.25))
     narrow: int = 48
+    released: float = 0.5
     semitones: int = 5
     bfloat16: bool = True
 
@@ -83,6 +85,7 @@ class MusicVAERecipe:
             "free_bits",
             "sampling_rate",
             "narrow",
+            "released",
             "semitones",
         ):
             if not getattr(self, name) >= 0:
@@ -96,7 +99,7 @@ class MusicVAERecipe:
         Examples
         --------
         >>> MusicVAERecipe().beta(0)
-        0.002
+        0.005
         """
         risen = (1 - self.beta_rate ** max(0.0, self.since_excerpts(step))) * self.max_beta
         return max(self.first_beta, risen)

@@ -209,7 +209,7 @@ def test_a_melody_at_the_edge_is_moved_as_far_as_it_can_be():
 
 def test_schedules_are_magentas():
     recipe = MusicVAERecipe(max_beta=0.2, beta_rate=0.99999, sampling_rate=1000.0, excerpts=())
-    assert recipe.beta(0) == 0.002
+    assert recipe.beta(0) == 0.005
     assert recipe.beta(100_000) == pytest.approx(0.2 * (1 - np.exp(-1)), rel=1e-4)
     for step in (3_000, 5_000, 10_000):
         expected = 1 - 1000 / (1000 + np.exp(step / 1000))
@@ -218,7 +218,7 @@ def test_schedules_are_magentas():
     assert recipe.sampled_share(10**9) == 1
     later = replace(recipe, steps=20_000, excerpts=((8, 0.25),))
     assert later.sampled_share(4_999) == 0
-    assert later.beta(4_999) == 0.002
+    assert later.beta(4_999) == 0.005
     assert later.beta(105_000) == recipe.beta(100_000)
     assert later.sampled_share(10_000) == recipe.sampled_share(5_000)
     assert replace(recipe, sampling_rate=0).sampled_share(10**6) == 0
@@ -292,6 +292,25 @@ def test_preparation_says_how_often_classes_occur_and_leaves_most_latents_at_the
         model.decoder.output.weight.zero_()
         said = F.softmax(model.decoder(torch.from_numpy(latents), one_hot(rolls[:1])), 2)[0, 0]
     assert float(said[0]) == pytest.approx((rolls == 0).mean(), abs=0.05)
+
+
+def test_what_begins_at_the_prior_is_held_there_until_it_is_released(material, tmp_path):
+    recipe = replace(WHOLE, steps=6, narrow=3, released=1.0, learning_rate=0.05)
+    untouched = replace(recipe, released=0.0)
+    for name, asked in (("held", recipe), ("free", untouched)):
+        train_musicvae(material, tmp_path / name, SMALL, asked)
+    held, free = (musicvae_tiny(tmp_path / name / "model.safetensors") for name in ("held", "free"))
+    mu, sigma = held.encode(material.splits["test"].rolls)
+    assert sigma[:, 3:] == pytest.approx(1, abs=0.01)
+    assert mu[:, 3:] == pytest.approx(0, abs=0.01)
+    assert mu[:, :3].std(axis=0).min() > 0.01
+    latents = np.zeros((1, 8), np.float32)
+    moved = latents + np.array([0, 0, 0, 9, 9, 9, 9, 9], np.float32)
+    rolls = material.splits["test"].rolls[:1]
+    for model, same in ((held, True), (free, False)):
+        with torch.no_grad():
+            said = [model.decoder(torch.from_numpy(z), one_hot(rolls)) for z in (latents, moved)]
+        assert torch.equal(*said) == same
 
 
 class Lookup(MusicVAE):
