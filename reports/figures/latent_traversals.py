@@ -249,9 +249,9 @@ def _verdicts(result: xr.Dataset) -> str:
         each = [
             f"{g} {_called(result, c)} {v}"
             for g, c, v in zip(one["group"].values, one["claimed_feature"].values, verdicts[i], strict=True)
-            if c
+            if v in MARKS
         ]
-        told.append(f"rank {int(one['neuron'])} {', '.join(each)}")
+        told.append(f"rank {int(one['neuron'])} {', '.join(each) or 'none'}")
     return (
         f"Of {confirmed + contradicted} correlations above the null, moving the dimension confirms "
         f"{confirmed} and contradicts {contradicted}: {listed(told)}."

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from ...probes.latents.materials import MELODIES, PRIOR, RANDOM_NOTES
-from .drawing import DARK, LABEL_SIZE, RANDOM, THIRD, TRAINED, Illustration, canvas, listed, one_legend
+from .drawing import DARK, LABEL_SIZE, THIRD, TRAINED, Illustration, canvas, listed, one_legend
 
 ORDERS = {
     "relevance": (TRAINED, "o-", "most relevant first"),
@@ -23,6 +23,7 @@ MEASURES = {
     "onsets": (DARK, "D:", "onsets, free-running"),
 }
 MATERIALS = {PRIOR: (TRAINED, "o-"), MELODIES: (THIRD, "s--"), RANDOM_NOTES: (DARK, "^:")}
+MARK = "#8C8C8C"
 TOLD_AT = (0.5, 1.0)  # of |mu|, in the reading
 
 
@@ -46,7 +47,7 @@ def accuracy_by_kept(result: xr.Dataset, name: str = "") -> Illustration:
             one = result.sel(order="relevance", measure=measure)
             _band(below, one, "kept", "accuracy", color, style, label)
         for axes in (above, below):
-            axes.axvline(count, color=RANDOM, lw=1.4, ls="--", label=f"music neurons: {count}")
+            axes.axvline(count, color=MARK, lw=1.4, ls=(0, (5, 2)), label=f"music neurons: {count}")
         above.set(title="steps, free-running", yticks=[0, 0.25, 0.5, 0.75, 1], ylim=(-0.03, 1.03))
         above.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
         below.set_title("most relevant first")
