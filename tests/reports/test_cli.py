@@ -144,6 +144,7 @@ def test_encoders_lists_them_even_if_one_cannot_be_had(tonotopy, monkeypatch):
 
 
 def test_the_demo_runs_once_and_again_only_if_something_changed(tonotopy, tmp_path, monkeypatch, run):
+    from importlib.metadata import version
     from types import SimpleNamespace
 
     from tonotopy.encoders import registry
@@ -154,7 +155,7 @@ def test_the_demo_runs_once_and_again_only_if_something_changed(tonotopy, tmp_pa
     def probe(encoders, out, settings, progress):
         tree = run.copy(deep=True)
         tree.attrs |= {"settings": repr(settings), "weights_sha256": encoders[0].weights.sha256}
-        tree.attrs["versions"] = f'{{"tonotopy": "{running.version("tonotopy")}"}}'
+        tree.attrs["versions"] = f'{{"tonotopy": "{version("tonotopy")}"}}'
         tree.to_zarr(out, zarr_format=2)
         probed.append(out)
 
