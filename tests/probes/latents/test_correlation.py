@@ -154,6 +154,23 @@ def test_what_follows_given_features_tells_nothing_beyond_them(follows):
     assert rejected <= 3  # binomial(6, 0.1): 99.9 % lie within
 
 
+def test_what_is_missing_is_known_from_a_single_feature():
+    generator = np.random.default_rng(11)
+    given = np.where(generator.random((2000, 1)) < 0.3, np.nan, generator.standard_normal((2000, 1)))
+    mu = np.isnan(given) + 0.1 * generator.standard_normal((2000, 1))
+    told = beyond(mu, np.isnan(given) + generator.standard_normal((2000, 1)), given, permutations=19)
+    assert told.explained[0] == pytest.approx(1 - 0.01 / (0.21 + 0.01), abs=0.01)
+
+
+def test_noise_is_not_explained_however_many_features_are_given():
+    """A fit to the same melodies would explain half of it."""
+    generator = np.random.default_rng(12)
+    told = beyond(
+        *generator.standard_normal((2, 300, 3)), generator.standard_normal((300, 8)), permutations=1
+    )
+    assert told.explained.max() == 0
+
+
 def test_p_is_uniform_where_a_latent_only_follows_the_given():
     rejected = 0
     for seed in range(100):
