@@ -162,7 +162,7 @@ def hold(model: MusicVAE, narrow: int) -> None:
         weight.grad[:, weight.shape[1] - model.latent_dimensions + narrow :] = 0
 
 
-def _readers(decoder: Decoder) -> list[nn.Parameter]:
+def _readers(decoder: Decoder) -> list[Tensor]:
     """Return the weights that read the latent, by their last columns."""
     if decoder.conductor is not None:
         return [decoder.conductor.initial_state.weight]

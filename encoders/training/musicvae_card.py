@@ -100,20 +100,31 @@ def _latents(use: LatentUse) -> str:
 
 
 def _recipe(config: MusicVAEConfig, recipe: MusicVAERecipe, seed: int) -> str:
-    last = recipe.steps - 1
+    last, whole = recipe.steps - 1, round(-min(0.0, recipe.since_excerpts(0)))
+    lines = [
+        f"- network: {json.dumps(asdict(config))}",
+        f"- training: {json.dumps(asdict(recipe))}",
+        "- loss, as Magenta's: cross-entropy and beta times what the divergence exceeds the free bits by",
+        f"- melodies are whole from step {whole:,} on; excerpts before (length, up to which share of steps)",
+        f"- beta is first_beta, or (1 - beta_rate^s) max_beta where that is more: {recipe.beta(last):.3f} in "
+        "the end; the decoder is given its own draws in place of the true step before with probability "
+        f"1 - k / (k + exp(s / k)), k the sampling_rate: {recipe.sampled_share(last):.3f} in the end; s "
+        "counts the steps with whole melodies (Magenta's rates are 0.99999 and 1000, from the first step on)",
+    ]
+    if 0 < recipe.narrow < config.latent_dimensions:
+        lines.append(
+            f"- {recipe.narrow} of {config.latent_dimensions} dimensions begin with a sigma of about 0.05, "
+            "the others at the prior (sigma 1, mu 0, not read by the decoder), where they are held until step "
+            f"{round(recipe.released * recipe.steps):,}; then nothing but the loss keeps them there"
+        )
     return "## Recipe\n\n" + "\n".join(
         [
-            f"- network: {json.dumps(asdict(config))}",
-            f"- training: {json.dumps(asdict(recipe))}",
-            "- loss: cross-entropy and beta times what the divergence exceeds the free bits by; beta is "
-            f"(1 - beta_rate^step) max_beta, {recipe.beta(last):.3f} in the end; the decoder is given its "
-            "own draws in place of the true step before with probability 1 - k / (k + exp(step / k)), k the "
-            f"sampling_rate, {recipe.sampled_share(last):.3f} in the end",
+            *lines,
+            "- output biases begin at the logarithms of how often classes occur, forget biases spread from 0 "
+            "to the logarithm of the length, input biases at their negatives, recurrent matrices orthogonal "
+            "(Magenta: 0, 1, 0 and Xavier's)",
             "- Adam (0.9, 0.999), gradients clipped to norm 1, learning rate linear over the first 100 "
-            "steps, then half a cosine down to zero",
-            "- Magenta's rates are 0.99999 (beta) and 1000 (sampling) for trainings of other lengths; its "
-            "learning rate falls exponentially; its output biases begin at 0, its forget biases at 1, its mu "
-            "and sigma kernels at a deviation of 0.001",
+            "steps, then half a cosine down to zero (Magenta: exponentially)",
             f"- seed {seed}",
         ]
     )

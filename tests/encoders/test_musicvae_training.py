@@ -308,8 +308,10 @@ def test_what_begins_at_the_prior_is_held_there_until_it_is_released(material, t
     moved = latents + np.array([0, 0, 0, 9, 9, 9, 9, 9], np.float32)
     rolls = material.splits["test"].rolls[:1]
     for model, same in ((held, True), (free, False)):
+        decoder = model.decoder
+        assert decoder is not None
         with torch.no_grad():
-            said = [model.decoder(torch.from_numpy(z), one_hot(rolls)) for z in (latents, moved)]
+            said = [decoder(torch.from_numpy(z), one_hot(rolls)) for z in (latents, moved)]
         assert torch.equal(*said) == same
 
 
