@@ -226,7 +226,8 @@ class Packed:
     ----------
     codes : uint8 or uint16 [P, n]
     sizes : int64 [P, 2]
-        Codes of either column of a pack, with one for missing values; 1 for a second that is not there.
+        Codes of either column of a pack, at least 2, with one for missing values; 1 for a second that is not
+        there.
     first : int64 [P]
         Column that a pack begins with.
     levels : int64 [F]
@@ -246,17 +247,19 @@ def packed(columns: Binned, pairs: bool = True) -> Packed:
     """Pack columns for `measured_packs`, two and two or each by itself: codes are uint8."""
     n_columns, n = columns.codes.shape
     names = np.zeros((n_columns, MISSING + 1), np.uint8)  # of every code, what it is called
-    levels = np.empty(n_columns, np.int64)
+    levels, room = np.empty((2, n_columns), np.int64)  # room: with one for missing values, if there are
     for f, column in enumerate(columns.codes):
-        occupied = np.bincount(column, minlength=MISSING + 1)[:MISSING] > 0
+        counts = np.bincount(column, minlength=MISSING + 1)
+        occupied = counts[:MISSING] > 0
         levels[f] = occupied.sum()
+        room[f] = max(2, levels[f] + (counts[MISSING] > 0))
         names[f, :MISSING] = np.cumsum(occupied) - 1
         names[f, MISSING] = levels[f]
     first, sizes, f = [], [], 0
     while f < n_columns:
-        pair = pairs and f + 1 < n_columns and (levels[f] + 1) * (levels[f + 1] + 1) <= PACKED
+        pair = pairs and f + 1 < n_columns and room[f] * room[f + 1] <= PACKED
         first.append(f)
-        sizes.append((levels[f] + 1, levels[f + 1] + 1 if pair else 1))
+        sizes.append((room[f], room[f + 1] if pair else 1))
         f += 2 if pair else 1
     codes = np.empty((len(first), n), np.uint8)
     for p, (f, (_, second)) in enumerate(zip(first, sizes, strict=True)):
