@@ -114,8 +114,8 @@ def _recipe(config: MusicVAEConfig, recipe: MusicVAERecipe, seed: int) -> str:
     if 0 < recipe.narrow < config.latent_dimensions:
         lines.append(
             f"- {recipe.narrow} of {config.latent_dimensions} dimensions begin with a sigma of about 0.05, "
-            "the others at the prior (sigma 1, mu 0, not read by the decoder), where they are held until step "
-            f"{round(recipe.released * recipe.steps):,}; then nothing but the loss keeps them there"
+            "the others at the prior (sigma 1, mu 0, not read by the decoder), where they are held until "
+            f"step {round(recipe.released * recipe.steps):,}; then nothing but the loss keeps them there"
         )
     return "## Recipe\n\n" + "\n".join(
         [
