@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -75,7 +76,8 @@ def binned(values: npt.ArrayLike, bins: int = 10, quantile: bool = False) -> Bin
         raise InputError(f"bins: {bins!r} given, a whole number of 2 to {MOST_BINS} allowed")
     n, n_columns = table.shape
     codes, edges = np.empty((n_columns, n), np.uint8), np.full((n_columns, bins + 1), np.nan)
-    for start in range(0, n_columns, AT_ONCE):
+
+    def fill(start: int) -> None:
         some = np.ascontiguousarray(table[:, start : start + AT_ONCE].T, dtype=np.float64)
         for f, column in enumerate(some, start):
             least, most = np.fmin.reduce(column), np.fmax.reduce(column)  # NaN only where there is no value
@@ -90,6 +92,8 @@ def binned(values: npt.ArrayLike, bins: int = 10, quantile: bool = False) -> Bin
                 there = column[~np.isnan(column)]
                 edges[f, 1:] = np.quantile(there, np.linspace(0, 1, bins + 1)[1:])
             fill_bins(column, edges[f], MISSING, codes[f])
+
+    _for_each(range(0, n_columns, AT_ONCE), fill)
     return Binned(codes, edges)
 
 
@@ -285,8 +289,6 @@ def measured_packs(x: Packed, y: Packed, log_likelihood: bool = False) -> np.nda
     measures : float64 [X, Y, strata, 4]
         Pearson's chi2 (or G), counted rows, and the table's rows and columns that have counts.
     """
-    import numba
-
     from ._tables import measure_pairs
 
     out = np.zeros((len(x.levels), len(y.levels), x.strata, 4))
@@ -299,14 +301,20 @@ def measured_packs(x: Packed, y: Packed, log_likelihood: bool = False) -> np.nda
             log_likelihood, out[here],
         )  # fmt: skip
 
-    packs = range(len(x.first) if len(y.levels) else 0)
-    if min(len(packs), numba.get_num_threads()) < 2:
-        for pack in packs:
-            measure(pack)
+    _for_each(range(len(x.first) if len(y.levels) else 0), measure)
+    return out
+
+
+def _for_each(items: range, work: Callable[[int], None]) -> None:
+    """Work in as many threads as numba's setting says."""
+    import numba
+
+    if min(len(items), numba.get_num_threads()) < 2:
+        for item in items:
+            work(item)
     else:
         with ThreadPoolExecutor(numba.get_num_threads()) as pool:
-            list(pool.map(measure, packs))
-    return out
+            list(pool.map(work, items))
 
 
 def correlated(measures: np.ndarray, noise_correction: bool = True) -> np.ndarray:
