@@ -63,8 +63,9 @@ def _count(x, x_sizes, y, y_sizes, y_first, tables):
             wide, column, f = y_sizes[q, 0] * y_sizes[q, 1], y[q], y_first[q]
             used = scratch[: x_sizes[0] * x_sizes[1] * wide]
             used[:] = 0
+            step = np.uint64(wide)  # an unsigned index cannot mean "from the end", so nothing checks for it
             for i in range(start, stop):
-                used[np.int64(x[i]) * wide + np.int64(column[i])] += np.uint16(1)
+                used[np.uint64(x[i]) * step + np.uint64(column[i])] += np.uint16(1)
             _fold_rows(used, x_sizes, wide, folded)
             other = f + 1 if y_sizes[q, 1] > 1 else f  # not written to where there is none
             for k in range(2 if x_sizes[1] > 1 else 1):
