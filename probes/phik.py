@@ -15,7 +15,7 @@ from .binormal import correlation_of
 MISSING = 255  # code of a value that is not there
 MOST_BINS = MISSING - 1
 PACKED = 256  # codes that two columns in one byte have at most
-AT_ONCE = 32  # columns binned at a time
+AT_ONCE, ROWS_AT_ONCE = 32, 4096  # columns binned at a time, and their tiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,10 @@ def binned(values: npt.ArrayLike, bins: int = 10, quantile: bool = False) -> Bin
     codes, edges = np.empty((n_columns, n), np.uint8), np.full((n_columns, bins + 1), np.nan)
 
     def fill(start: int) -> None:
-        some = np.ascontiguousarray(table[:, start : start + AT_ONCE].T, dtype=np.float64)
+        some = np.empty((min(AT_ONCE, n_columns - start), n))
+        for row in range(0, n, ROWS_AT_ONCE):  # in tiles, for the cache
+            rows = slice(row, row + ROWS_AT_ONCE)
+            some[:, rows] = table[rows, start : start + AT_ONCE].T
         for f, column in enumerate(some, start):
             least, most = np.fmin.reduce(column), np.fmax.reduce(column)  # NaN only where there is no value
             if np.isinf([least, most]).any():
