@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ...synth.errors import InputError
 from ...synth.melodies import STEPS_PER_BAR
 from ..weights import read_metadata
@@ -34,7 +36,7 @@ class MusicVAEConfig:
     Raises
     ------
     InputError
-        If a size is not positive, or the segments do not divide the melody.
+        If a size is not a positive whole number, or the segments do not divide the melody.
     """
 
     bars: int = 2
@@ -45,9 +47,13 @@ class MusicVAEConfig:
     segments: int = 1
 
     def __post_init__(self) -> None:
-        sizes = (self.bars, self.latent_dimensions, self.segments, *self.encoder, *self.decoder)
-        if not self.encoder or not self.decoder or min(*sizes, *self.conductor, 1) < 1:
-            raise InputError(f"MusicVAE of {self}: every size must be at least 1, every stack one layer")
+        stacks = (*self.encoder, *self.decoder, *self.conductor)
+        wrong = [n for n in (self.bars, self.latent_dimensions, self.segments, *stacks)
+                 if not isinstance(n, int | np.integer) or n < 1]  # fmt: skip
+        if wrong or not self.encoder or not self.decoder:
+            raise InputError(
+                f"MusicVAE of {self}: every size must be whole and at least 1, every stack one layer"
+            )
         if self.steps % self.segments or (self.segments > 1) != bool(self.conductor):
             raise InputError(
                 f"MusicVAE of {self.segments} segments: must divide {self.steps} steps, "

@@ -14,6 +14,7 @@ STEPS, DIMENSIONS = 32, 16
 PITCH, RHYTHM, MELODY = 11, 6, 2  # the dimensions that carry something
 LOWEST_PITCH, PITCHES = 41, 36
 INTERVALS = 8
+CELLS = {PITCH: PITCHES, RHYTHM: 5, MELODY: INTERVALS}
 
 
 class PlantedLatents:
@@ -48,16 +49,14 @@ class PlantedLatents:
         mu = np.zeros((len(rolls), DIMENSIONS), np.float32)
         sigma = np.ones_like(mu)
         for dimension, cell in cells.items():
-            means, deviations = truncated_normal(_choices()[dimension])
+            means, deviations = truncated_normal(CELLS[dimension])
             mu[:, dimension], sigma[:, dimension] = means[cell], deviations[cell]
         return mu, sigma
 
     def decode(self, latents: np.ndarray, temperature: float | None = None, seed: int = 0) -> np.ndarray:
         """Return the melodies; nothing is drawn, at whatever temperature."""
         latents = np.asarray(latents, np.float64)
-        cell = {
-            d: np.minimum((norm.cdf(latents[:, d]) * n).astype(int), n - 1) for d, n in _choices().items()
-        }
+        cell = {d: np.minimum((norm.cdf(latents[:, d]) * n).astype(int), n - 1) for d, n in CELLS.items()}
         lasting = STEPS >> (cell[RHYTHM] + 1)
         step = np.arange(STEPS)
         above = (step // lasting[:, None]) % 2 * cell[MELODY][:, None]  # [N, T]
@@ -84,7 +83,3 @@ def truncated_normal(cells: int) -> tuple[np.ndarray, np.ndarray]:
     finite = np.where(np.isfinite(edges), edges, 0.0)
     variance = 1 - np.diff(finite * density) * cells - means**2
     return means, np.sqrt(variance)
-
-
-def _choices() -> dict[int, int]:
-    return {PITCH: PITCHES, RHYTHM: 5, MELODY: INTERVALS}

@@ -72,7 +72,11 @@ def _from_file(path: Path, name: str, like: MusicVAEConfig | None) -> MusicVAE:
         return from_variables(state, None, name, str(path), "TensorFlow variables")
     if config is None and like is None:
         raise InputError(f"weights {path}: does not say of what sizes it is; give a config")
-    model = without_values(config or like or MusicVAEConfig(), name).to_empty(device="cpu")
+    config = config or like or MusicVAEConfig()
+    try:
+        model = without_values(config, name).to_empty(device="cpu")
+    except (RuntimeError, MemoryError):
+        raise InputError(f"weights {path}: of {config}, they say: too large for memory") from None
     fill(model, state, str(path))
     model.weights = Weights(str(path), state_sha256(model.state_dict()))
     return model.eval()

@@ -228,8 +228,15 @@ class MusicVAE(nn.Module):
         Returns
         -------
         predicted : uint8 [N, T]
+
+        Raises
+        ------
+        InputError
+            As `encode` and `decode`, or if there are not as many latents as melodies.
         """
         latents, rolls, decoder = self._latents(latents), self._fitting(rolls), self._decoder()
+        if len(latents) != len(rolls):
+            raise InputError(f"{len(latents)} latents for {len(rolls)} melodies: must be as many")
         predicted = np.empty_like(rolls)
         for rows in self._batches(len(rolls)):
             logits = decoder(torch.from_numpy(latents[rows]), one_hot(rolls[rows]))

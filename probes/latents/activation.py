@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import stdtrit
 
 THRESHOLDS = np.linspace(0.0, 3.0, 31)  # of |mu|, in standard deviations of the prior
 
@@ -26,3 +27,26 @@ def active_counts(mu: np.ndarray, thresholds: np.ndarray = THRESHOLDS) -> np.nda
     """
     size = np.sort(np.abs(mu), axis=1)
     return mu.shape[1] - np.stack([np.searchsorted(row, thresholds, side="right") for row in size])
+
+
+def half_width(values: np.ndarray) -> np.ndarray:
+    """Return half the width of the 95 % interval of a mean over pieces, from Student's t.
+
+    Parameters
+    ----------
+    values : float [..., pieces]
+
+    Returns
+    -------
+    half : float64 [...]
+        NaN for one piece, which says nothing of others.
+
+    Examples
+    --------
+    >>> half_width(np.array([1.0, 2.0, 3.0])).round(2)
+    np.float64(2.48)
+    """
+    pieces = values.shape[-1]
+    if pieces < 2:
+        return np.full(values.shape[:-1], np.nan)
+    return stdtrit(pieces - 1, 0.975) * values.std(-1, ddof=1) / np.sqrt(pieces)

@@ -10,6 +10,8 @@ import numpy as np
 import xarray as xr
 
 from ...encoders.musicvae.base import LatentModel
+from ...synth.errors import InputError
+from ...synth.melodies import whole_number
 from ..features import Features
 from ..progress import Progress
 from ..schema import dataset
@@ -29,23 +31,28 @@ class Settings:
 
     Parameters
     ----------
-    samples : int >= 100
+    samples : int >= 1
         Melodies drawn from the model's prior, as many random-note sequences, and at most as many real ones.
     melodies : str, optional
         A folder of MIDI files to take real melodies from; those that come with the library if left out.
     threshold : float in (0, 1)
         A music neuron's mean sigma is below 1 less this.
-    permutations : int >= 19
-        Deals of every null.
+    permutations : int >= 1
+        Deals of every null; fewer than 19 cannot reach a p of 0.05.
     bins : int, 2 to 254
         Of phik: equally filled for latents, equally wide for features.
     traversed : int >= 1
-        How many dimensions are moved, the most relevant first.
+        How many dimensions are moved, the most relevant first; at most 64.
     baselines : int >= 0
         Randomly initialised networks beside each model.
     control : bool
         Whether the control is asked too.
     seed : int >= 0
+
+    Raises
+    ------
+    InputError
+        If a number is out of range.
     """
 
     samples: int = 20_000
@@ -57,6 +64,14 @@ class Settings:
     baselines: int = 1
     control: bool = True
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("samples", 1), ("permutations", 1), ("bins", 2), ("traversed", 1), ("baselines", 0), ("seed", 0)
+        ):  # fmt: skip
+            whole_number(name, getattr(self, name), least)
+        if not 0 < self.threshold < 1:
+            raise InputError(f"threshold {self.threshold:g}: must lie between 0 and 1")
 
 
 class Listening:
@@ -156,8 +171,8 @@ class Listening:
                 "order": np.array(reconstruction.ORDERS),
                 "kept": kept,
                 "measure": np.array(reconstruction.MEASURES),
-                "accuracy": np.nanmean(accuracy, -1),
-                "loss_to_all": np.nanmean(loss, -1),
+                "accuracy": _mean_of_known(accuracy),
+                "loss_to_all": _mean_of_known(loss),
             },
             {
                 "material": name,
@@ -171,12 +186,12 @@ class Listening:
         """Count, melody by melody, the music neurons and the others that it excites."""
         found = {name: [] for name in ("active", "active_low", "active_high", "active_rest")}
         for name, one in self.encoded.items():
-            music = _by_piece(
-                activation.active_counts(one.mu[:, self.is_music]).T, self.materials[name].pieces
+            music, rest = (
+                _by_piece(activation.active_counts(one.mu[:, which]).T, self.materials[name].pieces)
+                for which in (self.is_music, ~self.is_music)
             )
-            mean, half = music.mean(1), 1.96 * music.std(1) / np.sqrt(music.shape[1])
-            rest = activation.active_counts(one.mu[:, ~self.is_music]).mean(0)
-            for key, values in zip(found, (mean, mean - half, mean + half, rest), strict=True):
+            mean, half = music.mean(1), activation.half_width(music)
+            for key, values in zip(found, (mean, mean - half, mean + half, rest.mean(1)), strict=True):
                 found[key].append(values)
         return dataset(
             "activation",
@@ -239,8 +254,8 @@ class Listening:
 
     def traversals(self) -> xr.Dataset:
         """Move the most relevant dimensions and, as a control, the least relevant one."""
-        count = min(self._settings.traversed, self.model.latent_dimensions - 1)
-        dimensions = np.append(self.order[:count], self.order[-1])
+        count = max(1, min(self._settings.traversed, MOST_NEURONS, self.model.latent_dimensions - 1))
+        dimensions = np.append(self.order[:count], self.order[count:][-1:])  # of one, none is unused
         bases = np.asarray(self.encoded[PRIOR].mu[:BASES])
         with self._progress.task(f"{self.model.name}: dimensions moved", len(dimensions)) as advance:
             moved = traversals.traverse(
@@ -253,12 +268,12 @@ class Listening:
                 advance=advance,
             )
         about = asked.labels()
-        claimed, said = self._verdicts(moved, about)
+        claimed, said = self._verdicts(moved, count, about)
         return dataset(
             "traversals",
             {
                 **_feature_coordinates(about),
-                "neuron": np.append(np.arange(1, count + 1), self.model.latent_dimensions),
+                "neuron": np.append(np.arange(count) + 1, self.model.latent_dimensions)[: len(dimensions)],
                 "latent_dimension": dimensions,
                 "group": np.array(GROUPS),
                 "dose": traversals.DOSES,
@@ -270,19 +285,21 @@ class Listening:
                 "response": moved.response,
                 "changed": moved.changed,
                 "example": moved.examples,
-                "is_unused": np.arange(count + 1) == count,
+                "is_unused": np.arange(len(dimensions)) == count,
                 "claimed_feature": claimed,
                 "verdict": said,
             },
             {"n_melodies": len(bases)},
         )
 
-    def _verdicts(self, moved: traversals.Traversal, about: Features) -> tuple[np.ndarray, np.ndarray]:
+    def _verdicts(
+        self, moved: traversals.Traversal, count: int, about: Features
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Per moved dimension and group, the feature it correlates with most, and whether that moves."""
         known, groups = self.correlation, np.array(about.groups)
         claimed = np.full((len(moved.p), len(GROUPS)), "", object)
         said = np.full_like(claimed, "")
-        for neuron in range(len(moved.p) - 1):  # the last is the unused one
+        for neuron in range(count):  # the unused one claims nothing
             for g, group in enumerate(GROUPS):
                 there = np.flatnonzero((groups == group) & np.isfinite(known.phik[neuron]))
                 if len(there):
@@ -293,7 +310,8 @@ class Listening:
         return claimed.astype(str), said.astype(str)
 
     def _interval(self, values: np.ndarray) -> tuple[float, float]:
-        return bootstrap_interval(values[np.isfinite(values)], self._settings.seed)
+        known = values[np.isfinite(values)]
+        return bootstrap_interval(known if len(known) > 1 else [], self._settings.seed)  # one has no spread
 
 
 def _by_piece(values: np.ndarray, pieces: np.ndarray) -> np.ndarray:
@@ -305,6 +323,13 @@ def _by_piece(values: np.ndarray, pieces: np.ndarray) -> np.ndarray:
     numbers = np.array([np.bincount(piece, row) for row in known.reshape(-1, len(piece)).astype(float)])
     means = np.where(numbers > 0, sums / np.maximum(numbers, 1), np.nan)
     return means.reshape(*values.shape[:-1], -1)
+
+
+def _mean_of_known(values: np.ndarray) -> np.ndarray:
+    """Average the last axis over what is not NaN; NaN where nothing is known."""
+    known = np.isfinite(values)
+    count = known.sum(-1)
+    return np.where(count > 0, np.where(known, values, 0.0).sum(-1) / np.maximum(count, 1), np.nan)
 
 
 def _feature_coordinates(about: Features) -> dict[str, np.ndarray]:

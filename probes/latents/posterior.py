@@ -9,8 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...encoders.musicvae.base import LatentModel
+from ...synth.errors import InputError
 
 CHUNK = 4096  # melodies encoded at a time
+LEAST_SIGMA = float(
+    np.finfo(np.float32).tiny
+)  # what is less has underflowed, and diverges as if it were this
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,11 @@ def encode(model: LatentModel, rolls: np.ndarray, advance: Callable[[int], None]
     advance : callable, optional
         Told how many melodies were encoded since it was last told.
 
+    Raises
+    ------
+    InputError
+        If a mean or deviation is not finite, or a deviation is negative.
+
     Examples
     --------
     >>> from tonotopy.encoders import load
@@ -95,7 +104,12 @@ def encode(model: LatentModel, rolls: np.ndarray, advance: Callable[[int], None]
     for first in range(0, len(rolls), CHUNK):
         rows = slice(first, min(first + CHUNK, len(rolls)))
         mean, sigma = (values.astype(np.float64) for values in model.encode(rolls[rows]))
-        divergence = (mean**2 + sigma**2 - 1) / 2 - np.log(sigma)
+        wrong = ~(np.isfinite(mean) & (sigma >= 0) & np.isfinite(sigma))
+        if wrong.any():
+            row, d = np.argwhere(wrong)[0]
+            told = f"mu {mean[row, d]:g}, sigma {sigma[row, d]:g} in dimension {d} of melody {first + row}"
+            raise InputError(f"{model.name}: {told}; must be finite, sigma not negative")
+        divergence = (mean**2 + sigma**2 - 1) / 2 - np.log(np.maximum(sigma, LEAST_SIGMA))
         sums += [values.sum(0) for values in (mean, mean**2, sigma, sigma**2, divergence)]
         mu[rows] = mean
         advance(rows.stop - rows.start)

@@ -12,12 +12,14 @@ from ...encoders.musicvae.base import LatentModel
 from ...encoders.musicvae.control import PlantedLatents
 from ...encoders.registry import hears_melodies, load
 from ...synth.errors import InputError
+from ...synth.melodies import STEPS_PER_BAR
 from ..progress import Progress
 from ..schema import subject_attributes
 from ..store import ZARR_FORMAT, fresh
 from ..work import Work, drawn_anew, node_name, provenance, set_attributes
 from .materials import Material, prior_material, random_material, real_material
 from .measures import Listening, Settings
+from .posterior import encode
 
 
 def latents(
@@ -49,10 +51,11 @@ def latents(
     Raises
     ------
     InputError
-        If a model is not there or hears waveforms, no melody can be had, or `out` exists.
+        If a model is not there, hears waveforms, or lacks its encoder or decoder, no melody can be had, or
+        `out` exists.
     """
     settings, progress, out = settings or Settings(), progress or Progress(show=False), fresh(out)
-    heard = [_model(model, weights, settings.seed) for model in models]
+    heard = [_able(_model(model, weights, settings.seed)) for model in models]
     names = [node_name(model.name) for model in heard]
     if not heard or len(set(names)) < len(names):
         raise InputError(f"models {', '.join(names) or '(none)'}: give at least one, and none twice")
@@ -100,6 +103,16 @@ def _model(model: str | LatentModel, weights: str, seed: int) -> LatentModel:
     return load(model, weights=weights, seed=seed)  # type: ignore[return-value]
 
 
+def _able(model: LatentModel) -> LatentModel:
+    """Refuse a model that cannot be asked, before anything is drawn: it decodes and encodes one melody."""
+    if model.steps < 1 or model.steps % STEPS_PER_BAR:
+        raise InputError(
+            f"{model.name}: melodies of {model.steps} steps; must be whole bars of {STEPS_PER_BAR}"
+        )
+    encode(model, model.decode(np.zeros((1, model.latent_dimensions), np.float32)))
+    return model
+
+
 def _identity(settings: Settings, heard: Sequence[LatentModel]) -> Iterator[str]:
     yield "melodies"
     yield repr(settings)
@@ -126,9 +139,10 @@ def _subjects(
 def _materials(model: LatentModel, settings: Settings, progress: Progress) -> list[Material]:
     """Gather what a model is asked about; a seed of its own for each kind."""
     seeds = np.random.SeedSequence(settings.seed).generate_state(3).tolist()
+    real = real_material(model, settings.samples, settings.melodies, seeds[2])  # first: it may be refused
     found = [
         prior_material(model, settings.samples, seeds[0], progress),
         random_material(model, settings.samples, seeds[1]),
-        real_material(model, settings.samples, settings.melodies, seeds[2]),
+        real,
     ]
     return [material for material in found if material is not None]

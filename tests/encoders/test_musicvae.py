@@ -123,6 +123,9 @@ def test_what_does_not_fit_is_refused(model):
     for latents in (np.zeros((2, 3)), np.zeros(6), np.full((1, model.latent_dimensions), np.nan)):
         with pytest.raises(InputError, match="latents of shape"):
             model.decode(latents)
+    for count in (1, 3):  # neither of one for both, nor of the first two
+        with pytest.raises(InputError, match=f"{count} latents for 2 melodies"):
+            model.predict(np.zeros((count, model.latent_dimensions)), np.zeros((2, model.steps), np.uint8))
     with pytest.raises(InputError, match="temperature 0"):
         model.decode(np.zeros((1, model.latent_dimensions)), temperature=0)
     model.decoder = None
@@ -139,6 +142,9 @@ def test_what_does_not_fit_is_refused(model):
         {"encoder": ()},
         {"decoder": (0,)},
         {"latent_dimensions": 0},
+        {"latent_dimensions": float("nan")},
+        {"encoder": (8.0,)},
+        {"bars": 2.5},
         {"segments": 2},
         {"segments": 3, "conductor": (4,)},
         {"conductor": (4,)},

@@ -1,0 +1,153 @@
+"""Latents at the edges: one dimension or many, no note, one piece, deviations of nothing."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tonotopy.encoders import load
+from tonotopy.encoders.base import Weights
+from tonotopy.encoders.musicvae.config import MusicVAEConfig
+from tonotopy.encoders.musicvae.model import MusicVAE
+from tonotopy.probes.latents import activation, posterior
+from tonotopy.probes.latents.materials import MELODIES, PRIOR, Material, prior_material
+from tonotopy.probes.latents.measures import MOST_NEURONS, Listening, Settings
+from tonotopy.probes.latents.run import latents
+from tonotopy.probes.progress import Progress
+from tonotopy.reports.latent_findings import findings, latent_checks, numbers_of
+from tonotopy.reports.runs import Heard
+from tonotopy.synth.errors import InputError
+from tonotopy.synth.melodies import random_notes
+
+
+class Summing:
+    """Latents are weighted sums of classes; a latent is decoded to notes as high as its sums."""
+
+    name, steps, weights = "summing", 32, Weights("none", "")
+
+    def __init__(self, latent_dimensions):
+        self.latent_dimensions = latent_dimensions
+        self.kernel = np.random.default_rng(0).normal(size=(latent_dimensions, 32))
+        self.sigma = np.full(latent_dimensions, 0.5, np.float32)
+
+    def encode(self, rolls):
+        mu = (rolls / 45 - 1) @ self.kernel.T / 5
+        return mu.astype(np.float32), np.repeat(self.sigma[None], len(rolls), 0)
+
+    def decode(self, latents, temperature=None, seed=0):
+        return np.clip(np.rint(40 + 5 * latents @ self.kernel), 2, 89).astype(np.uint8)
+
+    def predict(self, latents, rolls):
+        return self.decode(latents)
+
+
+def listening(model, rolls, pieces, **settings):
+    rolls = np.asarray(rolls, np.uint8)
+    materials = [
+        Material(PRIOR, random_notes(60), np.arange(60), ""),
+        Material(MELODIES, rolls, np.asarray(pieces), ""),
+    ]
+    asked = Settings(permutations=19, **settings)
+    return Listening(model, lambda _: materials, asked, Progress(show=False))
+
+
+@pytest.mark.parametrize(("dimensions", "moved"), [(1, 1), (2, 1), (80, MOST_NEURONS)])
+def test_as_many_dimensions_are_moved_as_there_are_and_are_correlated(dimensions, moved):
+    told = listening(Summing(dimensions), random_notes(2), [0, 1], traversed=70).traversals()
+    assert told.sizes["neuron"] == min(moved + 1, dimensions)
+    np.testing.assert_array_equal(told["is_unused"], np.arange(told.sizes["neuron"]) == moved)
+    assert set(told["verdict"].values[:moved].ravel()) <= {
+        "confirmed", "contradicted", "moved only", "neither", "",
+    }  # fmt: skip
+    assert (told["claimed_feature"].values[:moved, 0] != "").all()
+
+
+def test_a_deviation_of_nothing_diverges_finitely_and_others_are_refused():
+    model = Summing(3)
+    model.sigma[1] = 0
+    told = posterior.encode(model, random_notes(8)).posterior
+    assert np.isfinite(told.divergence).all()
+    assert told.divergence[1] > 80
+    for wrong in (np.nan, np.inf, -1):
+        model.sigma[2] = wrong
+        with pytest.raises(InputError, match=r"summing: mu .* in dimension 2 of melody 0"):
+            posterior.encode(model, random_notes(8))
+
+
+def test_melodies_without_notes_have_no_onsets_to_get_right():
+    told = listening(Summing(3), np.zeros((4, 32)), range(4)).reconstruction()
+    assert told["accuracy"].sel(measure="onsets").isnull().all()
+    assert told["accuracy"].sel(measure="free-running").notnull().all()
+    cells = numbers_of({"reconstruction": told}.get)  # type: ignore[arg-type]
+    assert "–" in cells
+    assert not any("nan" in cell for cell in cells)
+
+
+def test_one_piece_says_nothing_of_others():
+    asked = listening(Summing(3), random_notes(6), [5] * 6)
+    kept, excited = asked.reconstruction(), asked.activation()
+    assert kept["loss_to_all"].notnull().all()
+    assert kept["loss_low"].isnull().all()
+    assert excited["active_low"].sel(material=MELODIES).isnull().all()
+    assert excited["active_low"].sel(material=PRIOR).notnull().all()
+    tree = xr.DataTree.from_dict({"reconstruction": kept, "activation": excited})
+    assert not any("nan" in said for said in findings(Heard("summing", tree, ())))
+
+
+def test_excited_dimensions_are_counted_piece_by_piece_whether_music_or_not():
+    model = Summing(2)
+    model.sigma[:] = [0.5, 1.0]  # the second is no music neuron
+    rolls = np.concatenate([np.repeat(random_notes(1), 9, 0), random_notes(2)[1:]])
+    told = listening(model, rolls, [0] * 9 + [1]).activation().sel(material=MELODIES)
+    size = np.abs(model.encode(rolls[[0, 9]])[0])
+    for name, dimension in (("active", 0), ("active_rest", 1)):
+        expected = (size[:, [dimension]] > activation.THRESHOLDS).mean(0)
+        np.testing.assert_allclose(told[name], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"samples": 0}, "samples 0"),
+        ({"traversed": 0}, "traversed 0"),
+        ({"seed": -1}, "seed -1"),
+        ({"baselines": -1}, "baselines -1"),
+        ({"permutations": 1.5}, "permutations 1.5"),
+        ({"threshold": 1.0}, "threshold 1"),
+        ({"threshold": float("nan")}, "threshold nan"),
+    ],
+)
+def test_settings_out_of_range_are_refused(changed, told):
+    with pytest.raises(InputError, match=told):
+        Settings(**changed)
+
+
+@pytest.mark.parametrize(("half", "told"), [("encoder", "decoder only"), ("decoder", "encoder only")])
+def test_half_a_model_is_refused_before_anything_is_drawn(half, told, tmp_path):
+    model = MusicVAE(MusicVAEConfig(encoder=(4,), decoder=(4,), latent_dimensions=3), "half").eval()
+    setattr(model, half, None)
+    with pytest.raises(InputError, match=told):
+        latents([model], tmp_path / "l.zarr")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_melody_is_of_whole_bars(tmp_path):
+    model = Summing(3)
+    model.steps = 24
+    with pytest.raises(InputError, match="24 steps"):
+        latents([model], tmp_path / "l.zarr")
+
+
+@pytest.mark.parametrize(("samples", "traversed", "threshold"), [(100, 8, 0.1), (400, 1, 0.1), (400, 2, 0.9)])
+def test_the_control_is_as_known_however_it_is_asked(samples, traversed, threshold):
+    control = load("control:planted")
+    settings = Settings(samples=samples, permutations=19, traversed=traversed, threshold=threshold)
+    progress = Progress(show=False)
+    own = prior_material(control, samples, 3, progress)  # type: ignore[arg-type]
+    asked = Listening(control, lambda _: [own], settings, progress)  # type: ignore[arg-type]
+    measured = ("latents", "reconstruction", "features", "traversals")
+    tree = xr.DataTree.from_dict({name: getattr(asked, name)() for name in measured})
+    tree.attrs["encoder"] = "control:planted"
+    checks = latent_checks(Heard("control:planted", tree, ()))
+    assert len(checks) >= 5
+    for check in checks:
+        assert check.holds, check
