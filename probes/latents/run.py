@@ -118,6 +118,10 @@ def _identity(settings: Settings, heard: Sequence[LatentModel]) -> Iterator[str]
     yield repr(settings)
     for model in heard:
         yield from (model.name, model.weights.sha256, str(model.steps), str(model.latent_dimensions))
+    if settings.melodies is not None:
+        for file in sorted(Path(settings.melodies).rglob("*")):
+            about = file.lstat()
+            yield f"{file} {about.st_size} {about.st_mtime_ns}"
 
 
 def _subjects(

@@ -81,8 +81,9 @@ def _panel(axes: Axes, values: Sequence[tuple[float, float, float] | None]) -> N
         axes.plot([low, high], [row, row], color=TRAINED, lw=1.6)
         axes.plot(value, row, "o", color=TRAINED, ms=5.5)
         axes.annotate(f"{value:z.3g}", (value, row), (0, 6), textcoords="offset points", ha="center", size=8)
-    furthest = max([abs(v) for _, *several in there for v in several] or [0.0]) or 1.0
-    least = min([low for *_, low, _ in there] or [0.0])
+    known = [v for _, *several in there for v in several if np.isfinite(v)]  # one piece has no interval
+    furthest = max([abs(v) for v in known] or [0.0]) or 1.0
+    least = min(known or [0.0])
     axes.set_xlim(min(0.0, least) - 0.08 * furthest, 1.15 * furthest)
 
 
@@ -111,7 +112,9 @@ def _told(name: str, numbers: Mapping[str, tuple[float, float, float]], features
             f"{numbers['information'][0]:.1f} nats"
         )
     if "loss" in numbers:
-        said.append("{:z.2f} percentage points lost ({:z.2f} to {:z.2f})".format(*numbers["loss"]))
+        loss, low, high = numbers["loss"]
+        between = f" ({low:z.2f} to {high:z.2f})" * bool(np.isfinite(low))
+        said.append(f"{loss:z.2f} percentage points lost{between}")
     for rank in range(1, RANKS + 1):
         best = [f"{g} {_best(features, rank, g):.2f}" for g in GROUPS if _best(features, rank, g) >= 0]
         if best:

@@ -131,10 +131,12 @@ def _lost(result: xr.Dataset, count: int) -> str:
     told = []
     for measure in MEASURES:
         one, whole = there.sel(measure=measure), float(every["accuracy"].sel(measure=measure))
+        if np.isnan(whole):  # the onsets of melodies without notes
+            continue
         loss, low, high = (100 * float(one[v]) for v in ("loss_to_all", "loss_low", "loss_high"))
         told.append(
             f"{measure} {100 * float(one['accuracy']):.1f} % of {100 * whole:.1f} %, a loss of {loss:z.2f} "
-            f"percentage points ({low:z.2f} to {high:z.2f})"
+            "percentage points" + f" ({low:z.2f} to {high:z.2f})" * bool(np.isfinite(low))
         )
     return f"With the {count} music neurons alone: {listed(told)}."
 

@@ -11,8 +11,9 @@ from tonotopy.encoders.musicvae.model import MusicVAE
 from tonotopy.probes.latents import activation, posterior
 from tonotopy.probes.latents.materials import MELODIES, PRIOR, Material, prior_material
 from tonotopy.probes.latents.measures import MOST_NEURONS, Listening, Settings
-from tonotopy.probes.latents.run import latents
+from tonotopy.probes.latents.run import _identity, latents
 from tonotopy.probes.progress import Progress
+from tonotopy.reports import figures
 from tonotopy.reports.latent_findings import findings, latent_checks, numbers_of
 from tonotopy.reports.runs import Heard
 from tonotopy.synth.errors import InputError
@@ -77,6 +78,7 @@ def test_melodies_without_notes_have_no_onsets_to_get_right():
     told = listening(Summing(3), np.zeros((4, 32)), range(4)).reconstruction()
     assert told["accuracy"].sel(measure="onsets").isnull().all()
     assert told["accuracy"].sel(measure="free-running").notnull().all()
+    assert "nan" not in figures.accuracy_by_kept(told).reading
     cells = numbers_of({"reconstruction": told}.get)  # type: ignore[arg-type]
     assert "–" in cells
     assert not any("nan" in cell for cell in cells)
@@ -91,6 +93,8 @@ def test_one_piece_says_nothing_of_others():
     assert excited["active_low"].sel(material=PRIOR).notnull().all()
     tree = xr.DataTree.from_dict({"reconstruction": kept, "activation": excited})
     assert not any("nan" in said for said in findings(Heard("summing", tree, ())))
+    drawn = [figures.accuracy_by_kept(kept), figures.models_side_by_side({"a": {"reconstruction": kept}})]
+    assert not any("nan" in one.reading for one in drawn)
 
 
 def test_excited_dimensions_are_counted_piece_by_piece_whether_music_or_not():
@@ -119,6 +123,16 @@ def test_excited_dimensions_are_counted_piece_by_piece_whether_music_or_not():
 def test_settings_out_of_range_are_refused(changed, told):
     with pytest.raises(InputError, match=told):
         Settings(**changed)
+
+
+def test_a_run_goes_on_only_with_the_melodies_it_began_with(tmp_path):
+    settings = Settings(melodies=str(tmp_path))
+    (tmp_path / "one.mid").write_bytes(b"1")
+    before = list(_identity(settings, []))
+    assert list(_identity(settings, [])) == before
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "two.mid").write_bytes(b"2")
+    assert list(_identity(settings, [])) != before
 
 
 @pytest.mark.parametrize(("half", "told"), [("encoder", "decoder only"), ("decoder", "encoder only")])
