@@ -17,7 +17,7 @@ from ..progress import Progress
 from ..schema import dataset
 from ..statistics import bootstrap_interval
 from . import activation, asked, neurons, reconstruction, traversals
-from .correlation import GROUPS, Correlation, correlate
+from .correlation import FAINT, GROUPS, Correlation, correlate
 from .materials import MELODIES, PRIOR, Material
 from .posterior import Encoded, encode
 
@@ -305,7 +305,8 @@ class Listening:
                 if len(there):
                     best = there[np.argmax(known.phik[neuron, there])]
                     claimed[neuron, g] = about.names[best]
-                    p = known.p_corrected[neuron, best], moved.p_corrected[neuron, best]
+                    faint = known.phik[neuron, best] < FAINT  # no relation to confirm or contradict
+                    p = 1.0 if faint else known.p_corrected[neuron, best], moved.p_corrected[neuron, best]
                     said[neuron, g] = traversals.verdict(*map(float, p))
         return claimed.astype(str), said.astype(str)
 

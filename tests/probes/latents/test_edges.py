@@ -1,5 +1,7 @@
 """Latents at the edges: one dimension or many, no note, one piece, deviations of nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -60,6 +62,18 @@ def test_as_many_dimensions_are_moved_as_there_are_and_are_correlated(dimensions
         "confirmed", "contradicted", "moved only", "neither", "",
     }  # fmt: skip
     assert (told["claimed_feature"].values[:moved, 0] != "").all()
+
+
+def test_what_is_too_faint_to_count_is_neither_confirmed_nor_contradicted():
+    asked = listening(Summing(2), random_notes(2), [0, 1])
+    claims = {}
+    for size in (0.05, 0.5):
+        known = asked.correlation
+        same = np.full_like(known.phik, size), np.full_like(known.p_corrected, 0.001)
+        asked.__dict__["correlation"] = replace(known, phik=same[0], p_corrected=same[1])
+        claims[size] = set(asked.traversals()["verdict"].values[0])
+    assert claims[0.05] <= {"moved only", "neither"}
+    assert claims[0.5] <= {"confirmed", "contradicted"}
 
 
 def test_a_deviation_of_nothing_diverges_finitely_and_others_are_refused():

@@ -75,6 +75,7 @@ def test_verdicts_follow_from_what_is_stored(run):
             phik = features["phik"].isel(neuron=i)
             assert float(phik.sel(feature=claimed)) == float(phik[features["feature_group"] == group].max())
             p = features["p_corrected"].isel(neuron=i).sel(feature=claimed) <= 0.05
+            p &= phik.sel(feature=claimed) >= 0.1
             moved = told["p_corrected"].isel(neuron=i).sel(feature=claimed) <= 0.05
             expected = {
                 (True, True): "confirmed",
