@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import stdtrit
 
+_CHUNK = 4096  # melodies counted at a time
 THRESHOLDS = np.linspace(0.0, 3.0, 31)  # of |mu|, in standard deviations of the prior
 
 
-def active_counts(mu: np.ndarray, thresholds: np.ndarray = THRESHOLDS) -> np.ndarray:
+def active_counts(mu: np.ndarray, which: np.ndarray, thresholds: np.ndarray = THRESHOLDS) -> np.ndarray:
     """Count, for every melody, the dimensions whose mu lies further from 0 than a threshold.
 
     Parameters
     ----------
     mu : float32 [N, D]
+    which : bool [D]
+        Dimensions that are counted.
     thresholds : float [K]
 
     Returns
@@ -22,11 +25,15 @@ def active_counts(mu: np.ndarray, thresholds: np.ndarray = THRESHOLDS) -> np.nda
 
     Examples
     --------
-    >>> active_counts(np.array([[0.0, -0.6, 2.0]]), np.array([0.5, 1.0, 3.0])).tolist()
-    [[2, 1, 0]]
+    >>> which = np.array([True, True, False])
+    >>> active_counts(np.array([[0.0, -0.6, 2.0]]), which, np.array([0.0, 0.5, 1.0])).tolist()
+    [[1, 1, 0]]
     """
-    size = np.sort(np.abs(mu), axis=1)
-    return mu.shape[1] - np.stack([np.searchsorted(row, thresholds, side="right") for row in size])
+    counts = np.empty((len(mu), len(thresholds)), np.int64)
+    for first in range(0, len(mu), _CHUNK):
+        size = np.abs(mu[first : first + _CHUNK, which])
+        counts[first : first + _CHUNK] = np.stack([(size > t).sum(1) for t in thresholds], axis=1)
+    return counts
 
 
 def half_width(values: np.ndarray) -> np.ndarray:

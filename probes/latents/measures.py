@@ -187,7 +187,7 @@ class Listening:
         found = {name: [] for name in ("active", "active_low", "active_high", "active_rest")}
         for name, one in self.encoded.items():
             music, rest = (
-                _by_piece(activation.active_counts(one.mu[:, which]).T, self.materials[name].pieces)
+                _by_piece(activation.active_counts(one.mu, which).T, self.materials[name].pieces)
                 for which in (self.is_music, ~self.is_music)
             )
             mean, half = music.mean(1), activation.half_width(music)

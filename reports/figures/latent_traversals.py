@@ -100,7 +100,7 @@ def traversal_effects(result: xr.Dataset, name: str = "") -> Illustration:
         "traversal-effects",
         "Features that follow a latent",
         figure,
-        "Do the features that go with a dimension follow when it is moved, and does an unused one move none?",
+        "Do the features that go with a dimension follow when it is moved? Does the least relevant move any?",
         f"{int(result.attrs['n_melodies'])} melodies, decoded greedily at every value; colour: mean rank "
         f"correlation of value and feature. Pale: melodies do not agree (corrected p above {SIGNIFICANT:g}); "
         "a dot: they do, whatever the direction. Ringed or crossed: the feature of its group that the "
@@ -153,7 +153,7 @@ def _played(roll: np.ndarray) -> set[tuple[int, int, int]]:
 
 
 def _row_label(one: xr.Dataset) -> str:
-    return "unused" if bool(one["is_unused"]) else f"rank {int(one['neuron'])}"
+    return f"rank {int(one['neuron'])}" + " (last)" * bool(one["is_unused"])
 
 
 def _legend(axes: Axes) -> None:
@@ -170,7 +170,7 @@ def _changed(result: xr.Dataset) -> str:
     for i in range(result.sizes["neuron"]):
         one = result.isel(neuron=i)
         ends = [100 * float(one["changed"].isel(dose=k)) for k in (0, -1)]
-        who = "the unused dimension" if bool(one["is_unused"]) else f"rank {int(one['neuron'])}"
+        who = "the least relevant dimension" if bool(one["is_unused"]) else f"rank {int(one['neuron'])}"
         told.append(f"{who} {ends[0]:.0f} % and {ends[1]:.0f} %")
     low, high = (float(result["dose"][k]) for k in (0, -1))
     return (
@@ -269,7 +269,7 @@ def _unused(result: xr.Dataset) -> str:
         return ""
     features = int((one["p_corrected"] <= SIGNIFICANT).sum())
     share = 100 * float(one["changed"].max())
-    verdict = "as it should" if features == 0 else "though it should move none"
+    verdict = "as unused ones should" if features == 0 else "so it is in use"
     return (
         f"The least relevant dimension, moved as a control, changes {share:.1f} % of steps at most and moves "
         f"{features} features, {verdict}."

@@ -286,7 +286,7 @@ def test_effects_show_directions_and_verdicts(drawn, control):
     confirmed = int((found["verdict"].values == "confirmed").sum())
     assert list(marks.values()).count("o") == confirmed
     assert f"confirms {confirmed} and contradicts 0" in one.reading
-    assert "changes 0.0 % of steps at most and moves 0 features, as it should" in one.reading
+    assert "changes 0.0 % of steps at most and moves 0 features, as unused ones should" in one.reading
 
 
 def test_contradictions_and_a_control_that_moves_are_told(control):
@@ -296,7 +296,7 @@ def test_contradictions_and_a_control_that_moves_are_told(control):
     changed["p_corrected"].values[-1, :2] = 0.01
     one = figures.traversal_effects(changed, "toy")
     assert "contradicts 1" in one.reading
-    assert "moves 2 features, though it should move none" in one.reading
+    assert "moves 2 features, so it is in use" in one.reading
     assert "x" in [line.get_marker() for line in one.figure.axes[0].get_lines()]
 
 

@@ -156,10 +156,11 @@ def test_onsets_tell_what_steps_hide():
 @given(st.integers(0, 2**32 - 1))
 @settings(derandomize=True, deadline=None, max_examples=20)
 def test_active_latents_are_counted(seed):
-    mu = np.random.default_rng(seed).normal(size=(7, 9))
+    generator = np.random.default_rng(seed)
+    mu, which = generator.normal(size=(7, 9)), generator.random(9) < 0.6
     thresholds = np.array([0.0, 0.3, 1.0])
-    expected = (np.abs(mu)[:, :, None] > thresholds).sum(1)
-    np.testing.assert_array_equal(activation.active_counts(mu, thresholds), expected)
+    expected = (np.abs(mu[:, which])[:, :, None] > thresholds).sum(1)
+    np.testing.assert_array_equal(activation.active_counts(mu, which, thresholds), expected)
 
 
 def test_melodies_of_one_piece_count_once():
