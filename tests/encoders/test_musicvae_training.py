@@ -1,6 +1,9 @@
 import csv
+import hashlib
 import json
+import re
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -105,6 +108,25 @@ def test_the_bundled_melodies_are_tunes_of_two_bars():
     assert rolls.dtype == np.uint8
     assert len(np.unique(rolls, axis=0)) == len(rolls)
     assert 1 < len(np.unique(pieces)) < len(pieces)
+
+
+def test_the_bundled_model_is_what_its_card_says():
+    zoo = files("tonotopy.encoders.zoo")
+    content, card = (zoo / "musicvae_tiny.safetensors").read_bytes(), (zoo / "musicvae_tiny.md").read_text()
+    assert f"`{hashlib.sha256(content).hexdigest()}` ({len(content):,} bytes" in card
+    assert len(content) <= 4 << 20
+    model, (rolls, _) = musicvae_tiny(), heldout_melodies()
+    mu, sigma = model.encode(rolls)
+    given = given_back(model, rolls, mu)
+    stated = re.search(r"\| written \| trained \| ([\d.]+) \| ([\d.]+) \|", card)
+    assert stated is not None
+    assert [100 * given.steps, 100 * given.onsets] == pytest.approx(
+        [float(s) for s in stated.groups()], abs=0.1
+    )
+    music = sigma.mean(axis=0) < 0.9
+    assert 20 < music.sum() < 64  # a clear minority of 128
+    without = given_back(model, rolls, np.where(music, mu, 0))
+    assert given.steps - without.steps < 0.01
 
 
 def test_the_card_states_what_was_measured(trained, material):
