@@ -93,6 +93,8 @@ def _neurons(heard: Heard) -> Iterator[str]:
         sentence += (
             f" Sigma and variance share {100 * float(own['agreement'][0, 1]):.0f} % of what either names."
         )
+    at_tenth = own["count"].sel(threshold=0.1, method="nearest").values
+    sentence += f" With 0.1 for each they are {', '.join(map(str, at_tenth))}."
     for random in heard.random("latents"):
         others = random.isel(material=0)["is_music"].sum("dimension").values
         sentence += f" A random network has {others[0]}, {others[1]} and {others[2]}."

@@ -210,7 +210,7 @@ def _matrix(figure: FigureBase, axes: Axes, shown: xr.Dataset) -> None:
             axes.plot(k, row, marker, color=ink, mfc="none", ms=size, mew=1.3)
     labels = [label(i, n) for i, n in zip(shown["feature_id"].values.astype(str), names, strict=True)]
     axes.set_yticks(range(len(names)), labels, fontsize=7)
-    ranks = ["un-\nused" if u else f"{n}" for n, u in zip(
+    ranks = [f"{n}\n(last)" if u else f"{n}" for n, u in zip(
         shown["neuron"].values, shown["is_unused"].values, strict=True)]  # fmt: skip
     axes.set_xticks(range(len(ranks)), ranks)
     axes.set_xlabel("dimension, by relevance (rank)")

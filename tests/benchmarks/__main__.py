@@ -5,6 +5,7 @@ from . import (
     bench_compositionality,
     bench_exactness,
     bench_features,
+    bench_latents,
     bench_memory,
     bench_phik,
     bench_probing,
@@ -23,6 +24,7 @@ def main() -> None:
         bench_compositionality,
         bench_features,
         bench_phik,
+        bench_latents,
         bench_memory,
     ):
         for row in bench.rows():
