@@ -116,7 +116,7 @@ def read_midi(path: str | Path) -> tuple[Score, Counter[str]]:
 
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"MIDI file {path}: no such file")
+        raise InputError(f"MIDI file {path}: no such file or folder")
     size = path.stat().st_size
     if not 0 < size <= MAX_BYTES:
         raise InputError(f"MIDI file {path}: {size} bytes; must hold 1 to {MAX_BYTES}")

@@ -59,6 +59,7 @@ def latents(
     names = [node_name(model.name) for model in heard]
     if not heard or len(set(names)) < len(names):
         raise InputError(f"models {', '.join(names) or '(none)'}: give at least one, and none twice")
+    real = _real(heard, settings)
     work = Work(out, _identity(settings, heard))
     about = {**provenance(settings, settings.seed, heard), "hears": "melodies"}
     work.do(
@@ -66,7 +67,9 @@ def latents(
     )
     for node, role, of, model in _subjects(heard, settings):
         set_attributes(work.store / node, subject_attributes(model, role, of))
-        listening = Listening(model, partial(_materials, model, settings), settings, progress)
+        listening = Listening(
+            model, partial(_materials, model, real[model.steps], settings), settings, progress
+        )
         for name in measured(role):
             where = work.store / node / name
             work.do(
@@ -119,7 +122,8 @@ def _identity(settings: Settings, heard: Sequence[LatentModel]) -> Iterator[str]
     for model in heard:
         yield from (model.name, model.weights.sha256, str(model.steps), str(model.latent_dimensions))
     if settings.melodies is not None:
-        for file in sorted(Path(settings.melodies).rglob("*")):
+        given = Path(settings.melodies)
+        for file in (given, *sorted(given.rglob("*"))):
             about = file.lstat()
             yield f"{file} {about.st_size} {about.st_mtime_ns}"
 
@@ -140,13 +144,26 @@ def _subjects(
         yield node_name(control.name), "control", "", control
 
 
-def _materials(model: LatentModel, settings: Settings, progress: Progress) -> list[Material]:
-    """Gather what a model is asked about; a seed of its own for each kind."""
-    seeds = np.random.SeedSequence(settings.seed).generate_state(3).tolist()
-    real = real_material(model, settings.samples, settings.melodies, seeds[2])  # first: it may be refused
-    found = [
-        prior_material(model, settings.samples, seeds[0], progress),
-        random_material(model, settings.samples, seeds[1]),
-        real,
-    ]
+def _real(heard: Sequence[LatentModel], settings: Settings) -> dict[int, Material | None]:
+    """Read real melodies once for each length, which may be refused, before anything is written."""
+    found: dict[int, Material | None] = {}
+    for model in (*heard, *([PlantedLatents()] if settings.control else [])):
+        if model.steps not in found:
+            seed = _seeds(settings)[2]
+            found[model.steps] = real_material(model, settings.samples, settings.melodies, seed)
+    return found
+
+
+def _materials(
+    model: LatentModel, real: Material | None, settings: Settings, progress: Progress
+) -> list[Material]:
+    """Gather what a model is asked about."""
+    seeds = _seeds(settings)
+    own = prior_material(model, settings.samples, seeds[0], progress)
+    found = [own, random_material(model, settings.samples, seeds[1]), real]
     return [material for material in found if material is not None]
+
+
+def _seeds(settings: Settings) -> list[int]:
+    """Return a seed for each kind of material."""
+    return np.random.SeedSequence(settings.seed).generate_state(3).tolist()

@@ -164,6 +164,14 @@ def test_an_empty_folder_of_melodies_is_refused(tmp_path):
         materials.real_material(load("control:planted"), 10, tmp_path / "midi", 0)
 
 
+def test_melodies_that_are_not_there_are_refused_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "real_material", materials.real_material)
+    missing = Settings(samples=100, melodies=str(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match="nowhere: no such file or folder"):
+        latents(["control:planted"], tmp_path / "l.zarr", missing)
+    assert not list(tmp_path.iterdir())
+
+
 def _waveforms(folder):
     tree = xr.DataTree()
     from tonotopy.probes.schema import ROOT_ATTRIBUTES, SCHEMA_VERSION, SUBJECT_ATTRIBUTES
