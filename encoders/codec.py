@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .encodec import EncodecEncoder, listen
-from .weights import fill, randomly_initialised, read_metadata, read_state
+from .weights import fill, randomly_initialised, read_state, stored_config
 
 METADATA_KEY = "codec"
 # What only the training of a codebook needs: how often entries were used, sums of what chose them, a flag.
@@ -136,16 +136,7 @@ def read_config(path: Path) -> CodecConfig | None:
     InputError
         If the file is no safetensors file, or the configuration is not one.
     """
-    stored = read_metadata(path, METADATA_KEY)
-    if stored is None:
-        return None
-    try:
-        values = json.loads(stored)
-        return CodecConfig(**{**values, "ratios": tuple(values["ratios"])})
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"weights {path}: the codec configuration stored in it is unusable ({error})"
-        ) from None
+    return stored_config(path, METADATA_KEY, CodecConfig)
 
 
 def codec(weights: str | Path = "pretrained", seed: int = 0, codebooks: int | None = None) -> EncodecEncoder:

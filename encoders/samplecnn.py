@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..synth.errors import InputError
 from .base import ModuleEncoder, Stage, Weights
 from .geometry import Geometry, Layer
-from .weights import fill, randomly_initialised, read_metadata, read_state, state_sha256
+from .weights import fill, randomly_initialised, read_state, state_sha256, stored_config
 
 METADATA_KEY = "samplecnn"
 _FIRST = Layer(kernel=3, stride=3)
@@ -160,16 +160,7 @@ def read_config(path: Path) -> SampleCNNConfig | None:
     InputError
         If the file is no safetensors file, or the configuration is not one.
     """
-    stored = read_metadata(path, METADATA_KEY)
-    if stored is None:
-        return None
-    try:
-        values = json.loads(stored)["config"]
-        return SampleCNNConfig(**{**values, "channels": tuple(values["channels"])})
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"weights {path}: the SampleCNN configuration stored in it is unusable ({error})"
-        ) from None
+    return stored_config(path, METADATA_KEY, lambda config, labels: SampleCNNConfig(**config))
 
 
 def encode(name: str, network: SampleCNN, weights: Weights) -> ModuleEncoder:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,6 +17,8 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .base import Weights
+
+Config = TypeVar("Config")
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:
@@ -71,6 +75,34 @@ def read_metadata(path: Path, key: str) -> str | None:
             return (opened.metadata() or {}).get(key)
     except (SafetensorError, OSError) as error:
         raise InputError(f"weights {path}: not a whole safetensors file ({error})") from None
+
+
+def stored_config(path: Path, key: str, make: Callable[..., Config]) -> Config | None:
+    """Return the configuration that a file of weights stores under a key; None where none is stored.
+
+    Parameters
+    ----------
+    path : Path
+    key : str
+    make : callable
+        Makes it of what is stored, names and values; lists come as tuples.
+
+    Raises
+    ------
+    InputError
+        If the file is no safetensors file, or the configuration is not one.
+    """
+    stored = read_metadata(path, key)
+    if stored is None:
+        return None
+
+    def hook(values: dict[str, Any]) -> dict[str, Any]:
+        return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+
+    try:
+        return make(**json.loads(stored, object_hook=hook))
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"weights {path}: the configuration stored in it is unusable ({error})") from None
 
 
 def download(url: str, hash_prefix: str) -> Path:

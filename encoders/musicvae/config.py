@@ -10,7 +10,7 @@ import numpy as np
 
 from ...synth.errors import InputError
 from ...synth.melodies import STEPS_PER_BAR
-from ..weights import read_metadata
+from ..weights import stored_config
 
 METADATA_KEY = "musicvae"
 
@@ -92,14 +92,4 @@ def read_config(path: Path) -> MusicVAEConfig | None:
     InputError
         If the file is no safetensors file, or the configuration is not one.
     """
-    stored = read_metadata(path, METADATA_KEY)
-    if stored is None:
-        return None
-    try:
-        values = json.loads(stored)
-        stacks = {name: tuple(values[name]) for name in ("encoder", "decoder", "conductor")}
-        return MusicVAEConfig(**{**values, **stacks})
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"weights {path}: the MusicVAE configuration stored in it is unusable ({error})"
-        ) from None
+    return stored_config(path, METADATA_KEY, MusicVAEConfig)

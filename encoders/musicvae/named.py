@@ -88,9 +88,7 @@ def musicvae_2bar(weights: str | Path = "pretrained", seed: int = 0) -> MusicVAE
     InputError
         If pretrained weights are asked for, or what the path names cannot be read.
     """
-    if weights == "pretrained":
-        raise _not_here("musicvae_2bar", "cat-mel_2bar_big")
-    return _given("musicvae_2bar", weights, seed, TWO_BAR_BIG)
+    return _published("musicvae_2bar", "cat-mel_2bar_big", weights, seed)
 
 
 def musicvae_16bar(weights: str | Path = "pretrained", seed: int = 0) -> MusicVAE:
@@ -108,9 +106,7 @@ def musicvae_16bar(weights: str | Path = "pretrained", seed: int = 0) -> MusicVA
     InputError
         If pretrained weights are asked for, or what the path names cannot be read.
     """
-    if weights == "pretrained":
-        raise _not_here("musicvae_16bar", "hierdec-mel_16bar")
-    return _given("musicvae_16bar", weights, seed, SIXTEEN_BAR)
+    return _published("musicvae_16bar", "hierdec-mel_16bar", weights, seed)
 
 
 def planted(weights: str | Path = "pretrained", seed: int = 0) -> PlantedLatents:
@@ -152,8 +148,10 @@ def _told(model: MusicVAE, source: str = "") -> MusicVAE:
     return model.eval()
 
 
-def _not_here(name: str, published: str) -> InputError:
-    return InputError(
+def _published(name: str, published: str, weights: str | Path, seed: int) -> MusicVAE:
+    if weights != "pretrained":
+        return _given(name, weights, seed, CONFIGS[name])
+    raise InputError(
         f"weights of {name}: not on this machine; Magenta publishes them at {_PUBLISHED.format(published)}: "
         "give the path of that file, of what it holds, or of a magenta-js folder"
     )

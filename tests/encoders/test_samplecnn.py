@@ -213,7 +213,7 @@ def test_weights_that_do_not_fit(tmp_path):
 def test_stored_configuration_that_is_none(tmp_path, text):
     path = tmp_path / "odd.safetensors"
     stored(THIN, path, {module.METADATA_KEY: text})
-    with pytest.raises(InputError, match="the SampleCNN configuration stored in it is unusable") as error:
+    with pytest.raises(InputError, match="the configuration stored in it is unusable") as error:
         samplecnn(weights=path)
     assert "\n" not in str(error.value)
 
