@@ -21,6 +21,10 @@ from .model import MusicVAE
 _PUBLISHED = "https://storage.googleapis.com/magentadata/models/music_vae/checkpoints/{}.tar"
 
 
+_BUNDLED = (
+    "Of its 128 dimensions 48 began narrow and 80 at the prior, where they were held for half the training: "
+    "that a minority carries music is partly built in"
+)
 CONFIGS = {"musicvae_tiny": TINY, "musicvae_2bar": TWO_BAR_BIG, "musicvae_16bar": SIXTEEN_BAR}
 
 
@@ -49,7 +53,8 @@ def musicvae_tiny(weights: str | Path = "pretrained", seed: int = 0) -> MusicVAE
     if weights == "pretrained":
         with as_file(files("tonotopy.encoders.zoo") / "musicvae_tiny.safetensors") as path:
             model = load_weights(path, "musicvae_tiny", TINY)
-        return _told(model, "pretrained")
+        model.weights = replace(model.weights, source="pretrained", note=_BUNDLED)
+        return _told(model)
     return _given("musicvae_tiny", weights, seed, TINY)
 
 
@@ -140,10 +145,8 @@ def _random(name: str, config: MusicVAEConfig, seed: int) -> MusicVAE:
     return _told(model)
 
 
-def _told(model: MusicVAE, source: str = "") -> MusicVAE:
-    """Tell a model where its weights are from, if they are not just its file's, and draw others like it."""
-    if source:
-        model.weights = replace(model.weights, source=source)
+def _told(model: MusicVAE) -> MusicVAE:
+    """Tell a model how others like it are drawn."""
     model.randomised = lambda seed: _random(model.name, model.config, seed)
     return model.eval()
 
