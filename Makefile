@@ -1,7 +1,7 @@
 # make demo   install into .venv, probe the bundled codec, print where the report is
 # make test   run the tests            make check  tests and linters
 # make bench  timings side by side     make lint   ruff and pyright
-# make picture  the README's, from the demo's run and one of its own
+# make picture  the README's, from the demo's run and two of its own
 
 PYTHON ?= python3
 VENV := .venv
@@ -38,6 +38,12 @@ picture: demo
 	        node['compositionality'].to_dataset() for name, node in run.children.items() if name != 'stimuli'}; \
 	    own, random = found.pop('codec_tiny'), found.pop('codec_tiny.random'); \
 	    figures.additivity_lesson(own, [random], found, 'codec_tiny').figure.savefig('reports/lesson.png', dpi=110)"
+	rm -rf tonotopy-demo/latents.zarr
+	$(BIN)/tonotopy latents musicvae_tiny --no-control --out tonotopy-demo/latents.zarr
+	$(BIN)/python -c "import xarray; from tonotopy.reports import figures; \
+	    run = xarray.open_datatree('tonotopy-demo/latents.zarr'); \
+	    heard = [run[name]['latents'].to_dataset() for name in ('musicvae_tiny', 'musicvae_tiny.random0')]; \
+	    figures.sigma_and_mu(heard[0], heard[1:], 'musicvae_tiny').figure.savefig('reports/latents.png', dpi=110)"
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("tonotopy needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
