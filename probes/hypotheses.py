@@ -12,9 +12,8 @@ import xarray as xr
 from ..synth.errors import InputError
 from .evidence import Evidence, tails
 from .schema import dataset, subjects
-from .statistics import holm
+from .statistics import ALPHA, holm
 
-ALPHA = 0.05
 USUAL_DBFS = -20.0  # of several levels, the one at which most probes play
 SUPPORTED, REFUTED, UNDECIDED, NO_VERDICT = "supported", "refuted", "undecided", "no verdict"
 DASH = "–"

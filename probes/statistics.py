@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 RESAMPLES = 999
+ALPHA = 0.05  # a corrected p that is no greater counts
 
 
 def bootstrap_interval(

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..encoders.musicvae.control import CELLS, truncated_normal
 from ..probes.latents.correlation import GROUPS
-from ..probes.latents.traversals import SIGNIFICANT
+from ..probes.statistics import ALPHA
 from .known_answers import Check
 from .runs import Heard
 
@@ -158,7 +158,7 @@ def _moved(found: xr.Dataset | None) -> Iterator[str]:
         else f"Of {verdicts.shape[0]} dimensions that were moved none has a correlation to confirm."
     )
     for unused in (found.isel(neuron=i) for i in np.flatnonzero(is_unused)):
-        stirred = int((unused["p_corrected"].values <= SIGNIFICANT).sum())
+        stirred = int((unused["p_corrected"].values <= ALPHA).sum())
         sentence += (
             f" The least relevant dimension moves {stirred} of {found.sizes['feature']} features and changes "
             f"{100 * float(unused['changed'].max()):.1f} % of steps at most."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from ..synth.melodies import STEPS_PER_BAR
 from . import figures
 from .audio import Clip
 from .figures.drawing import Illustration
@@ -89,9 +90,7 @@ def illustrations(heard: Heard) -> dict[str, list[Illustration]]:
 def _model_section(index: int, heard: Heard, dpi: int) -> Section:
     attributes = heard.encoder.attrs
     about = [f"Weights: {attributes['weights_source']}. {attributes['weights_note']}".strip()]
-    about.append(
-        f"Melodies of {attributes['steps'] // 16} bars, {attributes['latent_dimensions']} latent dimensions."
-    )
+    about.append(f"Melodies of {_bars(heard)} bars, {attributes['latent_dimensions']} latent dimensions.")
     if (found := heard.probe("latents")) is not None:
         about.append(f"Heard: {found.attrs['materials']}.")
     moved = heard.probe("traversals")
@@ -141,8 +140,12 @@ def _rows(heard: Heard) -> list[Row]:
 
 def _asked(tree: xr.DataTree) -> str:
     models = [
-        f"{h.name} ({h.encoder.attrs['steps'] // 16} bars, {h.encoder.attrs['latent_dimensions']} latents)"
+        f"{h.name} ({_bars(h)} bars, {h.encoder.attrs['latent_dimensions']} latents)"
         for h in encoders_of(tree)
     ]
     created = str(tree.attrs["created_at"])[:16].replace("T", " ")
     return f"{listed(models)}, beside random networks and a control. Measured {created}."
+
+
+def _bars(heard: Heard) -> int:
+    return heard.encoder.attrs["steps"] // STEPS_PER_BAR

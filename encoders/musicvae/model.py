@@ -206,10 +206,7 @@ class MusicVAE(nn.Module):
             generator = torch.Generator().manual_seed((seed * 1_000_003 + rows.start) % 2**63)
 
             def choose(step: int, logits: Tensor, rows: slice = rows, generator=generator) -> Tensor:
-                if temperature is not None:  # the largest of logits with Gumbel noise is a draw
-                    noise = torch.rand(logits.shape, generator=generator).clamp(1e-20)
-                    logits = logits / temperature - (-noise.log()).log()
-                chosen = logits.argmax(1)
+                chosen = logits.argmax(1) if temperature is None else drawn(logits / temperature, generator)
                 rolls[rows, step] = chosen.numpy()
                 return F.one_hot(chosen, CLASSES).float()
 
@@ -273,6 +270,12 @@ def dense(inputs: int, outputs: int) -> nn.Linear:
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
+
+
+def drawn(logits: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Draw classes, int64 [N], from the softmax of logits [N, C]: the largest after Gumbel noise is added."""
+    noise = torch.rand(logits.shape, generator=generator, device=logits.device).clamp(1e-20)
+    return (logits.float() - (-noise.log()).log()).argmax(1)
 
 
 def one_hot(rolls: np.ndarray) -> Tensor:

@@ -19,7 +19,7 @@ from ...synth.melodies import CLASSES
 from ...synth.melody_material import Material
 from ..musicvae.config import TINY, MusicVAEConfig, metadata_of
 from ..musicvae.lstm import LSTMLayer
-from ..musicvae.model import Decoder, MusicVAE, one_hot
+from ..musicvae.model import Decoder, MusicVAE, drawn, one_hot
 from ..musicvae.named import inference_state
 from ..weights import randomly_initialised
 from .folder import claim, learning_rate_at, read_checkpoint, replace_file, write_checkpoint, write_log
@@ -193,10 +193,9 @@ def sampled_steps(decoder: Decoder, latents: Tensor, melodies: Tensor, share: fl
     mixed = melodies.clone()
 
     def choose(step: int, logits: Tensor) -> Tensor:
-        noise = -torch.rand_like(logits, dtype=torch.float32).clamp(1e-20).log()
-        drawn = (logits.float() - noise.log()).argmax(1)  # the largest of logits with Gumbel noise
+        classes = drawn(logits)
         replaced = torch.rand(len(logits), device=logits.device) < share
-        mixed[replaced, step] = F.one_hot(drawn[replaced], CLASSES).to(mixed)
+        mixed[replaced, step] = F.one_hot(classes[replaced], CLASSES).to(mixed)
         return mixed[:, step]
 
     with torch.no_grad():

@@ -119,9 +119,10 @@ def evaluate(weights: Path, model: MusicVAE, test: Material, seed: int = 0) -> M
     idle = use.order[~use.music()]
     given, constant = {}, {}
     for kind, rolls in kinds.items():
+        mus = {name: other.encode(rolls)[0] for name, other in models.items()}
         for name, other in models.items():
-            given[name, kind] = given_back(other, rolls, other.encode(rolls)[0])
-        mu = stored.encode(rolls)[0]
+            given[name, kind] = given_back(other, rolls, mus[name])
+        mu = mus["trained"]
         mu[:, idle] = 0
         given["music neurons", kind] = given_back(stored, rolls, mu)
         constant[kind] = float((rolls == 0).mean())

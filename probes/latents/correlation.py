@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +12,10 @@ from ...synth.errors import InputError
 from ..agreement import rank_correlation
 from ..phik import MISSING, binned
 from ..phik_null import permutation_null
+from ..statistics import ALPHA
 from .independence import beyond
 
 GROUPS = ("pitch", "rhythm", "melody")
-ALPHA = 0.05
 FAINT = 0.1  # a phik below this is no relation to speak of, however many melodies make it significant
 NOTHING = "none"
 BEYOND_RHYTHM, WITH_RHYTHM, NO_MELODY = "beyond rhythm", "with rhythm only", "no melody"
@@ -128,9 +129,9 @@ def correlate(
     best = np.stack([_best(tested.phik, of == group) for group in GROUPS], axis=1)  # [k, 3]
     rows = np.arange(len(best))[:, None]
     tops = np.where(best >= 0, tested.phik[rows, best], np.nan)
-    counting = np.where(_counts(tops, tested.corrected_p[rows, best]), tops, 0.0)
-    related = _counts(tested.phik, tested.corrected_p)[:, of == "melody"].any(1)
-    verdict = np.where(_counts(*conditional[[0, 2]]).any(1), BEYOND_RHYTHM, WITH_RHYTHM)
+    counting = np.where(is_related(tops, tested.corrected_p[rows, best]), tops, 0.0)
+    related = is_related(tested.phik, tested.corrected_p)[:, of == "melody"].any(1)
+    verdict = np.where(is_related(*conditional[[0, 2]]).any(1), BEYOND_RHYTHM, WITH_RHYTHM)
     few = len(best) < 3
     return Correlation(
         names=tuple(names),
@@ -179,7 +180,8 @@ def _best(phik: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return np.where((among >= 0).any(1), among.argmax(1), -1)
 
 
-def _counts(phik: np.ndarray, p: np.ndarray) -> np.ndarray:
+def is_related(phik: Any, p: Any) -> Any:
+    """Say which relations count: significant, and not faint; of arrays of numpy or xarray alike."""
     return (phik >= FAINT) & (p <= ALPHA)
 
 

@@ -296,14 +296,13 @@ class Listening:
         self, moved: traversals.Traversal, count: int, about: Features
     ) -> tuple[np.ndarray, np.ndarray]:
         """Per moved dimension and group, the feature it correlates with most, and whether that moves."""
-        known, groups = self.correlation, np.array(about.groups)
+        known = self.correlation
         claimed = np.full((len(moved.p), len(GROUPS)), "", object)
         said = np.full_like(claimed, "")
         for neuron in range(count):  # the unused one claims nothing
-            for g, group in enumerate(GROUPS):
-                there = np.flatnonzero((groups == group) & np.isfinite(known.phik[neuron]))
-                if len(there):
-                    best = there[np.argmax(known.phik[neuron, there])]
+            for g in range(len(GROUPS)):
+                best = known.best[neuron, g]
+                if best >= 0:
                     claimed[neuron, g] = about.names[best]
                     faint = known.phik[neuron, best] < FAINT  # no relation to confirm or contradict
                     p = 1.0 if faint else known.p_corrected[neuron, best], moved.p_corrected[neuron, best]

@@ -10,9 +10,9 @@ from scipy.stats import rankdata
 
 from ...encoders.musicvae.base import LatentModel
 from ..phik_null import TIE
+from ..statistics import ALPHA
 
 DOSES = np.linspace(-3.0, 3.0, 7)  # in standard deviations of the prior
-SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def verdict(correlated_p: float, moved_p: float) -> str:
     >>> verdict(0.005, 0.005), verdict(0.005, 0.6), verdict(0.3, 0.005)
     ('confirmed', 'contradicted', 'moved only')
     """
-    correlated, moved = correlated_p <= SIGNIFICANT, moved_p <= SIGNIFICANT
+    correlated, moved = correlated_p <= ALPHA, moved_p <= ALPHA
     if correlated:
         return "confirmed" if moved else "contradicted"
     return "moved only" if moved else "neither"

@@ -9,7 +9,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
-from ...probes.latents.correlation import ALPHA, BEYOND_RHYTHM, FAINT, WITH_RHYTHM
+from ...probes.latents.correlation import BEYOND_RHYTHM, FAINT, WITH_RHYTHM, is_related
+from ...probes.statistics import ALPHA
 from .drawing import DARK, LABEL_SIZE, RANDOM, TRAINED, Illustration, canvas, listed, one_legend
 
 ROW_IN = 0.145
@@ -98,11 +99,6 @@ def by_feature(result: xr.Dataset) -> xr.Dataset:
     )
 
 
-def related(shown: xr.Dataset) -> xr.DataArray:
-    """Say which pairs count: significant, and not faint."""
-    return (shown["p_corrected"] <= ALPHA) & (shown["phik"] >= FAINT)
-
-
 def label(feature_id: str, name: str) -> str:
     """Write a feature's number and name, so short that it fits beside a figure.
 
@@ -115,7 +111,7 @@ def label(feature_id: str, name: str) -> str:
 
 
 def _cells(axes: Axes, portion: xr.Dataset) -> None:
-    counts = related(portion).values
+    counts = is_related(portion["phik"], portion["p_corrected"]).values
     for colours, there in ((GREYS, ~counts), (COLOURS, counts)):
         axes.imshow(
             np.where(there, portion["phik"].values, np.nan), cmap=colours, norm=_scale(colours),
@@ -185,7 +181,7 @@ def _significant(shown: xr.Dataset) -> str:
     told = []
     for group in shown["group"].values:
         one = shown.isel(feature=np.flatnonzero(shown["feature_group"].values == group))
-        known = related(one).sum("feature").values[:TOLD]
+        known = is_related(one["phik"], one["p_corrected"]).sum("feature").values[:TOLD]
         mean = one["phik"].mean("feature").values[:TOLD]
         pairs = ", ".join(f"{k} at a mean phik of {m:.2f}" for k, m in zip(known, mean, strict=True))
         if one["phik"].notnull().any():

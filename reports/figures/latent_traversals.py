@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import FigureBase
 
-from ...probes.latents.traversals import SIGNIFICANT
+from ...probes.statistics import ALPHA
 from ...synth.melodies import STEPS_PER_BAR, notes
 from ..audio import NOTES
 from .drawing import DARK, LABEL_SIZE, RANDOM, THIRD, TRAINED, Illustration, canvas, listed, one_legend
@@ -102,7 +102,7 @@ def traversal_effects(result: xr.Dataset, name: str = "") -> Illustration:
         figure,
         "Do the features that go with a dimension follow when it is moved? Does the least relevant move any?",
         f"{int(result.attrs['n_melodies'])} melodies, decoded greedily at every value; colour: mean rank "
-        f"correlation of value and feature. Pale: melodies do not agree (corrected p above {SIGNIFICANT:g}); "
+        f"correlation of value and feature. Pale: melodies do not agree (corrected p above {ALPHA:g}); "
         "a dot: they do, whatever the direction. Ringed or crossed: the feature of its group that the "
         "dimension goes with most, ringed where moving the dimension confirms that, crossed where it "
         f"contradicts it. Below, how far those features change. {_verdicts(result)} {_unused(result)} Values "
@@ -195,7 +195,7 @@ def _chosen(result: xr.Dataset) -> np.ndarray:
 
 
 def _matrix(figure: FigureBase, axes: Axes, shown: xr.Dataset) -> None:
-    moved = (shown["p_corrected"] <= SIGNIFICANT).transpose("feature", "neuron").values
+    moved = (shown["p_corrected"] <= ALPHA).transpose("feature", "neuron").values
     direction = shown["direction"].transpose("feature", "neuron").values
     mesh = axes.imshow(
         direction, cmap="PuOr", vmin=-1, vmax=1, aspect="auto", interpolation="nearest",
@@ -267,7 +267,7 @@ def _unused(result: xr.Dataset) -> str:
     one = result.isel(neuron=np.flatnonzero(result["is_unused"].values))
     if not one.sizes["neuron"]:
         return ""
-    features = int((one["p_corrected"] <= SIGNIFICANT).sum())
+    features = int((one["p_corrected"] <= ALPHA).sum())
     share = 100 * float(one["changed"].max())
     verdict = "as unused ones should" if features == 0 else "so it is in use"
     return (
