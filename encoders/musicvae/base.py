@@ -8,6 +8,8 @@ import numpy as np
 
 from ..base import Weights
 
+_LEAST_SIGMA = float(np.finfo(np.float32).tiny)
+
 
 @runtime_checkable
 class LatentModel(Protocol):
@@ -42,3 +44,19 @@ class LatentModel(Protocol):
     def predict(self, latents: np.ndarray, rolls: np.ndarray) -> np.ndarray:
         """Return the likeliest class of every step, uint8 [N, T], the true steps before it given."""
         ...
+
+
+def divergence(mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Return the divergence of posteriors from the prior, in nats: ``(mu^2 + sigma^2 - 1) / 2 - ln sigma``.
+
+    Parameters
+    ----------
+    mu, sigma : float64 [...]
+        Mean and standard deviation; a sigma of 0 has underflowed, and counts as the least there is.
+
+    Examples
+    --------
+    >>> divergence(np.array([0.0, 1.0]), np.array([1.0, 1.0])).tolist()
+    [0.0, 0.5]
+    """
+    return (mu**2 + sigma**2 - 1) / 2 - np.log(np.maximum(sigma, _LEAST_SIGMA))

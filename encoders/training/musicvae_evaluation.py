@@ -10,6 +10,7 @@ import numpy as np
 
 from ...synth.melodies import FIRST_NOTE, LOWEST_MIDI
 from ...synth.melody_material import Material
+from ..musicvae.base import divergence
 from ..musicvae.loading import load_weights
 from ..musicvae.model import MusicVAE
 from ..weights import randomly_initialised
@@ -152,11 +153,10 @@ def latent_use(model: MusicVAE, rolls: np.ndarray) -> LatentUse:
     count = begins.sum(axis=1)
     midi = np.where(begins, rolls.astype(np.float64) + (LOWEST_MIDI - FIRST_NOTE), 0).sum(axis=1)
     pitch = midi / np.maximum(count, 1)
-    divergence = 0.5 * (mu**2 + sigma**2 - 1) - np.log(sigma)
     return LatentUse(
         sigma.mean(axis=0)[order],
         variance[order],
-        divergence.mean(axis=0)[order],
+        divergence(mu, sigma).mean(axis=0)[order],
         (variance + (sigma**2).mean(axis=0))[order],
         _correlations(mu, pitch)[order],
         _correlations(mu, count)[order],

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...encoders.musicvae.base import LatentModel
+from ...encoders.musicvae.base import LatentModel, divergence
 from ...synth.errors import InputError
 
 CHUNK = 4096  # melodies encoded at a time
-LEAST_SIGMA = float(
-    np.finfo(np.float32).tiny
-)  # what is less has underflowed, and diverges as if it were this
 
 
 @dataclass(frozen=True)
@@ -109,11 +106,11 @@ def encode(model: LatentModel, rolls: np.ndarray, advance: Callable[[int], None]
             row, d = np.argwhere(wrong)[0]
             told = f"mu {mean[row, d]:g}, sigma {sigma[row, d]:g} in dimension {d} of melody {first + row}"
             raise InputError(f"{model.name}: {told}; must be finite, sigma not negative")
-        divergence = (mean**2 + sigma**2 - 1) / 2 - np.log(np.maximum(sigma, LEAST_SIGMA))
-        sums += [values.sum(0) for values in (mean, mean**2, sigma, sigma**2, divergence)]
+        nats = divergence(mean, sigma)
+        sums += [values.sum(0) for values in (mean, mean**2, sigma, sigma**2, nats)]
         mu[rows] = mean
         advance(rows.stop - rows.start)
-    mean_mu, square, mean_sigma, mean_variance, divergence = sums / max(1, len(rolls))
+    mean_mu, square, mean_sigma, mean_variance, nats = sums / max(1, len(rolls))
     variance = np.maximum(square - mean_mu**2, 0.0)
-    found = Posterior(len(rolls), mean_mu, variance, mean_sigma, mean_variance, divergence)
+    found = Posterior(len(rolls), mean_mu, variance, mean_sigma, mean_variance, nats)
     return Encoded(rolls, mu, found)
