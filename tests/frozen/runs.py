@@ -1,0 +1,109 @@
+"""Small measurements of every bundled model and control, the same at every call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from unittest.mock import patch
+
+import xarray as xr
+
+from tonotopy.encoders import load
+from tonotopy.encoders.base import Encoder
+from tonotopy.probes import respond
+from tonotopy.probes.aliasing import aliasing, intermodulation
+from tonotopy.probes.chord_composition import chord_composition
+from tonotopy.probes.codes import codes
+from tonotopy.probes.coherence import coherent_pairs, coherent_partials
+from tonotopy.probes.compositionality import compositionality
+from tonotopy.probes.interventions import intervention_mixtures, interventions
+from tonotopy.probes.invertibility import invertibility
+from tonotopy.probes.latents.measures import Listening, Settings
+from tonotopy.probes.latents.run import _materials, _real, measured
+from tonotopy.probes.mixtures import Condition
+from tonotopy.probes.pitch_chord import chord_tuning, pitch_tuning
+from tonotopy.probes.progress import Progress
+from tonotopy.probes.readout import readout
+from tonotopy.probes.representability import representability
+from tonotopy.probes.selectivity import selectivity
+from tonotopy.probes.signals import representability_signals
+from tonotopy.probes.tiling import tiling
+from tonotopy.probes.variants import shape_sounds
+from tonotopy.probes.waveform_shape import waveform_shape
+from tonotopy.synth import chords, partials, pitches
+from tonotopy.synth.pitches import Timbre
+
+TRAINED = ("samplecnn_tiny", "codec_tiny", "codec_tiny.random")
+CONTROLS = (
+    "filterbank:stft", "filterbank:stft_magnitude", "filterbank:gammatone",
+    "control:decimator", "control:texture", "control:rectifier",
+)  # fmt: skip
+MELODIC = ("musicvae_tiny", "musicvae_tiny.random", "control:planted")
+SUBJECTS = (*TRAINED, *CONTROLS, *MELODIC)
+LEVELS_DBFS = (-40.0, -20.0)
+CONDITIONS = [Condition("partial", 2, -20.0), Condition("partial", 4, -20.0), Condition("pitch", 1, -20.0),
+              Condition("chord", 0, -20.0)]  # fmt: skip
+TILE_SECONDS = 4.0  # fixed: activations differ by rounding between tile sizes, and free ones are timed
+
+
+def _loaded(name: str) -> Encoder:
+    bare = name.removesuffix(".random")
+    return load(bare, weights="random" if bare != name else "pretrained", seed=3)
+
+
+def measurements(name: str) -> Iterator[tuple[str, xr.Dataset]]:
+    """Yield group and result of everything that is measured of a subject."""
+    asked = _melodic(name) if name in MELODIC else _sounding(_loaded(name))
+    with patch.object(respond, "TILE_SECONDS", (TILE_SECONDS,)):
+        for group, measure in asked.items():
+            yield group, measure().load()
+
+
+def _sounding(encoder: Encoder) -> dict[str, Callable[[], xr.Dataset]]:
+    rate = encoder.sample_rate
+    asked: dict[str, Callable[[], xr.Dataset]] = {
+        "selectivity": lambda: selectivity(
+            encoder, partials(100, 5000, per_octave=2, level_dbfs=LEVELS_DBFS), refine=False
+        ),
+        "selectivity_refined": lambda: selectivity(encoder, partials(800, 1200, per_octave=4), refine=True),
+        "pitch_tuning": lambda: pitch_tuning(
+            encoder, pitches(midi=[48, 60, 72], timbres=["saw", "square"])
+        ),
+        "chord_tuning": lambda: chord_tuning(
+            encoder, chords([48, 50], ["major", "minor"], timbre=Timbre(4, -6.02, name="four partials"))
+        ),
+        "aliasing": lambda: aliasing(
+            encoder, coherent_partials(encoder, low_hz=300, high_hz=1500, level_dbfs=LEVELS_DBFS), seed=1
+        ),
+        "intermodulation": lambda: intermodulation(encoder, coherent_pairs(encoder)[::2]),
+        "invertibility": lambda: invertibility(encoder),
+        "representability": lambda: representability(
+            encoder, representability_signals(rate, None, 0)[::8], draws=8, seed=1
+        ),
+        "tiling": lambda: tiling(encoder),
+        "compositionality": lambda: compositionality(encoder, conditions=CONDITIONS, seed=1),
+        "codes": lambda: codes(encoder, contexts=3, phases=4, seed=1),
+        "readout": lambda: readout(encoder, densities=(2, 8), seed=1),
+        "chord_composition": lambda: chord_composition(encoder, seed=1),
+        "waveform_shape": lambda: waveform_shape(
+            encoder, sounds=shape_sounds(rate)[::5], detunings_hz=(2.5, 20.0), seed=1
+        ),
+        "interventions": lambda: interventions(
+            encoder, mixtures=intervention_mixtures(rate, 2), tested=1, doses=(0.0, 1.0), seed=1
+        ),
+    }
+    if "codes" not in encoder.stages:
+        del asked["codes"]
+    if not hasattr(encoder, "decode"):
+        del asked["interventions"]
+    return asked
+
+
+def _melodic(name: str) -> dict[str, Callable[[], xr.Dataset]]:
+    settings = Settings(samples=256, permutations=29, traversed=3, seed=1)
+    model = _loaded(name)
+    real = _real([model], settings)[model.steps]
+    listening = Listening(
+        model, lambda progress: _materials(model, real, settings, progress), settings, Progress(show=False)
+    )
+    groups = measured("baseline" if name.endswith(".random") else "encoder")
+    return {group: getattr(listening, group) for group in groups}

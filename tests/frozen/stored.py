@@ -1,0 +1,105 @@
+"""What was measured before, by variable: its bytes' SHA-256, and some of its values.
+
+Bytes are compared where the arithmetic is that of the recording (processor and versions of the libraries);
+elsewhere the values that were kept, within `RELATIVE` of the largest of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+
+from .runs import measurements
+
+FOLDER = Path(__file__).parent / "recorded"
+KEPT = 16  # values of each variable, evenly spaced
+RELATIVE = 1e-3
+LIBRARIES = ("torch", "numpy", "scipy", "numba", "librosa", "encodec")
+RENAMED: dict[str, str] = {}  # name now -> name in the recording
+
+
+def arithmetic() -> dict[str, str]:
+    """Say what the last digits depend on."""
+    processor = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+         if line.startswith("model name")), "unknown",
+    )  # fmt: skip
+    capability = torch.backends.cpu.get_cpu_capability()
+    return {
+        "processor": processor, "capability": capability, "threads": str(torch.get_num_threads()),
+        **{name: version(name) for name in LIBRARIES},
+    }  # fmt: skip
+
+
+def same_arithmetic() -> bool:
+    return json.loads((FOLDER / "arithmetic.json").read_text()) == arithmetic()
+
+
+def described(values: np.ndarray) -> dict[str, object]:
+    """Keep what tells an array from another: type, shape, digest, and a few values."""
+    text = values.dtype.kind in "OUS"
+    plain = values.astype(str) if text else np.ascontiguousarray(values)
+    digest = hashlib.sha256("\0".join(plain.ravel()).encode() if text else plain.tobytes()).hexdigest()
+    flat = plain.ravel()
+    some = flat[np.linspace(0, flat.size - 1, min(KEPT, flat.size)).round().astype(int)].tolist()
+    kind = "text" if text else str(values.dtype)
+    return {"dtype": kind, "shape": list(values.shape), "sha256": digest, "some": some}
+
+
+def measured(name: str) -> dict[str, dict[str, object]]:
+    found = {}
+    for group, result in measurements(name):
+        for variable, values in result.variables.items():
+            found[f"{group}/{variable}"] = described(values.values)
+    return found
+
+
+def record(name: str) -> int:
+    FOLDER.mkdir(exist_ok=True)
+    found = measured(name)
+    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in found.items())
+    _place(name).write_text(f"{{\n{lines}\n}}\n")
+    (FOLDER / "arithmetic.json").write_text(json.dumps(arithmetic(), indent=1) + "\n")
+    return len(found)
+
+
+def read(name: str) -> dict[str, dict[str, object]]:
+    return json.loads(_place(name).read_text())
+
+
+def differences(name: str, exactly: bool | None = None) -> list[str]:
+    """Name every variable that is not what was recorded, and say how."""
+    exactly = same_arithmetic() if exactly is None else exactly
+    before, now = read(name), {RENAMED.get(key, key): value for key, value in measured(name).items()}
+    found = [f"{key}: {'gone' if key in before else 'new'}" for key in sorted(before.keys() ^ now.keys())]
+    for key in sorted(before.keys() & now.keys()):
+        if before[key]["sha256"] == now[key]["sha256"] and before[key]["dtype"] == now[key]["dtype"]:
+            continue
+        if exactly or not _close(before[key], now[key]):
+            found.append(f"{key}: {_short(before[key])} was recorded, {_short(now[key])} measured")
+    return found
+
+
+def _close(before: dict, now: dict) -> bool:
+    if before["dtype"] != now["dtype"] or before["shape"] != now["shape"] or before["dtype"] == "text":
+        return False
+    one, other = np.array(before["some"], float), np.array(now["some"], float)
+    finite = np.isfinite(one)
+    if not (finite == np.isfinite(other)).all():
+        return False
+    scale = np.abs(one[finite]).max(initial=0.0)
+    return bool((np.abs(one - other)[finite] <= RELATIVE * scale).all())
+
+
+def _short(value: dict) -> str:
+    return f"{value['dtype']}{value['shape']} {value['some'][:3]}"
+
+
+def _place(name: str) -> Path:
+    return FOLDER / f"{name.replace(':', '.')}.json"
