@@ -2,28 +2,28 @@
 
 # Functions take the names of their modules everywhere outside this room; a lazy import
 # would hand out the modules of the same names instead.
-from .activations import activations
-from .aliasing import aliasing, intermodulation
-from .chord_composition import chord_composition
-from .claims import HYPOTHESES
-from .codes import codes
-from .coherence import coherence, coherent_pairs, coherent_partials
-from .compare import compare
-from .compositionality import compositionality
-from .evidence import Association, Matching, PerUnit, Trend
-from .folding import fold, fold_plan
-from .hypotheses import Control, Hypothesis, NoEvidence, evaluate, measured
-from .interventions import interventions
-from .invertibility import invertibility
-from .pitch_chord import chord_tuning, pitch_tuning
-from .progress import Progress
-from .readout import readout
-from .representability import representability
-from .run import Settings, probe
-from .selectivity import selectivity
-from .signals import representability_signals
-from .tiling import tiling
-from .waveform_shape import waveform_shape
+from .composition.chord_composition import chord_composition
+from .composition.compositionality import compositionality
+from .composition.readout import readout
+from .composition.waveform_shape import waveform_shape
+from .engine.activations import activations
+from .engine.progress import Progress
+from .filters.pitch_chord import chord_tuning, pitch_tuning
+from .filters.selectivity import selectivity
+from .filters.tiling import tiling
+from .folding.aliasing import aliasing, intermodulation
+from .folding.coherence import coherence, coherent_pairs, coherent_partials
+from .folding.folding import fold, fold_plan
+from .folding.invertibility import invertibility
+from .folding.representability import representability
+from .folding.signals import representability_signals
+from .hypotheses.compare import compare
+from .hypotheses.evidence import Association, Matching, PerUnit, Trend
+from .hypotheses.hypothesis import Control, Hypothesis, NoEvidence, evaluate, measured
+from .hypotheses.registry import HYPOTHESES
+from .interventions.interventions import interventions
+from .run.runner import Settings, probe
+from .tokens.codes import codes
 
 __all__ = [
     "HYPOTHESES",

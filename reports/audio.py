@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ..probes.schema import stimuli_from
+from ..probes.engine.schema import stimuli_from
 from ..synth.stimuli import StimulusSet
 
 HIGHEST_RATE_HZ = 24_000

@@ -184,9 +184,9 @@ def probe(
 
         tonotopy probe samplecnn_tiny --probes aliasing,tiling --out folds.zarr
     """
-    from ..probes.progress import Progress
-    from ..probes.run import Settings
-    from ..probes.run import probe as run_probe
+    from ..probes.engine.progress import Progress
+    from ..probes.run.runner import Settings
+    from ..probes.run.runner import probe as run_probe
 
     settings = Settings(
         _names(stages),
@@ -231,9 +231,9 @@ def latents(
 
         tonotopy latents musicvae_16bar --weights hierdec-mel_16bar.tar --samples 500 --out bars16.zarr
     """
+    from ..probes.engine.progress import Progress
     from ..probes.latents.measures import Settings
     from ..probes.latents.run import latents as run_latents
-    from ..probes.progress import Progress
 
     settings = Settings(
         samples=samples,
@@ -305,8 +305,8 @@ def activations(
         tonotopy activations samplecnn_tiny --stimuli pitches:midi=48-60 --stages latent --out act.zarr
     """
     from ..encoders.registry import load
-    from ..probes.activations import activations as write_activations
-    from ..probes.progress import Progress
+    from ..probes.engine.activations import activations as write_activations
+    from ..probes.engine.progress import Progress
     from ..synth.export import parse_stimuli
 
     played = parse_stimuli(stimuli)
@@ -322,9 +322,9 @@ def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
     the same settings is used again; one of other settings there is replaced.
     """
     from ..encoders.registry import load
-    from ..probes.progress import Progress
-    from ..probes.run import Settings
-    from ..probes.run import probe as run_probe
+    from ..probes.engine.progress import Progress
+    from ..probes.run.runner import Settings
+    from ..probes.run.runner import probe as run_probe
     from .html import report as write_report
 
     asked = ("compositionality", "codes", "waveform_shape", "interventions")

@@ -10,10 +10,10 @@ import xarray as xr
 from rich.console import Console
 from rich.table import Table
 
-from ..probes.compare import at_a_glance
-from ..probes.hypotheses import Hypothesis
-from ..probes.store import ZARR_FORMAT, fresh
-from .figures.differences import differences
+from ..probes.engine.store import ZARR_FORMAT, fresh
+from ..probes.hypotheses.compare import at_a_glance
+from ..probes.hypotheses.hypothesis import Hypothesis
+from .figures.hypotheses.differences import differences
 from .runs import Heard
 from .verdicts import sided, verdict_rows, verdict_sentences
 

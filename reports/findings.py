@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray as xr
 
-from .figures.collapse import against_chance, verdict
 from .figures.drawing import at_stage, of_kind, stages_with
+from .figures.folding.collapse import against_chance, verdict
 from .numbers import COLUMNS, Column, interval, placed, stages_of, value_of, written
 from .runs import Heard
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ..probes.battery import PROBES
-from ..probes.schema import hears_in
+from ..probes.engine.schema import hears_in
+from ..probes.run.suite import PROBES
 from ..synth.errors import InputError
 from .audio import clips, intervention_clips
 from .figures.drawing import hertz
-from .figures.verdicts import verdicts
+from .figures.hypotheses.verdicts import verdicts
 from .findings import cautions, findings
 from .known_answers import checks
 from .latents import latents_page

@@ -24,7 +24,7 @@ def hypotheses(
 
         tonotopy hypotheses run.zarr
     """
-    from ..probes.claims import registered
+    from ..probes.hypotheses.registry import registered
     from .console import show_hypotheses, show_verdicts
 
     if run is None:
@@ -58,7 +58,7 @@ def compare(
 
         tonotopy compare run.zarr run.zarr --first-subject codec_tiny.random0 --second-subject codec_tiny
     """
-    from ..probes.compare import compare as compare_runs
+    from ..probes.hypotheses.compare import compare as compare_runs
     from .console import keep_comparison, show_differences
     from .runs import read_run
 

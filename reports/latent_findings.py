@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..encoders.musicvae.control import CELLS, truncated_normal
 from ..probes.latents.correlation import GROUPS
-from ..probes.statistics import ALPHA
+from ..probes.statistics.resampling import ALPHA
 from .known_answers import Check
 from .runs import Heard
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from ..reports import figures
 from ..synth.melodies import STEPS_PER_BAR
-from . import figures
 from .audio import Clip
 from .figures.drawing import Illustration
 from .latent_audio import traversal_clips

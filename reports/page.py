@@ -16,7 +16,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ..probes.schema import ROLES, subjects
+from ..probes.engine.schema import ROLES, subjects
 from .audio import Clip
 from .figures.drawing import STYLE, Illustration
 from .known_answers import Check

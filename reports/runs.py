@@ -7,7 +7,8 @@ from pathlib import Path
 
 import xarray as xr
 
-from ..probes.schema import subjects, validate
+from ..probes.engine.schema import subjects
+from ..probes.run.schema import validate
 from ..synth.errors import InputError
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from . import figures
+from ..reports import figures
 from .figures.drawing import Illustration, stages_with
 from .numbers import side_by_side
 from .runs import Heard

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ..probes.hypotheses import DASH, NO_VERDICT, Hypothesis, evaluate
+from ..probes.hypotheses.hypothesis import DASH, NO_VERDICT, Hypothesis, evaluate
 from .runs import Heard
 
 GROUP = "hypotheses"

@@ -68,7 +68,7 @@ def test_the_synth_room_is_light():
 def test_the_wheel_holds_the_whole_tree(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
-    for name in (*ROOMS, "pyproject.toml", "README.md", "LICENSE"):
+    for name in (*ROOMS, "setup.py", "pyproject.toml", "README.md", "LICENSE"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
     build = "from setuptools.build_meta import build_wheel; print(build_wheel('.'))"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...synth.errors import InputError
-from ..agreement import rank_correlation
-from ..phik import MISSING, binned
-from ..phik_null import permutation_null
-from ..statistics import ALPHA
+from ..statistics.agreement import rank_correlation
+from ..statistics.phik import MISSING, binned
+from ..statistics.phik_null import permutation_null
+from ..statistics.resampling import ALPHA
 from .independence import beyond
 
 GROUPS = ("pitch", "rhythm", "melody")

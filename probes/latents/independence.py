@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..phik import binned
-from ..phik_null import Tested, conditional_null
+from ..statistics.phik import binned
+from ..statistics.phik_null import Tested, conditional_null
 
 KNOTS = 16  # of the curve fitted for each given feature; its values where there are no more
 STRATA = 8  # parts of equally many melodies with alike predictions

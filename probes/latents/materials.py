@@ -11,7 +11,7 @@ import numpy as np
 from ...encoders.musicvae.base import LatentModel
 from ...synth.errors import InputError
 from ...synth.melodies import STEPS_PER_BAR, prior_samples, random_notes
-from ..progress import Progress
+from ..engine.progress import Progress
 
 PRIOR, RANDOM_NOTES, MELODIES = "prior samples", "random notes", "melodies"
 TEMPERATURE = 0.5  # of prior samples: Magenta's own default

@@ -12,14 +12,15 @@ import xarray as xr
 from ...encoders.musicvae.base import LatentModel
 from ...synth.errors import InputError
 from ...synth.melodies import whole_number
+from ..engine.progress import Progress
+from ..engine.schema import dataset
 from ..features import Features
-from ..progress import Progress
-from ..schema import dataset
-from ..statistics import bootstrap_interval
-from . import activation, asked, neurons, reconstruction, traversals
+from ..statistics.resampling import bootstrap_interval
+from . import activation, feature_set, neurons, reconstruction, traversals
 from .correlation import FAINT, GROUPS, Correlation, correlate
 from .materials import MELODIES, PRIOR, Material
 from .posterior import Encoded, encode
+from .variables import VARIABLES
 
 MOST_RECONSTRUCTED, BASES = 1024, 128
 MOST_NEURONS = 64  # that are correlated with features
@@ -124,7 +125,7 @@ class Listening:
         fields = ("mean_mu", "variance_mu", "mean_sigma", "mean_variance", "divergence", "total_variance")
         found = {name: np.array([getattr(p, name) for p in posteriors]) for name in fields}
         return dataset(
-            "latents",
+            VARIABLES["latents"],
             {
                 **found,
                 "material": np.array(list(self.encoded)),
@@ -165,7 +166,7 @@ class Listening:
             intervals = np.apply_along_axis(self._interval, -1, values)
             found[f"{what}_low"], found[f"{what}_high"] = intervals[..., 0], intervals[..., 1]
         return dataset(
-            "reconstruction",
+            VARIABLES["reconstruction"],
             {
                 **found,
                 "order": np.array(reconstruction.ORDERS),
@@ -194,7 +195,7 @@ class Listening:
             for key, values in zip(found, (mean, mean - half, mean + half, rest.mean(1)), strict=True):
                 found[key].append(values)
         return dataset(
-            "activation",
+            VARIABLES["activation"],
             {
                 **{name: np.array(values) for name, values in found.items()},
                 "material": np.array(list(self.encoded)),
@@ -214,8 +215,8 @@ class Listening:
         agreed = neurons.chosen(samples.posterior, self._settings.threshold).all(0).sum()
         count = min(max(int(agreed), self._settings.traversed), MOST_NEURONS, self.model.latent_dimensions)
         with self._progress.task(f"{self.model.name}: features computed", len(samples.rolls)) as advance:
-            told = asked.values(samples.rolls, advance)
-        about = asked.labels()
+            told = feature_set.values(samples.rolls, advance)
+        about = feature_set.labels()
         return correlate(
             samples.mu[:, self.order[:count]],
             told,
@@ -228,12 +229,12 @@ class Listening:
 
     def features(self) -> xr.Dataset:
         """Measure phik of the most relevant dimensions with features, and melody beyond rhythm."""
-        found, about = self.correlation, asked.labels()
+        found, about = self.correlation, feature_set.labels()
         count = len(found.phik)
         same = ("phik", "p", "p_corrected", "group_correlation", "explained")
         conditional = ("conditional_phik", "conditional_p", "conditional_p_corrected")
         return dataset(
-            "features",
+            VARIABLES["features"],
             {
                 **_feature_coordinates(about),
                 **{name: getattr(found, name) for name in (*same, *conditional)},
@@ -262,15 +263,15 @@ class Listening:
                 self.model,
                 bases,
                 dimensions,
-                asked.values,
+                feature_set.values,
                 permutations=self._settings.permutations,
                 seed=self._settings.seed,
                 advance=advance,
             )
-        about = asked.labels()
+        about = feature_set.labels()
         claimed, said = self._verdicts(moved, count, about)
         return dataset(
-            "traversals",
+            VARIABLES["traversals"],
             {
                 **_feature_coordinates(about),
                 "neuron": np.append(np.arange(count) + 1, self.model.latent_dimensions)[: len(dimensions)],

@@ -13,10 +13,10 @@ from ...encoders.musicvae.control import PlantedLatents
 from ...encoders.registry import hears_melodies, load
 from ...synth.errors import InputError
 from ...synth.melodies import STEPS_PER_BAR
-from ..progress import Progress
-from ..schema import subject_attributes
-from ..store import ZARR_FORMAT, fresh
-from ..work import Work, drawn_anew, node_name, provenance, set_attributes
+from ..engine.checkpoint import Work, drawn_anew, node_name, provenance, set_attributes
+from ..engine.progress import Progress
+from ..engine.schema import subject_attributes
+from ..engine.store import ZARR_FORMAT, fresh
 from .materials import Material, prior_material, random_material, real_material
 from .measures import Listening, Settings
 from .posterior import encode

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ...encoders.musicvae.base import LatentModel
-from ..phik_null import TIE
-from ..statistics import ALPHA
+from ..statistics.phik_null import TIE
+from ..statistics.resampling import ALPHA
 
 DOSES = np.linspace(-3.0, 3.0, 7)  # in standard deviations of the prior
 

@@ -1,37 +1,41 @@
 """Figures: one module per figure, each from xarray to an `Illustration`."""
 
-from .alias_map import alias_map
-from .bandwidth import bandwidth_by_frequency
-from .best_frequency import best_frequency_by_rank
-from .chord_composition import chord_positions, chord_steps, chord_sums
-from .chord_tuning import chord_shares
-from .code_changes import code_changes
-from .code_reuse import code_reuse
-from .code_stability import code_stability
-from .collapse import collapse_by_stage, confusion_map
-from .comparison import comparison
-from .compositionality import additivity_lesson, index_by_density, index_by_kind, overlap_matrices
-from .coverage import coverage
-from .differences import differences
+from .composition.chord_composition import chord_positions, chord_steps, chord_sums
+from .composition.compositionality import additivity_lesson, index_by_density, index_by_kind, overlap_matrices
+from .composition.readout import readout_by_density, readout_capacity, readout_tasks
+from .composition.waveform_shape import (
+    preference_by_detuning,
+    preference_by_stage,
+    waveform_shape_of_controls,
+)
 from .drawing import Illustration
-from .gram import gram_matrices
-from .interventions import dose_response, intervention_spectra
-from .invertibility import invertibility_by_stage
-from .latent_features import phik_matrix
-from .latent_models import models_side_by_side
-from .latent_traversals import traversal_effects, traversal_rolls
-from .latent_uses import accuracy_by_kept, activation
-from .latents import neurons_by_threshold, sigma_and_mu
-from .ledger import ledger, ledger_by_level
-from .pitch_tuning import pitch_map, pitch_shares
-from .readout import readout_by_density, readout_capacity, readout_tasks
-from .rejection import rejection
-from .representability import representability_scatter
-from .tiling import tiling_numbers
-from .tonotopic_map import control_maps, tonotopic_map
-from .tuning_curves import tuning_curves
-from .verdicts import verdicts
-from .waveform_shape import preference_by_detuning, preference_by_stage, waveform_shape_of_controls
+from .filters.bandwidth import bandwidth_by_frequency
+from .filters.best_frequency import best_frequency_by_rank
+from .filters.chord_tuning import chord_shares
+from .filters.coverage import coverage
+from .filters.gram import gram_matrices
+from .filters.pitch_tuning import pitch_map, pitch_shares
+from .filters.tiling import tiling_numbers
+from .filters.tonotopic_map import control_maps, tonotopic_map
+from .filters.tuning_curves import tuning_curves
+from .folding.alias_map import alias_map
+from .folding.collapse import collapse_by_stage, confusion_map
+from .folding.invertibility import invertibility_by_stage
+from .folding.ledger import ledger, ledger_by_level
+from .folding.rejection import rejection
+from .folding.representability import representability_scatter
+from .hypotheses.differences import differences
+from .hypotheses.verdicts import verdicts
+from .interventions.interventions import dose_response, intervention_spectra
+from .latents.features import phik_matrix
+from .latents.latents import neurons_by_threshold, sigma_and_mu
+from .latents.models import models_side_by_side
+from .latents.traversals import traversal_effects, traversal_rolls
+from .latents.uses import accuracy_by_kept, activation
+from .run.comparison import comparison
+from .tokens.code_changes import code_changes
+from .tokens.code_reuse import code_reuse
+from .tokens.code_stability import code_stability
 
 __all__ = [
     "Illustration",

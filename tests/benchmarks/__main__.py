@@ -1,6 +1,6 @@
 """`make bench`: closed forms, timings and memory side by side, as ratios measured in one run each."""
 
-from . import (
+from ..benchmarks import (
     bench_aliasing,
     bench_compositionality,
     bench_exactness,

@@ -7,11 +7,11 @@ import torch
 
 from tonotopy.encoders import Encoder, load
 from tonotopy.encoders.base import canonical_stages
-from tonotopy.probes.aliasing import aliasing, intermodulation
-from tonotopy.probes.coherence import coherence, coherent_partials
-from tonotopy.probes.ledger import hear
-from tonotopy.probes.process import flushing_denormals, holding_memory
-from tonotopy.probes.representability import representability
+from tonotopy.probes.engine.runtime import flushing_denormals, holding_memory
+from tonotopy.probes.folding.aliasing import aliasing, intermodulation
+from tonotopy.probes.folding.coherence import coherence, coherent_partials
+from tonotopy.probes.folding.ledger import hear
+from tonotopy.probes.folding.representability import representability
 
 from .table import Row
 

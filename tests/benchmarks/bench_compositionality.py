@@ -8,7 +8,7 @@ import numpy as np
 
 from tonotopy.encoders import load
 from tonotopy.probes import Settings, probe
-from tonotopy.probes.compositionality import CONDITIONS, compositionality
+from tonotopy.probes.composition.compositionality import CONDITIONS, compositionality
 
 from .table import Row
 

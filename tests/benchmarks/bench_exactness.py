@@ -3,7 +3,7 @@
 import numpy as np
 
 from tonotopy.encoders import load
-from tonotopy.probes.selectivity import selectivity
+from tonotopy.probes.filters.selectivity import selectivity
 from tonotopy.synth import partials, partials_at
 
 from .table import Row

@@ -6,7 +6,7 @@ from .watched import watched
 FEW, MANY = 10_000, 100_000
 NEURONS = 37  # as many as the source finds
 TASK = """
-from tonotopy.probes.latents import asked
+from tonotopy.probes.latents import feature_set
 from tonotopy.probes.latents.correlation import correlate
 from tonotopy.probes.latents.materials import prior_material
 from tonotopy.probes.latents.posterior import encode
@@ -17,7 +17,7 @@ watcher.start()
 times = [time.perf_counter()]
 heard = encode(model, rolls)
 times.append(time.perf_counter())
-values, about = asked.values(rolls), asked.labels()
+values, about = feature_set.values(rolls), feature_set.labels()
 times.append(time.perf_counter())
 mu = heard.mu[:, heard.posterior.order[:{neurons}]]
 correlate(mu, values, about.names, about.groups, permutations=199)

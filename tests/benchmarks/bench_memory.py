@@ -14,7 +14,7 @@ selectivity(encoder, tones, ["first_layer", "block3"], out=out, tile_seconds=8.0
 CONTEXTS = """
 encoder = load("samplecnn_tiny")
 from tonotopy.probes.compositionality import compositionality
-from tonotopy.probes.mixtures import Condition, partial_ensemble
+from tonotopy.probes.composition.mixtures import Condition, partial_ensemble
 watcher.start()
 company = partial_ensemble(encoder.sample_rate, contexts=count, most=4)
 conditions = [Condition("partial", 4, -20.0)]

@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from tonotopy.probes.phik import binned, phik
-from tonotopy.probes.phik_null import permutation_null
+from tonotopy.probes.statistics.phik import binned, phik
+from tonotopy.probes.statistics.phik_null import permutation_null
 
 from .table import Row
 

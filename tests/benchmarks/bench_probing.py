@@ -7,8 +7,8 @@ import torch
 
 from tonotopy.encoders import Encoder, load
 from tonotopy.encoders.base import canonical_stages
-from tonotopy.probes.process import flushing_denormals, holding_memory
-from tonotopy.probes.selectivity import selectivity
+from tonotopy.probes.engine.runtime import flushing_denormals, holding_memory
+from tonotopy.probes.filters.selectivity import selectivity
 from tonotopy.synth import StimulusSet, partials
 
 from .table import Row

@@ -1,8 +1,8 @@
 """Compare what is measured now with what is stored, variable by variable; or store it.
 
-    python -m tests.frozen                    compare every subject
-    python -m tests.frozen codec_tiny         compare one
-    python -m tests.frozen --record [NAME...] store what is measured now in place of what is stored
+python -m tests.frozen                    compare every subject
+python -m tests.frozen codec_tiny         compare one
+python -m tests.frozen --record [NAME...] store what is measured now in place of what is stored
 """
 
 import sys

@@ -9,26 +9,26 @@ import xarray as xr
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Encoder
-from tonotopy.probes import respond
-from tonotopy.probes.aliasing import aliasing, intermodulation
-from tonotopy.probes.chord_composition import chord_composition
-from tonotopy.probes.codes import codes
-from tonotopy.probes.coherence import coherent_pairs, coherent_partials
-from tonotopy.probes.compositionality import compositionality
-from tonotopy.probes.interventions import intervention_mixtures, interventions
-from tonotopy.probes.invertibility import invertibility
+from tonotopy.probes.composition.chord_composition import chord_composition
+from tonotopy.probes.composition.compositionality import compositionality
+from tonotopy.probes.composition.mixtures import Condition
+from tonotopy.probes.composition.perturbations import shape_sounds
+from tonotopy.probes.composition.readout import readout
+from tonotopy.probes.composition.waveform_shape import waveform_shape
+from tonotopy.probes.engine import respond
+from tonotopy.probes.engine.progress import Progress
+from tonotopy.probes.filters.pitch_chord import chord_tuning, pitch_tuning
+from tonotopy.probes.filters.selectivity import selectivity
+from tonotopy.probes.filters.tiling import tiling
+from tonotopy.probes.folding.aliasing import aliasing, intermodulation
+from tonotopy.probes.folding.coherence import coherent_pairs, coherent_partials
+from tonotopy.probes.folding.invertibility import invertibility
+from tonotopy.probes.folding.representability import representability
+from tonotopy.probes.folding.signals import representability_signals
+from tonotopy.probes.interventions.interventions import intervention_mixtures, interventions
 from tonotopy.probes.latents.measures import Listening, Settings
 from tonotopy.probes.latents.run import _materials, _real, measured
-from tonotopy.probes.mixtures import Condition
-from tonotopy.probes.pitch_chord import chord_tuning, pitch_tuning
-from tonotopy.probes.progress import Progress
-from tonotopy.probes.readout import readout
-from tonotopy.probes.representability import representability
-from tonotopy.probes.selectivity import selectivity
-from tonotopy.probes.signals import representability_signals
-from tonotopy.probes.tiling import tiling
-from tonotopy.probes.variants import shape_sounds
-from tonotopy.probes.waveform_shape import waveform_shape
+from tonotopy.probes.tokens.codes import codes
 from tonotopy.synth import chords, partials, pitches
 from tonotopy.synth.pitches import Timbre
 
@@ -65,9 +65,7 @@ def _sounding(encoder: Encoder) -> dict[str, Callable[[], xr.Dataset]]:
             encoder, partials(100, 5000, per_octave=2, level_dbfs=LEVELS_DBFS), refine=False
         ),
         "selectivity_refined": lambda: selectivity(encoder, partials(800, 1200, per_octave=4), refine=True),
-        "pitch_tuning": lambda: pitch_tuning(
-            encoder, pitches(midi=[48, 60, 72], timbres=["saw", "square"])
-        ),
+        "pitch_tuning": lambda: pitch_tuning(encoder, pitches(midi=[48, 60, 72], timbres=["saw", "square"])),
         "chord_tuning": lambda: chord_tuning(
             encoder, chords([48, 50], ["major", "minor"], timbre=Timbre(4, -6.02, name="four partials"))
         ),

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import xarray as xr
 
 from .runs import measurements
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tonotopy.probes.schema import SCHEMA_VERSION, dataset, stimuli_dataset
-from tonotopy.probes.tuning import rectangular_bandwidth, stacked, tuning_columns
+from tonotopy.probes.engine.schema import SCHEMA_VERSION, dataset, stimuli_dataset
+from tonotopy.probes.filters.tuning import rectangular_bandwidth, stacked, tuning_columns
+from tonotopy.probes.run.schema import SCHEMA
 from tonotopy.synth.stimuli import Partial, Stimulus, StimulusSet
 
-from . import folding
+from ..reports import folding
 
 RATE = folding.RATE
 FREQUENCY_HZ = np.geomspace(60.0, 10_500.0, 400)
@@ -92,7 +93,7 @@ def selectivity(seed: int, stages: dict = STAGES) -> xr.Dataset:
             for s in stages.values()
         ]
         variables["change_probability"] = padded(blocks, widest)
-    return dataset("selectivity", {**variables, **stage_variables(stages)})
+    return dataset(SCHEMA["selectivity"], {**variables, **stage_variables(stages)})
 
 
 def tuning(seed: int, probe: str, axes: dict[str, np.ndarray]) -> xr.Dataset:
@@ -109,7 +110,7 @@ def tuning(seed: int, probe: str, axes: dict[str, np.ndarray]) -> xr.Dataset:
     variables[f"best_{first}"] = padded(best, widest)
     for name in axes:
         variables[f"{name}_share"] = padded([generator.uniform(0, 0.5, len(b)) for b in blocks], widest)
-    return dataset(probe, {**variables, **stage_variables(stages)})
+    return dataset(SCHEMA[probe], {**variables, **stage_variables(stages)})
 
 
 def played() -> dict[str, xr.Dataset]:

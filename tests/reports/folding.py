@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from tonotopy.probes.bank import SPACINGS
-from tonotopy.probes.folding import components, fold
-from tonotopy.probes.schema import dataset
+from tonotopy.probes.engine.schema import dataset
+from tonotopy.probes.filters.bank import SPACINGS
+from tonotopy.probes.folding.folding import components, fold
+from tonotopy.probes.run.schema import SCHEMA
 
 RATE = 22_050
 STAGES = {"first_layer": (12, 3, 3.0, "convolution"), "stack_end": (20, 729, 1093.0, "nonlinear")}
@@ -61,7 +62,7 @@ def aliasing(seed: int) -> xr.Dataset:
     coincident = np.zeros((2, n, 7), dtype=bool)
     coincident[1, :4, 3] = True
     return dataset(
-        "aliasing",
+        SCHEMA["aliasing"],
         {
             **coordinates(), "frequency": TONES_HZ, "frequency_2": TONES_HZ, "level_dbfs": LEVELS_DBFS,
             "component": np.array(components(1)), "output": np.linspace(0, 1, rows),
@@ -81,7 +82,7 @@ def intermodulation() -> xr.Dataset:
     lower = np.geomspace(100.0, 3000.0, 5)
     share = np.repeat(shares(5, 2, 1)[:, None], 20, axis=1)
     return dataset(
-        "intermodulation",
+        SCHEMA["intermodulation"],
         {
             **coordinates(), "pair": np.arange(5), "lower": lower, "upper": 1.26 * lower,
             "component": np.array(components(2)), "coincident": np.zeros((2, 5, 8), dtype=bool),
@@ -95,7 +96,7 @@ def invertibility(seed: int) -> xr.Dataset:
     turn = np.linspace(0, 0.5, 65)
     smallest = np.stack([0.3 + 0.1 * np.cos(2 * np.pi * turn), np.zeros(65)]) * (1 + seed / 10)
     return dataset(
-        "invertibility",
+        SCHEMA["invertibility"],
         {
             **coordinates(channels=False), "turn": turn, "method": np.array(["polyphase", "jacobian"]),
             "remark": np.array(["", "foretells no answers"]), "smallest_singular_value": smallest.min(1),
@@ -113,7 +114,7 @@ def representability(seed: int) -> xr.Dataset:
     predicted = generator.uniform(0.1, 1.0, (2, 12))
     nothing = np.array([np.nan, np.nan])
     return dataset(
-        "representability",
+        SCHEMA["representability"],
         {
             **coordinates(), "signal": np.arange(12), "signal_kind": np.array(["single", "chord"] * 6),
             "n_partials": np.arange(1, 13), "predicted": predicted, "recovered": predicted**2,
@@ -135,7 +136,7 @@ def tiling(seed: int) -> xr.Dataset:
     per_channel = generator.uniform(100.0, 5000.0, (2, 20))
     per_channel[0, 12:] = np.nan
     return dataset(
-        "tiling",
+        SCHEMA["tiling"],
         {
             **coordinates(), "frequency": frequency, "spacing": np.array(SPACINGS), "level_dbfs": -20.0,
             "n_live": np.array([12, 20]), "linear_share": np.where(np.isfinite(per_channel), 0.4, np.nan),

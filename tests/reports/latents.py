@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from tonotopy.probes.latents import asked, neurons
+from tonotopy.probes.engine.schema import dataset
+from tonotopy.probes.latents import feature_set, neurons
 from tonotopy.probes.latents.materials import MELODIES, PRIOR, RANDOM_NOTES
 from tonotopy.probes.latents.posterior import Posterior
-from tonotopy.probes.schema import dataset
+from tonotopy.probes.run.schema import SCHEMA
 
 GROUPS = np.array(["pitch", "rhythm", "melody"])
 CONSTANT = "Quality"  # has no value of phik anywhere
@@ -47,7 +48,7 @@ def latents(dimensions: int = 16, music: int = 3, seed: int = 0, random: bool = 
     sets = neurons.chosen(one)
     fields = ("mean_mu", "variance_mu", "mean_sigma", "mean_variance", "divergence", "total_variance")
     return dataset(
-        "latents",
+        SCHEMA["latents"],
         {
             **{name: np.array([getattr(one, name)] * 3) for name in fields},
             "material": np.array([PRIOR, RANDOM_NOTES, MELODIES]),
@@ -72,7 +73,7 @@ def latents(dimensions: int = 16, music: int = 3, seed: int = 0, random: bool = 
 def features(neurons_asked: int = 8, seed: int = 0, strength: float = 0.9) -> xr.Dataset:
     """The first dimension knows pitch, the second rhythm, all others ever less of anything."""
     generator = np.random.default_rng(seed)
-    about = asked.labels()
+    about = feature_set.labels()
     phik = generator.uniform(0, 0.12, (neurons_asked, len(about.names)))
     for neuron in range(neurons_asked):
         group = GROUPS[neuron] if neuron < 2 else GROUPS[neuron % 3]
@@ -84,7 +85,7 @@ def features(neurons_asked: int = 8, seed: int = 0, strength: float = 0.9) -> xr
     told[1] *= 0.1  # the second knows of melody what rhythm tells
     beyond = np.where(np.isnan(told), np.nan, np.where(told > 0.15, 0.005, 0.6))
     return dataset(
-        "features",
+        SCHEMA["features"],
         {
             "feature": np.array(about.names),
             "feature_group": np.array(about.groups),

@@ -148,7 +148,7 @@ def test_the_demo_runs_once_and_again_only_if_something_changed(tonotopy, tmp_pa
     from types import SimpleNamespace
 
     from tonotopy.encoders import registry
-    from tonotopy.probes import run as running
+    from tonotopy.probes.run import runner as running
 
     probed = []
 

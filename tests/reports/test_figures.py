@@ -7,8 +7,8 @@ from matplotlib import rcParams
 from PIL import Image
 
 from tonotopy.reports import figures
-from tonotopy.reports.figures.bandwidth import equivalent_rectangular_bandwidth
 from tonotopy.reports.figures.drawing import at_stage, bin_edges, level_db, ranked, spread, stages_with
+from tonotopy.reports.figures.filters.bandwidth import equivalent_rectangular_bandwidth
 from tonotopy.reports.runs import controls_of, encoders_of
 from tonotopy.reports.sections import illustrations
 

@@ -3,16 +3,16 @@ import pytest
 import xarray as xr
 
 from tonotopy.encoders import load
-from tonotopy.probes.tiling import tiling
+from tonotopy.probes.filters.tiling import tiling
 from tonotopy.reports import figures
-from tonotopy.reports.figures.alias_map import tone_columns
-from tonotopy.reports.figures.collapse import sharing_pairs, verdict
 from tonotopy.reports.figures.drawing import at_stage
+from tonotopy.reports.figures.folding.alias_map import tone_columns
+from tonotopy.reports.figures.folding.collapse import sharing_pairs, verdict
 from tonotopy.reports.known_answers import EXPECTED, checks
 from tonotopy.reports.numbers import side_by_side
 from tonotopy.reports.runs import Heard, encoders_of
 
-from . import folding
+from ..reports import folding
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +169,6 @@ def test_the_answers_of_tiling_hold_at_any_sample_rate(sample_rate):
 
 
 def test_known_answers_are_of_controls_that_are_heard():
-    from tonotopy.probes.run import CONTROLS
+    from tonotopy.probes.run.runner import CONTROLS
 
     assert {answer.control for answer in EXPECTED} <= set(CONTROLS)

@@ -10,12 +10,13 @@ import torch
 from torch import nn
 
 from tonotopy.encoders import load, wrap
-from tonotopy.probes import interventions, waveform_shape
-from tonotopy.probes.removal import OWN_ALONE, OWN_IN_COMPANY
+from tonotopy.probes import waveform_shape
+from tonotopy.probes.interventions.interventions import interventions
+from tonotopy.probes.interventions.removal import OWN_ALONE, OWN_IN_COMPANY
 from tonotopy.reports import figures
 from tonotopy.reports.audio import intervention_clips
 
-from ..probes.test_interventions import APART, LinearCodec
+from ..probes.interventions.test_interventions import APART, LinearCodec
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,10 @@ import io
 import numpy as np
 import pytest
 
-from tonotopy.probes.schema import dataset
+from tonotopy.probes.engine.schema import dataset
+from tonotopy.probes.run.schema import SCHEMA
 from tonotopy.reports.figures import code_reuse, code_stability
-from tonotopy.reports.figures.code_stability import changes
+from tonotopy.reports.figures.tokens.code_stability import changes
 from tonotopy.reports.known_answers import checks
 from tonotopy.reports.numbers import summary
 from tonotopy.reports.runs import Heard
@@ -47,7 +48,7 @@ def found(books, same, phase=0.5, stays=(0.4, 0.1, 1.0), decodes=True, margins=T
         one["narrow_share"] = np.full(books, 0.07)
     axes = ("component", "codebook", "delay", "generation", "arithmetic", "quantile")
     one = {name: v if name in axes else v[None] for name, v in one.items()}
-    return dataset("codes", {**one, **about})
+    return dataset(SCHEMA["codes"], {**one, **about})
 
 
 TRAINED, RANDOM = found(4, 0.2), [found(4, 0.05), found(4, 0.08)]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tonotopy.encoders import load
-from tonotopy.probes.compositionality import compositionality
-from tonotopy.probes.mixtures import Condition
+from tonotopy.probes.composition.compositionality import compositionality
+from tonotopy.probes.composition.mixtures import Condition
 from tonotopy.reports import figures
 from tonotopy.reports.figures.drawing import TRAINED, of_kind
 

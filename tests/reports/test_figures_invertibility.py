@@ -3,7 +3,8 @@ import io
 import numpy as np
 import pytest
 
-from tonotopy.probes.schema import dataset
+from tonotopy.probes.engine.schema import dataset
+from tonotopy.probes.run.schema import SCHEMA
 from tonotopy.reports.figures import invertibility_by_stage
 
 from .conftest import STAGES, stage_variables
@@ -32,7 +33,7 @@ def found(smallest, nonzero, largest, error=(0.0, 0.01, np.nan)):
         "method": np.array(["polyphase", "jacobian", "none"]),
         "remark": np.array(["", "", "steps"]),
     }
-    return dataset("invertibility", {**variables, **gains})
+    return dataset(SCHEMA["invertibility"], {**variables, **gains})
 
 
 TRAINED = found([0.5, 0.0], [0.5, 0.01], [5.0, 1.0])

@@ -13,17 +13,17 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 
 from tonotopy.encoders import load
-from tonotopy.probes.latents import asked
+from tonotopy.probes.engine.progress import Progress
+from tonotopy.probes.latents import feature_set
 from tonotopy.probes.latents.materials import MELODIES, PRIOR, RANDOM_NOTES, Material
 from tonotopy.probes.latents.measures import Listening, Settings
-from tonotopy.probes.progress import Progress
 from tonotopy.reports import figures
 from tonotopy.reports.figures.drawing import TRAINED
-from tonotopy.reports.figures.latent_features import by_feature
+from tonotopy.reports.figures.latents.features import by_feature
 from tonotopy.reports.latent_audio import SAMPLE_RATE, played, traversal_clips
 from tonotopy.synth.melodies import notes, prior_samples, random_notes
 
-from . import latents as made_up
+from ..reports import latents as made_up
 
 GROUPS = ("latents", "reconstruction", "features", "activation", "traversals")
 
@@ -376,5 +376,5 @@ def test_notes_sound_at_their_pitch_while_they_last():
 
 
 def test_features_asked_about_fit_beside_a_figure():
-    assert set(asked.labels().groups) == set(made_up.GROUPS)
+    assert set(feature_set.labels().groups) == set(made_up.GROUPS)
     assert all(len(label) <= 36 for label in by_feature(made_up.features(2))["feature"].values)

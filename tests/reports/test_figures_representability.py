@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from tonotopy.probes.agreement import agreement
-from tonotopy.probes.schema import dataset
-from tonotopy.reports.figures.representability import KINDS, representability_scatter
+from tonotopy.probes.engine.schema import dataset
+from tonotopy.probes.run.schema import SCHEMA
+from tonotopy.probes.statistics.agreement import agreement
+from tonotopy.reports.figures.folding.representability import KINDS, representability_scatter
 
 from .conftest import STAGES, stage_variables
 
@@ -27,7 +28,7 @@ def found(seed, remark=""):
         if name != "remark"
     }
     return dataset(
-        "representability",
+        SCHEMA["representability"],
         {
             **stage_variables(STAGES),
             **numbers,

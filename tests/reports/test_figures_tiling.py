@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from tonotopy.encoders import wrap
-from tonotopy.probes.tiling import tiling
-from tonotopy.reports.figures.coverage import coverage
-from tonotopy.reports.figures.gram import gram_matrices
-from tonotopy.reports.figures.tiling import tiling_numbers
+from tonotopy.probes.filters.tiling import tiling
+from tonotopy.reports.figures.filters.coverage import coverage
+from tonotopy.reports.figures.filters.gram import gram_matrices
+from tonotopy.reports.figures.filters.tiling import tiling_numbers
 from tonotopy.synth import partials_at
 
 FIGURES = (coverage, gram_matrices, tiling_numbers)

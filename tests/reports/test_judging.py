@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tonotopy.probes.claims import HYPOTHESES
-from tonotopy.probes.compare import compare
-from tonotopy.probes.schema import validate
-from tonotopy.probes.store import ZARR_FORMAT
+from tonotopy.probes.engine.store import ZARR_FORMAT
+from tonotopy.probes.hypotheses.compare import compare
+from tonotopy.probes.hypotheses.registry import HYPOTHESES
+from tonotopy.probes.run.schema import validate
 from tonotopy.reports import cli
-from tonotopy.reports.figures.differences import PANELS, differences
+from tonotopy.reports.figures.hypotheses.differences import PANELS, differences
 from tonotopy.reports.runs import encoders_of
 from tonotopy.reports.verdicts import judged, verdict_rows
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tonotopy.probes.battery import PROBES
+from tonotopy.probes.run.suite import PROBES
 from tonotopy.reports.findings import cautions, findings
 from tonotopy.reports.numbers import (
     COLUMNS,

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tonotopy.probes.schema import dataset
-from tonotopy.reports.figures.verdicts import verdicts
+from tonotopy.probes.engine.schema import dataset
+from tonotopy.probes.run.schema import SCHEMA
+from tonotopy.reports.figures.hypotheses.verdicts import verdicts
 from tonotopy.reports.runs import Heard
 from tonotopy.reports.verdicts import verdict_rows, verdict_sentences
 
@@ -23,7 +24,9 @@ def judged(rows=ROWS):
     told = dict(zip(names, columns, strict=True))
     blank = np.array(["text"] * len(rows))
     told |= dict.fromkeys(("claim", "statement", "justification", "null", "controls", "remark"), blank)
-    return dataset("hypotheses", {**told, "p_corrected": np.where(told["verdict"] == "refuted", 1e-4, 0.2)})
+    return dataset(
+        SCHEMA["hypotheses"], {**told, "p_corrected": np.where(told["verdict"] == "refuted", 1e-4, 0.2)}
+    )
 
 
 def heard(random=2):

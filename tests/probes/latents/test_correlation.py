@@ -8,8 +8,8 @@ from tonotopy.encoders.musicvae.control import MELODY, PITCH, RHYTHM, PlantedLat
 from tonotopy.probes.features import features
 from tonotopy.probes.latents.correlation import correlate
 from tonotopy.probes.latents.independence import beyond
-from tonotopy.probes.phik import binned, phik
-from tonotopy.probes.phik_null import permutation_null
+from tonotopy.probes.statistics.phik import binned, phik
+from tonotopy.probes.statistics.phik_null import permutation_null
 from tonotopy.synth.errors import InputError
 
 NAMES = ("height", "spread", "density", "length", "leaps", "turns", "metre")

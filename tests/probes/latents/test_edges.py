@@ -10,11 +10,11 @@ from tonotopy.encoders import load
 from tonotopy.encoders.base import Weights
 from tonotopy.encoders.musicvae.config import MusicVAEConfig
 from tonotopy.encoders.musicvae.model import MusicVAE
+from tonotopy.probes.engine.progress import Progress
 from tonotopy.probes.latents import activation, posterior
 from tonotopy.probes.latents.materials import MELODIES, PRIOR, Material, prior_material
 from tonotopy.probes.latents.measures import MOST_NEURONS, Listening, Settings
 from tonotopy.probes.latents.run import _identity, latents
-from tonotopy.probes.progress import Progress
 from tonotopy.reports import figures
 from tonotopy.reports.latent_findings import findings, latent_checks, numbers_of
 from tonotopy.reports.runs import Heard

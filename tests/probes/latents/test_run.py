@@ -8,13 +8,14 @@ from typer.testing import CliRunner
 from tonotopy.encoders import load
 from tonotopy.encoders.musicvae.config import MusicVAEConfig
 from tonotopy.encoders.musicvae.model import MusicVAE
+from tonotopy.probes.engine.progress import Progress
+from tonotopy.probes.engine.schema import subjects
 from tonotopy.probes.latents import materials
 from tonotopy.probes.latents import run as run_module
 from tonotopy.probes.latents.measures import Listening, Settings
 from tonotopy.probes.latents.run import latents
-from tonotopy.probes.progress import Progress
-from tonotopy.probes.run import probe
-from tonotopy.probes.schema import subjects, validate
+from tonotopy.probes.run.runner import probe
+from tonotopy.probes.run.schema import validate
 from tonotopy.reports import report
 from tonotopy.synth.errors import InputError
 
@@ -174,7 +175,7 @@ def test_melodies_that_are_not_there_are_refused_before_anything_is_written(tmp_
 
 def _waveforms(folder):
     tree = xr.DataTree()
-    from tonotopy.probes.schema import ROOT_ATTRIBUTES, SCHEMA_VERSION, SUBJECT_ATTRIBUTES
+    from tonotopy.probes.engine.schema import ROOT_ATTRIBUTES, SCHEMA_VERSION, SUBJECT_ATTRIBUTES
 
     tree.attrs = dict.fromkeys(ROOT_ATTRIBUTES, "") | {"schema_version": SCHEMA_VERSION}
     node = xr.DataTree()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import friedmanchisquare, rankdata
 
 from tonotopy.encoders import load
-from tonotopy.probes.latents import asked
+from tonotopy.probes.latents import feature_set
 from tonotopy.probes.latents.traversals import DOSES, concordance, traverse
 from tonotopy.synth.melodies import prior_latents
 
@@ -46,8 +46,8 @@ def test_what_moves_is_found_and_what_does_not_is_not():
 
 def test_the_controls_dimensions_do_what_they_were_planted_for():
     control = load("control:planted")
-    told = traverse(control, prior_latents(16, 60), np.array([11, 6, 2, 0]), asked.values)  # type: ignore[arg-type]
-    names = asked.labels().names
+    told = traverse(control, prior_latents(16, 60), np.array([11, 6, 2, 0]), feature_set.values)  # type: ignore[arg-type]
+    names = feature_set.labels().names
     for row, name, direction in (
         (0, "Most Common Pitch", 1),
         (1, "Note Density", 1),

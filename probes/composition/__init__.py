@@ -1,0 +1,1 @@
+"""What becomes of partials, pitches and chords when they sound together."""

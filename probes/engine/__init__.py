@@ -1,0 +1,1 @@
+"""How stimuli meet encoders: play, record, keep."""

@@ -1,0 +1,150 @@
+"""What a result holds, written down once: dims, units and names of every variable, and the check.
+
+A run is one `xarray.DataTree`: the root carries provenance, each child is a subject (an encoder, a
+random baseline of it, or a control), each child of a subject is a probe. `stimuli` is a child of the
+root as well and holds what was played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...encoders.base import Encoder
+from ...encoders.musicvae.base import LatentModel
+from ...synth.stimuli import COLUMNS, StimulusSet
+from .respond import Plan
+from .variable import STAGE, Variable
+
+SCHEMA_VERSION = "1"
+ROLES = ("encoder", "baseline", "control")
+ROOT_ATTRIBUTES = ("schema_version", "created_at", "versions", "device", "precision", "seed", "command")
+SUBJECT_ATTRIBUTES = ("encoder", "role", "of", "weights_source", "weights_sha256", "weights_note")
+HEARING = {"waveforms": ("sample_rate",), "melodies": ("steps", "latent_dimensions")}
+
+_UNITS = {"hz": "Hz", "s": "s", "rad": "rad", "dbfs": "dB re full-scale sine", "midi": "MIDI note"}
+
+
+def dataset(
+    known: Mapping[str, Variable],
+    variables: Mapping[str, object],
+    attributes: Mapping[str, object] | None = None,
+) -> xr.Dataset:
+    """Build a probe's dataset from plain arrays; dims, units and names are those of its known variables."""
+    filled = {}
+    for name, values in variables.items():
+        spec = known[name]
+        dims = spec.dims if np.ndim(values) == len(spec.dims) else (*spec.dims, "level")  # type: ignore[arg-type]
+        if name == "level_dbfs" and np.ndim(values) == 0:  # type: ignore[arg-type]
+            dims = ()
+        filled[name] = xr.Variable(dims, values, {"units": spec.units, "long_name": spec.long_name})
+    coordinates = {"level_dbfs", *STAGE, *(n for n, v in filled.items() if v.dims == (n,))}
+    return xr.Dataset(
+        {n: v for n, v in filled.items() if n not in coordinates},
+        {n: v for n, v in filled.items() if n in coordinates},
+        dict(attributes or {}),
+    )
+
+
+def stacked_stages(
+    known: Mapping[str, Variable], told: Sequence[Mapping[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Stack what single stages say along a first axis, NaN where a stage says nothing.
+
+    Where the schema's second dim is `channel`, narrower stages are padded with NaN. All stages pad to the
+    widest array there is, of whatever name.
+    """
+    first = {name: values for one in told for name, values in one.items()}
+    wide = {name for name in first if known[name].dims[1:2] == ("channel",)}
+    widest = max((len(one[name]) for one in told for name in wide & one.keys()), default=0)
+    out = {}
+    for name, values in first.items():
+        shape = (widest, *values.shape[1:]) if name in wide else values.shape
+        out[name] = np.full((len(told), *shape), np.nan, np.result_type(values.dtype, np.float32))
+        for i, one in enumerate(told):
+            if name in one:
+                where = (i, slice(len(one[name]))) if name in wide else (i, ...)
+                out[name][where] = one[name]
+    return out
+
+
+def stage_coordinates(encoder: Encoder, stages: Sequence[str], plan: Plan) -> dict[str, np.ndarray]:
+    """Describe the stages heard: the coordinates along `stage`, and `channel` up to the widest."""
+    heard = [encoder.stages[s] for s in stages]
+    fields = [np.nan if s.receptive_field is None else s.receptive_field for s in heard]
+    return {
+        "stage": np.array(stages),
+        "channel": np.arange(max(s.channels for s in heard)),
+        "n_channels": np.array([s.channels for s in heard]),
+        "hop": np.array([s.hop for s in heard]),
+        "nyquist_hz": np.array([encoder.sample_rate / (2 * s.hop) for s in heard]),
+        "receptive_field": np.array(fields, dtype=float),
+        "kind": np.array([s.kind for s in heard]),
+        "first_frame": np.array([plan.listening[s].first for s in stages]),
+        "n_frames": np.array([plan.listening[s].frames for s in stages]),
+        "settled": np.array([plan.listening[s].settled for s in stages]),
+    }
+
+
+def stimuli_dataset(stimuli: StimulusSet) -> xr.Dataset:
+    """Store a specification; `stimuli_from` gives it back."""
+    variables: dict[str, xr.Variable] = {}
+    for name in COLUMNS:
+        variables[name] = xr.Variable(("partial",), stimuli.columns[name], _told_by(name))
+    about = {"units": "1", "long_name": "first partial of each stimulus, and their number"}
+    variables["first"] = xr.Variable(("boundary",), stimuli.first, about)
+    about = {"units": "1", "long_name": "index of the accompanying context; -1 for silence"}
+    variables["context_index"] = xr.Variable(("stimulus",), stimuli.context_index, about)
+    for name, values in stimuli.coordinates.items():
+        variables[f"coordinate_{name}"] = xr.Variable(("stimulus",), np.asarray(values), _told_by(name))
+    contexts = "\n".join(repr(context) for context in stimuli.contexts)
+    return xr.Dataset(variables, attrs={"sha256": stimuli.sha256, "contexts": contexts})
+
+
+def _told_by(name: str) -> dict[str, str]:
+    """Read units off the end of a name."""
+    return {"units": _UNITS.get(name.rsplit("_", 1)[-1], "1"), "long_name": name.replace("_", " ")}
+
+
+def stimuli_from(stored: xr.Dataset) -> StimulusSet:
+    """Return the specification that `stimuli_dataset` stored (contexts excepted: they are told in words)."""
+    return StimulusSet(
+        columns={name: stored[name].values for name in COLUMNS},
+        first=stored["first"].values,
+        coordinates={
+            str(name).removeprefix("coordinate_"): values.values
+            for name, values in stored.data_vars.items()
+            if str(name).startswith("coordinate_")
+        },
+    )
+
+
+def subject_attributes(encoder: Encoder | LatentModel, role: str, of: str = "") -> dict[str, Any]:
+    """Describe who was heard: attributes of a subject's node."""
+    hears = "waveforms" if isinstance(encoder, Encoder) else "melodies"
+    return {
+        "encoder": encoder.name,
+        "role": role,
+        "of": of,
+        **{name: getattr(encoder, name) for name in HEARING[hears]},
+        "weights_source": encoder.weights.source,
+        "weights_sha256": encoder.weights.sha256,
+        "weights_note": encoder.weights.note,
+    }
+
+
+def hears_in(tree: xr.DataTree) -> str:
+    """Return what a run's encoders hear: "waveforms" or "melodies"."""
+    return "melodies" if tree.attrs.get("hears") == "melodies" else "waveforms"
+
+
+def subjects(tree: xr.DataTree, role: str | None = None) -> dict[str, xr.DataTree]:
+    """Return the subjects of a run by node name, of one role if given."""
+    return {
+        name: node
+        for name, node in tree.children.items()
+        if name != "stimuli" and (role is None or node.attrs.get("role") == role)
+    }

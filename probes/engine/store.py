@@ -1,0 +1,104 @@
+"""Where responses go while they are measured: memory, or a zarr group on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from ...encoders.base import Encoder
+from ...synth.errors import InputError
+from .schema import dataset
+from .variable import Variable
+
+ZARR_FORMAT = 2  # format 3 has no specification yet for the strings in our coordinates
+CHUNK = 1024
+
+
+def fresh(out: str | Path) -> Path:
+    """Return a path that nothing lies at yet, or raise: what is there is somebody's."""
+    if Path(out).exists():
+        raise InputError(f"output {out}: exists already; remove it or choose another")
+    return Path(out)
+
+
+class ResponseStore:
+    """Arrays [stage, channel, stimulus] per measured quantity and level, NaN where nothing was written.
+
+    Parameters
+    ----------
+    known : mapping of str to Variable
+        Those that the result may hold.
+    encoder : Encoder
+    stages : sequence of str
+    n_stimuli : int
+    n_levels : int
+        With more than one, arrays have a last axis for them.
+    out : path, optional
+        A zarr group to stream to; None keeps the arrays in memory.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[str, Variable],
+        encoder: Encoder,
+        stages: Sequence[str],
+        n_stimuli: int,
+        n_levels: int = 1,
+        out: str | Path | None = None,
+    ) -> None:
+        self._known, self._stages, self._out = known, list(stages), None if out is None else fresh(out)
+        self.n_channels = [encoder.stages[s].channels for s in stages]
+        kinds = {encoder.stages[s].kind for s in stages}
+        names = ["response"] * bool(kinds - {"codes"}) + ["change_probability"] * ("codes" in kinds)
+        self._shape = (len(stages), max(self.n_channels), n_stimuli, *([n_levels] if n_levels > 1 else []))
+        self.arrays: dict[str, np.ndarray | zarr.Array] = {}
+        for name in names:
+            self.allocate(name)
+
+    def allocate(self, name: str, per_level: bool = True) -> np.ndarray | zarr.Array:
+        """Add an array, filled with NaN, with or without an axis for levels."""
+        shape = self._shape if per_level else self._shape[:3]
+        if self._out is None:
+            return self.arrays.setdefault(name, np.full(shape, np.nan, dtype=np.float32))
+        spec = self._known[name]
+        dims = [*spec.dims, *(["level"] if len(shape) > 3 else [])]
+        group = zarr.open_group(str(self._out), mode="a", zarr_format=ZARR_FORMAT)
+        self.arrays[name] = group.create_array(
+            name,
+            shape=shape,
+            chunks=(1, shape[1], min(CHUNK, shape[2]), *shape[3:]),
+            dtype="float32",
+            fill_value=float("nan"),
+            attributes={"_ARRAY_DIMENSIONS": dims, "units": spec.units, "long_name": spec.long_name},
+            overwrite=True,
+        )
+        return self.arrays[name]
+
+    def writer(self, level: int = 0) -> Callable[[str, slice, Mapping[str, np.ndarray]], None]:
+        """Return the `write` that `respond` calls."""
+
+        def write(stage: str, rows: slice, values: Mapping[str, np.ndarray]) -> None:
+            i = self._stages.index(stage)
+            for name, value in values.items():  # [b, C]
+                where = (i, slice(0, value.shape[1]), rows, *([level] if len(self._shape) > 3 else []))
+                self.arrays[name][where] = value.T
+
+        return write
+
+    def read(self, stage: int, channels: slice, level: int = 0) -> np.ndarray:
+        """Return responses of a block of channels, [c, stimulus]."""
+        where = (stage, channels, slice(None), *([level] if len(self._shape) > 3 else []))
+        return np.asarray(self.arrays["response"][where])
+
+    def finish(self, variables: Mapping[str, object], attributes: Mapping[str, object]) -> xr.Dataset:
+        """Return the result: the arrays with everything known beside them; on disk if `out` was given."""
+        if self._out is None:
+            return dataset(self._known, {**self.arrays, **variables}, attributes)
+        dataset(self._known, variables, attributes).to_zarr(
+            str(self._out), mode="a", zarr_format=ZARR_FORMAT, consolidated=True
+        )
+        return xr.open_zarr(str(self._out), chunks=None)

@@ -1,0 +1,1 @@
+"""What channels select, and how they share frequency out."""

@@ -1,0 +1,1 @@
+"""What folds when a stage downsamples, and what is lost by it."""

@@ -1,0 +1,1 @@
+"""Published claims, judged by what runs hold."""

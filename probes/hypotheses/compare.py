@@ -1,0 +1,252 @@
+"""Compare: what changed between two subjects of one architecture, measure by measure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import xarray as xr
+
+from ...synth.errors import InputError
+from ..engine.grid import USUAL_DBFS
+from ..engine.schema import dataset, subjects
+from .evidence import PerUnit
+from .hypothesis import two_sided, verdict_p
+from .variables import VARIABLES
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Variables of a probe that have a value for every item of a dimension, by which they are paired."""
+
+    group: str
+    unit: str
+    variables: tuple[str, ...]
+
+
+MEASURES = (
+    Measured("selectivity", "channel", ("best_frequency", "equivalent_noise_bandwidth", "peak_response")),
+    Measured("pitch_tuning", "channel", ("f0_share",)),
+    Measured("chord_tuning", "channel", ("root_share", "quality_share")),
+    Measured("aliasing", "frequency", ("bank_share",)),
+    Measured("intermodulation", "pair", ("bank_share",)),
+    Measured("representability", "signal", ("recovered",)),
+    Measured("tiling", "channel", ("equivalent_noise_bandwidth", "nyquist_share", "linear_share")),
+    Measured("compositionality", "component", ("index", "stability", "confusion")),
+    Measured("codes", "component", ("agreement_same", "agreement_different", "information")),
+    Measured("readout", "component", ("auc",)),
+    Measured("chord_composition", "chord", ("sum_error", "position_auc")),
+    Measured("waveform_shape", "sound", ("preference",)),
+    Measured("interventions", "trial", ("specific_db", "reference_db")),
+)
+SAME_ARCHITECTURE = ("n_channels", "hop", "kind")
+CONDITION = ("component_kind", "density", "component_level_dbfs")
+ROUNDING = 1e-6  # re the largest value there is: activations are of float32
+SAME = 1e-9  # re frequencies that are meant to be the same
+
+
+def compare(
+    first: xr.DataTree, second: xr.DataTree, first_node: str = "", second_node: str = "", seed: int = 0
+) -> xr.Dataset:
+    """Compare two subjects of one architecture: before and after training, random and trained.
+
+    Parameters
+    ----------
+    first, second : xarray.DataTree
+        Runs; or twice the same one, with two of its subjects named.
+    first_node, second_node : str
+        Subject of each run; by default its only encoder.
+    seed : int
+        Of resampling.
+
+    Returns
+    -------
+    compared : xarray.Dataset
+        See `tonotopy.probes.variables`, group "compare": every measure that both runs hold, at every stage
+        and whatever else it is taken at, as the mean of paired differences (second less first) over its
+        units, with their bootstrap interval and the p of flipping their signs. `flagged` are those whose
+        interval excludes 0, and not by rounding. Of measures that nothing changed, one in twenty is
+        flagged all the same.
+
+    Raises
+    ------
+    InputError
+        If a subject is not there, the two differ in architecture or in what they heard, or have no measure
+        in common.
+
+    Notes
+    -----
+    Channels are paired by number. That pairs like with like where one network was trained on from the
+    other; where they were not, differences of means are the same, and their intervals as wide as those of
+    unrelated channels.
+    """
+    one, node = _subject(first, first_node, "first")
+    other, other_node = _subject(second, second_node, "second")
+    names = f"{node} and {other_node}"
+    rates = [int(s.attrs["sample_rate"]) for s in (one, other)]
+    if rates[0] != rates[1]:
+        raise InputError(f"compare: {names} are of different architectures: {rates[0]} and {rates[1]} Hz")
+    rows: list[dict[str, object]] = []
+    for measured in MEASURES:
+        if measured.group in one.children and measured.group in other.children:
+            before, after = (s[measured.group].to_dataset() for s in (one, other))
+            _check(names, measured, before, after)
+            rows += _rows(measured, before, after, seed)
+    if not rows:
+        raise InputError(f"compare: {names} have no measure in common")
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return dataset(
+        VARIABLES["compare"],
+        {"measure": np.arange(len(rows)), **columns},
+        {"first": node, "second": other_node, "encoder": one.attrs["encoder"]},
+    )
+
+
+def _subject(run: xr.DataTree, node: str, which: str) -> tuple[xr.DataTree, str]:
+    """Return a subject and its name."""
+    known = subjects(run)
+    if not node:
+        encoders = list(subjects(run, "encoder"))
+        if len(encoders) != 1:
+            raise InputError(
+                f"compare: the {which} run holds {len(encoders)} encoders; name one of {', '.join(known)}"
+            )
+        node = encoders[0]
+    if node not in known:
+        raise InputError(f"compare: no subject {node!r} in the {which} run; there are {', '.join(known)}")
+    return known[node], node
+
+
+def _check(names: str, measured: Measured, one: xr.Dataset, other: xr.Dataset) -> None:
+    """Raise unless two results of a probe are of one architecture and of the same sounds."""
+    shared = [s for s in one["stage"].values if s in other["stage"].values]
+    if not shared:
+        raise InputError(f"compare: {names} are of different architectures: no stage in common")
+    for name in SAME_ARCHITECTURE:
+        if name in one and name in other:
+            for stage in shared:
+                a, b = (probe[name].sel(stage=stage).item() for probe in (one, other))
+                if a != b:
+                    raise InputError(
+                        f"compare: {names} are of different architectures: {name} {a} and {b} at {stage}"
+                    )
+    for name in _grid(measured, one):
+        a, b = (probe[name].values if name in probe.variables else np.zeros(0) for probe in (one, other))
+        if not _alike(a, b):
+            raise InputError(
+                f"compare: {names} heard other things in {measured.group}: {name} does not match "
+                f"({np.size(a)} and {np.size(b)} values)"
+            )
+
+
+def _grid(measured: Measured, probe: xr.Dataset) -> list[str]:
+    """Name the coordinates that say what was heard: of the units, and of all that labels a measure."""
+    dims = {str(d) for v in measured.variables if v in probe for d in probe[v].dims}
+    beside = {
+        name
+        for name, values in probe.variables.items()
+        if values.dims and set(map(str, values.dims)) <= dims - {"stage", "channel"}
+    }
+    told = {"frequency", "lower", "upper", "signal_kind", "n_partials", "component_frequency", "sound_kind"}
+    told |= {"removed_frequency", "chord", "component_label", "reference_detuning", *CONDITION}
+    return sorted(str(n) for n in beside if n in told or n in dims)
+
+
+def _alike(a: np.ndarray, b: np.ndarray) -> bool:
+    if a.shape != b.shape:
+        return False
+    if a.dtype.kind in "fiu" and b.dtype.kind in "fiu":
+        return bool(np.allclose(a, b, rtol=SAME, atol=0, equal_nan=True))
+    return bool((a.astype(str) == b.astype(str)).all())
+
+
+def _rows(measured: Measured, one: xr.Dataset, other: xr.Dataset, seed: int) -> Iterator[dict[str, object]]:
+    for variable in measured.variables:
+        values = [_values(probe, measured, variable) for probe in (one, other)]
+        if values[0] is None or values[1] is None:
+            continue
+        rounding = ROUNDING * max(float(np.abs(v).max()) for v in values if v is not None)
+        for at, (before, after) in _slices(values[0], values[1], measured.unit, one):
+            difference = PerUnit(after - before)
+            there = np.isfinite(after - before)
+            if not difference.n_units:
+                continue
+            low, high = difference.interval(seed)
+            real = difference.n_units > 1 and abs(difference.effect) > rounding
+            yield {
+                "probe": measured.group,
+                "variable": variable,
+                "at_stage": at.pop("stage"),
+                "at": ", ".join(at.values()),
+                "unit_of": measured.unit,
+                "n_units": difference.n_units,
+                "first": before[there].mean(),
+                "second": after[there].mean(),
+                "difference": difference.effect,
+                "low": low,
+                "high": high,
+                "p": two_sided(*verdict_p(difference, "above", 0.0, seed)),
+                "flagged": bool(real and (low > 0 or high < 0)),
+            }
+
+
+def _values(probe: xr.Dataset, measured: Measured, variable: str) -> xr.DataArray | None:
+    """Return a measure with one value per unit, at one level."""
+    if (measured.group, variable) == ("compositionality", "index"):
+        if "stability" not in probe:
+            return None
+        values = probe["stability"] - _own(probe["confusion"])  # of each component; their mean is the index
+    elif variable not in probe:
+        return None
+    else:
+        values = _own(probe[variable]) if variable == "confusion" else probe[variable]
+    if "level" in values.dims:
+        values = values.isel(level=int(np.abs(probe["level_dbfs"].values - USUAL_DBFS).argmin()))
+    return values if {"stage", measured.unit} <= set(values.dims) else None
+
+
+def _own(confusion: xr.DataArray) -> xr.DataArray:
+    """Confusion is of two components each: `pseudo_values`, among those there are."""
+    mean, n = confusion.mean("component"), confusion.count("component")
+    return mean + 2 * (n - 1) / (n - 2).clip(1) * (confusion - mean)
+
+
+def _slices(
+    one: xr.DataArray, other: xr.DataArray, unit: str, probe: xr.Dataset
+) -> Iterator[tuple[dict[str, str], tuple[np.ndarray, np.ndarray]]]:
+    """Yield where a measure is taken, in words, and its values there in both, [units]."""
+    dims = [str(d) for d in one.dims if d not in ("stage", unit)]
+    for stage in one["stage"].values:
+        if stage not in other["stage"].values:
+            continue
+        for place in product(*(range(one.sizes[d]) for d in dims)):
+            index = dict(zip(dims, place, strict=True))
+            at = {"stage": str(stage), **{d: _label(probe, d, i) for d, i in index.items()}}
+            pair = (v.sel(stage=stage).isel(index).values.astype(float) for v in (one, other))
+            before, after = pair
+            both = min(len(before), len(after))  # channels are padded to the widest stage of each run
+            yield at, (before[:both], after[:both])
+
+
+def _label(probe: xr.Dataset, dim: str, i: int) -> str:
+    """Write where along a dimension a measure is taken."""
+    if dim == "condition":
+        kind, density, level = (probe[name].values[i] for name in CONDITION)
+        return f"{kind} among {density:g} at {level:g} dBFS"
+    label = probe[dim].values[i] if dim in probe.variables else i
+    return str(label) if isinstance(label, str) else f"{dim} {label:g}"
+
+
+def at_a_glance(compared: xr.Dataset) -> Mapping[str, int]:
+    """Count measures, flagged ones, and how many would be flagged if nothing had changed.
+
+    Examples
+    --------
+    >>> flags = xr.Dataset({"flagged": ("measure", [True] + [False] * 39)})
+    >>> at_a_glance(flags)
+    {'measures': 40, 'flagged': 1, 'by chance': 2}
+    """
+    n = compared.sizes["measure"]
+    return {"measures": n, "flagged": int(compared["flagged"].sum()), "by chance": round(0.05 * n)}

@@ -1,0 +1,1 @@
+"""What becomes of a sound whose latent is changed."""

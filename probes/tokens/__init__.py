@@ -1,0 +1,1 @@
+"""What integer codes keep."""

@@ -1,0 +1,284 @@
+"""Codes: whether a partial keeps its tokens in other company, and how firmly tokens are decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from ...encoders.base import Encoder, Stage
+from ...encoders.quantization import residual_quantization
+from ...synth.contexts import OtherPartials
+from ...synth.errors import InputError
+from ...synth.partials import partials_at
+from ...synth.stimuli import Partial, StimulusSet
+from ..engine.grid import partial_grid
+from ..engine.progress import Progress
+from ..engine.respond import Plan, respond
+from ..engine.runtime import flushing_denormals, holding_memory
+from ..engine.schema import dataset, stage_coordinates
+from ..engine.stages import check_single, run_attributes
+from ..statistics.information import information
+from .code_stability import certainty, code_stability, relative_margins
+from .reuse import agreements
+from .variables import VARIABLES
+
+TILE_SECONDS = 8.0  # held fixed: another batch rounds otherwise, and a narrow decision then falls otherwise
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+_AXES = ("delay", "generation", "arithmetic")
+
+
+def codes(
+    encoder: Encoder,
+    components: StimulusSet | None = None,
+    *,
+    seed: int = 0,
+    contexts: int = 4,
+    density: int = 4,
+    phases: int = 8,
+    frames: int = 4,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """Ask of an encoder's tokens whether a partial keeps them in other company, and how firm they are.
+
+    Every component is played in every company, at equally spaced phases. The company is the same for all:
+    partials half-way between the components' frequencies, as loud as they, at random phases.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        With a stage of kind "codes"; the deepest counts.
+    components : StimulusSet, optional
+        Single partials of one level; by default 16 from 120 to 6000 Hz (0.45 of the sample rate, if
+        that is less) at -20 dBFS.
+    seed : int
+        Of the company and of the shuffles.
+    contexts : int >= 2
+        How many companies.
+    density : int > 0
+        Partials in each.
+    phases : int >= 2
+    frames : int > 0
+        Steady frames wanted of every sound.
+    progress : Progress, optional
+
+    Returns
+    -------
+    found : xarray.Dataset
+        See `tonotopy.probes.engine.schema`, group "codes". Per component and codebook: the agreement of codes
+
+        - `agreement_same`: the same partial at the same phase in the same frame, in other company;
+        - `agreement_different`: another partial in other company, which is what chance gives;
+        - `agreement_company`: another partial in the same company;
+        - `agreement_phase`: the same partial in the same company at another phase.
+
+        Reuse of codes is `agreement_same` less `agreement_different`; its p comes from dealing the
+        partials anew within every company. Variables named `joint_...` ask of all codebooks up to one
+        at once. Then the information about which partial sounds (see `information`), the entries in
+        use, the margins of decisions, and their stability (see `code_stability`).
+
+    Raises
+    ------
+    InputError
+        If the encoder has no codes, there is but one context, or fewer components than a company needs.
+
+    Examples
+    --------
+    >>> from tonotopy.encoders import load
+    >>> found = codes(load("control:texture"), contexts=2, phases=3)
+    >>> dict(found.agreement_same.sizes)
+    {'stage': 1, 'component': 16, 'codebook': 1}
+    """
+    stage = _codes_stage(encoder)
+    components = default_components(encoder) if components is None else components
+    _check(encoder, components, contexts, density, phases)
+    company = companies(components, contexts, density, seed)
+    stimuli = components.in_contexts(company)
+    told = _codebooks(encoder)
+    stages = ["latent", stage.name] if told else [stage.name]
+    heard = _Heard(len(stimuli), phases, told)
+    plan = respond(
+        encoder, stimuli, stages, heard.reduce, heard.write, phases=phases, frames=frames,
+        tile_seconds=TILE_SECONDS, label=f"{encoder.name}: {len(stimuli)} partials in company",
+        progress=progress,
+    )  # fmt: skip
+    n = len(components)
+    tokens = heard.arrays["code"].reshape(n, contexts, *heard.arrays["code"].shape[1:])  # [n, C, K, Q, F]
+    tokens = tokens.swapaxes(-1, -2)  # [n, C, K, F, Q]
+    alone = _company_alone(encoder, stage, company, components, plan)  # [C, F, Q]
+    values = agreements(tokens, seed) | _information(tokens, seed) | _usage(tokens, told)
+    values["change_probability"] = (tokens != alone).mean((1, 2, 3))
+    each = stimuli[np.arange(n) * contexts + np.arange(n) % contexts]  # every component in one company
+    stability = code_stability(encoder, stage, each, plan, told)
+    values |= {name: v for name, v in stability.items() if name not in _AXES}
+    values |= _margins(heard)
+    remark = _remark(encoder, told, "generation" in stability, plan.listening[stage.name].settled)
+    return dataset(
+        VARIABLES["codes"],
+        {
+            **{name: np.asarray(v)[None] for name, v in values.items()},
+            **{name: v for name, v in stability.items() if name in _AXES},
+            **_coordinates(encoder, stage, plan),
+            "component": components.columns["frequency_hz"],
+            "codebook": np.arange(1, tokens.shape[-1] + 1),
+            "quantile": np.array(QUANTILES),
+            "remark": np.array([remark]),
+        },
+        {**run_attributes(phases, plan, stimuli), "contexts": contexts, "density": density,
+         "information_limit": float(np.log2(n)), "weights_note": encoder.weights.note},
+    )  # fmt: skip
+
+
+def default_components(encoder: Encoder) -> StimulusSet:
+    """Return 16 partials from 120 Hz to 6000 Hz, or to 0.45 of the sample rate, at -20 dBFS."""
+    return partials_at(partial_grid(encoder.sample_rate))
+
+
+def companies(components: StimulusSet, contexts: int, density: int, seed: int) -> tuple[OtherPartials, ...]:
+    """Deal partials half-way (by ratio) between neighbouring components to contexts, as evenly as can be.
+
+    Examples
+    --------
+    >>> from tonotopy.synth import partials
+    >>> first, second = companies(partials(100, 1600, per_octave=1), contexts=2, density=2, seed=0)
+    >>> sorted(round(p.frequency_hz, 1) for p in (*first.partials, *second.partials))
+    [141.4, 282.8, 565.7, 1131.4]
+    """
+    frequency = np.sort(components.columns["frequency_hz"])
+    between = np.sqrt(frequency[1:] * frequency[:-1])
+    amplitude = float(components.columns["amplitude"][0])
+    generator = np.random.default_rng(seed)
+    uses = np.zeros(len(between), dtype=int)
+    dealt = []
+    for number in range(contexts):
+        chosen = np.lexsort((generator.random(len(between)), uses))[:density]
+        uses[chosen] += 1
+        phase = generator.uniform(0, 2 * np.pi, density)
+        others = [Partial(float(between[i]), amplitude, float(p)) for i, p in zip(chosen, phase, strict=True)]
+        dealt.append(OtherPartials(tuple(others), f"company {number + 1}"))
+    return tuple(dealt)
+
+
+def _information(tokens: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Information of every codebook, and of all up to it: [N, Q] and [Q]."""
+    n, contexts = tokens.shape[:2]
+    flat = tokens.reshape(n, contexts, -1, tokens.shape[-1])  # [N, C, S, Q]
+    joint = np.zeros(flat.shape[:-1], dtype=np.int64)
+    found = {name: [] for name in ("", "joint_")}
+    for q in range(flat.shape[-1]):
+        _, joint = np.unique(joint * (flat[..., q].max() + 1) + flat[..., q], return_inverse=True)
+        joint = joint.reshape(flat.shape[:-1])
+        for name, table in (("", flat[..., q]), ("joint_", joint)):
+            found[name].append(information(table, seed))
+    values = {}
+    for name, told in found.items():
+        values[f"{name}information"] = np.stack([one.bits for one in told], axis=-1)
+        values[f"{name}information_null"] = np.array([one.null_bits for one in told])
+        values[f"{name}information_p"] = np.array([one.p for one in told])
+    return values
+
+
+def _usage(tokens: np.ndarray, codebooks: tuple[Tensor, ...]) -> dict[str, np.ndarray]:
+    """Entries there are, entries in use, and perplexity: [Q]."""
+    used, perplexity = [], []
+    for q in range(tokens.shape[-1]):
+        _, counts = np.unique(tokens[..., q], return_counts=True)
+        share = counts / counts.sum()
+        used.append(len(counts))
+        perplexity.append(2.0 ** -(share @ np.log2(share)))
+    entries = [len(book) for book in codebooks] or [np.nan] * len(used)
+    return {"entries": np.array(entries, float), "used": np.array(used), "perplexity": np.array(perplexity)}
+
+
+class _Heard:
+    """Keeps the codes of every tile, and how firmly they were decided where codebooks are told."""
+
+    def __init__(self, n_stimuli: int, phases: int, codebooks: tuple[Tensor, ...]) -> None:
+        self.codebooks = codebooks
+        self.arrays: dict[str, np.ndarray] = {}
+        self._shape = (n_stimuli, phases)
+
+    def reduce(
+        self, stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor
+    ) -> dict[str, Tensor]:
+        if stage.kind == "codes":
+            return {"code": activations}  # [b, K, Q, F]
+        latent = activations.transpose(-1, -2)  # [b, K, F, D]
+        made = residual_quantization(latent, self.codebooks)
+        return {"margin": relative_margins(made), "narrow": certainty(latent, made) < 1}
+
+    def write(self, stage: str, rows: slice, values: Mapping[str, np.ndarray]) -> None:
+        for name, block in values.items():
+            if name not in self.arrays:
+                self.arrays[name] = np.zeros((*self._shape, *block.shape[2:]), block.dtype)
+            self.arrays[name][rows] = block
+
+
+def _company_alone(
+    encoder: Encoder,
+    stage: Stage,
+    company: tuple[OtherPartials, ...],
+    components: StimulusSet,
+    plan: Plan,
+) -> np.ndarray:
+    """Codes of every company by itself, [C, 1, F, Q]."""
+    rms = float(components.rms[0])
+    sounds = [context.render(plan.n_samples, encoder.sample_rate, rms) for context in company]
+    with flushing_denormals(), holding_memory():
+        heard = encoder.run(torch.from_numpy(np.stack(sounds)), [stage.name])[stage.name]
+    listening = plan.listening[stage.name]
+    steady = heard[..., listening.first : listening.first + listening.frames]
+    return steady.transpose(1, 2).cpu().numpy()[:, None]
+
+
+def _margins(heard: _Heard) -> dict[str, np.ndarray]:
+    """Quantiles of the margins, [quantile, Q], and the share of decisions that rounding may turn, [Q]."""
+    if "margin" not in heard.arrays:
+        return {}
+    margin, narrow = (a.reshape(-1, a.shape[-1]) for a in (heard.arrays["margin"], heard.arrays["narrow"]))
+    return {"margin": np.quantile(margin, QUANTILES, axis=0), "narrow_share": narrow.mean(0)}
+
+
+def _coordinates(encoder: Encoder, stage: Stage, plan: Plan) -> dict[str, np.ndarray]:
+    told = stage_coordinates(encoder, [stage.name], plan)
+    return {name: values for name, values in told.items() if name != "channel"}
+
+
+def _codes_stage(encoder: Encoder) -> Stage:
+    found = [stage for stage in encoder.stages.values() if stage.kind == "codes"]
+    if not found:
+        raise InputError(
+            f"codes: {encoder.name} has no stage of kind 'codes'; it has {', '.join(encoder.stages)}"
+        )
+    return found[-1]
+
+
+def _codebooks(encoder: Encoder) -> tuple[Tensor, ...]:
+    """Return the codebooks that decide on the stage "latent", if the encoder tells them."""
+    return tuple(getattr(encoder, "codebooks", ())) if "latent" in encoder.stages else ()
+
+
+def _check(encoder: Encoder, components: StimulusSet, contexts: int, density: int, phases: int) -> None:
+    check_single(components, "codes")
+    for name, value, least in (("contexts", contexts, 2), ("phases", phases, 2), ("density", density, 1)):
+        if value < least:
+            raise InputError(f"{name} {value}: codes needs at least {least}")
+    if len(components) <= density:
+        raise InputError(f"density {density}: codes puts company between components, and {len(components)} "
+                         f"leave room for {len(components) - 1}")  # fmt: skip
+    if np.ptp(components.columns["amplitude"]) > 0:
+        raise InputError("codes: takes components of one level")
+
+
+def _remark(encoder: Encoder, codebooks: tuple[Tensor, ...], decoded: bool, settled: bool) -> str:
+    said = [encoder.weights.note] if encoder.weights.note else []
+    if not codebooks:
+        said.append("no margins: its codebooks or its latent are not told")
+    if not decoded:
+        said.append("no generations: it cannot decode")
+    if not settled:
+        said.append("no steady state was reached: codes are from the middle of what was heard")
+    return "; ".join(said)

@@ -1,0 +1,1 @@
+"""Figures of mixtures: stability, readouts, chords, waveform shape."""

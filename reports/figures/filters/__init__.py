@@ -1,0 +1,1 @@
+"""Figures of filters: maps, tuning, tiling."""

@@ -1,0 +1,77 @@
+"""Tuning to chords: what responses follow, root, quality or position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from ..drawing import DARK, RANDOM, TRAINED, Illustration, at_stage, canvas, listed, stages_with
+
+FACTORS = ("root", "quality", "position")
+
+
+def chord_shares(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
+    """Draw the distribution over channels of the variance shares of root, quality and position.
+
+    Parameters
+    ----------
+    tuning : xarray.Dataset
+        Group "chord_tuning" of the encoder.
+    random : sequence of xarray.Dataset
+        The same of its random baselines, pooled.
+    name : str
+        What the encoder is called.
+    """
+    stages = stages_with(tuning, "root_share")
+    found = []
+    with canvas(0.9 + 1.7 * len(stages), f"{name}: what responses to chords follow") as figure:
+        grid = figure.subplots(len(stages), 1, squeeze=False, sharex=True)[:, 0]
+        for axes, stage in zip(grid, stages, strict=True):
+            seeds = [at_stage(r, stage) for r in random if stage in stages_with(r, "root_share")]
+            one = at_stage(tuning, stage)
+            label = f"random weights, {len(seeds)} seed" + "s" * (len(seeds) > 1)
+            for factor, row in zip(FACTORS, np.arange(len(FACTORS), 0, -1), strict=True):
+                shares = [_finite([one], factor), _finite(seeds, factor)]
+                _box(axes, shares[0], row + 0.19, TRAINED, name or "encoder")
+                if len(shares[1]):
+                    _box(axes, shares[1], row - 0.19, RANDOM, label)
+            axes.set_yticks([3, 2, 1], FACTORS)
+            axes.set(xlim=(-0.02, 1.02), ylim=(0.5, 3.5), title=stage)
+            axes.set_ylabel("factor")
+            medians = [f"{f} {np.median(_finite([one], f)):.2f}" for f in FACTORS if len(_finite([one], f))]
+            found.append(f"{stage}: {', '.join(medians)}")
+        grid[-1].set_xlabel("share of the response's variance (1 = all)")
+        known = {label: h for h, label in zip(*grid[0].get_legend_handles_labels(), strict=True)}
+        figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=2)
+    levels = tuning.sizes
+    return Illustration(
+        "chord-shares",
+        "Root, quality or position",
+        figure,
+        "Does a channel's answer to a chord follow its root, its quality, or how its notes are laid out?",
+        "Boxes span the middle half of the channels, whiskers 5 to 95 %. A factor with more levels can "
+        "explain "
+        f"more by chance ({levels['root']} roots, {levels['quality']} qualities, {levels['position']} "
+        "positions): "
+        f"read against the random weights. Medians: {listed(found)}.",
+        "Box plots of the variance shares explained by root, quality and position over the channels of "
+        f"{name} at "
+        f"{', '.join(stages)}{', random networks beside them' if random else ''}.",
+    )
+
+
+def _finite(probes: Sequence[xr.Dataset], factor: str) -> np.ndarray:
+    values = [p[f"{factor}_share"].values.ravel() for p in probes]
+    joined = np.concatenate(values) if values else np.zeros(0)
+    return joined[np.isfinite(joined)]
+
+
+def _box(axes, values: np.ndarray, y: float, color: str, label: str) -> None:
+    if not len(values):
+        return
+    low, quarter, middle, three, high = np.percentile(values, [5, 25, 50, 75, 95])
+    axes.plot([low, high], [y, y], color=color, lw=1.2)
+    axes.barh(y, three - quarter, left=quarter, height=0.3, color=color, alpha=0.85, label=label)
+    axes.plot([middle, middle], [y - 0.15, y + 0.15], color=DARK, lw=1.8)

@@ -1,0 +1,121 @@
+"""Tiling in numbers: coherence, effective rank and spacing of every stage's channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from ..drawing import (
+    DARK,
+    RANDOM,
+    TRAINED,
+    Illustration,
+    among_seeds,
+    at_stage,
+    canvas,
+    listed,
+    one_legend,
+    stages_with,
+)
+
+SCALES = {"linear": "linear", "log": "log", "mel": "mel", "erb": "ERB-rate"}
+
+
+def tiling_numbers(tiling: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
+    """Draw mutual coherence, effective rank and distance from even spacing, beside random baselines.
+
+    Parameters
+    ----------
+    tiling : xarray.Dataset
+        Group "tiling" of the encoder.
+    random : sequence of xarray.Dataset
+        The same of its random baselines, one mark each.
+    name : str
+        What the encoder is called.
+    """
+    stages = stages_with(tiling, "effective_rank")
+    here = {s: at_stage(tiling, s) for s in stages}
+    seeds = {s: [at_stage(r, s) for r in random if s in stages_with(r, "effective_rank")] for s in stages}
+    rows = max(1, len(stages))
+    with canvas(1.9 + 1.3 * rows, f"{name}: tiling in numbers") as figure:
+        top, middle, bottom = figure.subplots(3, 1, height_ratios=[rows, rows, 3 * rows], sharex=True)
+        for axes, variable in ((top, "mutual_coherence"), (middle, "effective_rank_share")):
+            _rows(axes, {s: (here[s], seeds[s]) for s in stages}, _reader(variable), name)
+        for y, stage in enumerate(stages):
+            if "welch_bound" in here[stage] and np.isfinite(here[stage]["welch_bound"]):
+                bound = float(here[stage]["welch_bound"])
+                top.plot(bound, y, "|", color=DARK, ms=13, mew=2, label="Welch bound (linear stages)")
+        _spacings(bottom, {s: (here[s], seeds[s]) for s in stages}, name)
+        top.set_title("mutual coherence (1 = two say the same)")
+        middle.set_title("effective rank, share (1 = all)")
+        bottom.set_title("best frequencies' distance from even spacing")
+        bottom.set_xlabel("coherence, share, distance (0 = even, 1 = all at one end)")
+        bottom.set_xlim(-0.02, 1.03)
+        middle.set_ylabel("stage")
+        one_legend(figure)
+    found = [_told(s, here[s], seeds[s]) for s in stages]
+    return Illustration(
+        "tiling",
+        "Tiling in numbers",
+        figure,
+        "Do the channels tile frequency evenly, and without saying the same twice?",
+        "Effective rank counts the dimensions that the channels fill, re their number or, at linear stages, "
+        "the kernel's length if that is less. Distance is the largest difference between the shares of "
+        "channels and of the scale below a frequency. "
+        f"{listed(found) or 'No stage was heard'}.",
+        f"Dot plots of mutual coherence, effective rank and distance from even linear, log, mel and ERB-rate "
+        f"spacing for {name} at {', '.join(stages) or 'no stage'}"
+        + (", random networks as open diamonds." if random else "."),
+    )
+
+
+Read = Callable[[xr.Dataset], float]
+
+
+def _reader(variable: str, **selection: str) -> Read:
+    return lambda one: float(one[variable].sel(selection)) if variable in one else np.nan
+
+
+def _rows(
+    axes: Axes, rows: dict[str, tuple[xr.Dataset, list[xr.Dataset]]], read: Read, name: str, first: int = 0
+) -> None:
+    """Draw one row of marks for each label, from row `first` down."""
+    for y, (one, seeds) in enumerate(rows.values(), start=first):
+        label = f"random weights, {len(seeds)} seed" + "s" * (len(seeds) > 1)
+        values = [read(seed) for seed in seeds]
+        if seeds:
+            height = np.full(len(seeds), y)
+            axes.plot(values, height, "D", color=RANDOM, mfc="none", mew=1.4, ms=6, label=label)
+        axes.plot(read(one), y, "o", color=TRAINED, ms=7, label=name or "encoder")
+    axes.set_yticks(range(first, first + len(rows)), list(rows))
+    axes.set_ylim(first + len(rows) - 0.4, first - 0.6)  # from top to bottom
+
+
+def _spacings(axes: Axes, rows: dict[str, tuple[xr.Dataset, list[xr.Dataset]]], name: str) -> None:
+    labels = []
+    for block, (stage, row) in enumerate(rows.items()):
+        for i, (scale, spelled) in enumerate(SCALES.items()):
+            read = _reader("spacing_distance", spacing=scale)
+            _rows(axes, {stage: row}, read, name, first=len(SCALES) * block + i)
+            labels.append(f"{stage}: {spelled}" if i == 0 else spelled)
+        if block:
+            axes.axhline(len(SCALES) * block - 0.5, color="#777777", lw=0.8)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+
+
+def _told(stage: str, one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> str:
+    def value(variable: str, **selection: str) -> str:
+        read = _reader(variable, **selection)
+        return f"{read(one):.2f}{among_seeds([read(s) for s in seeds])}"
+
+    nearest = min(SCALES, key=lambda scale: float(one["spacing_distance"].sel(spacing=scale)))
+    linear = float(one["linear_share"].median())
+    return (
+        f"{stage}: coherence {value('mutual_coherence')}, rank share {value('effective_rank_share')}, "
+        f"nearest to {SCALES[nearest]} at {value('spacing_distance', spacing=nearest)}; "
+        f"{100 * linear:.3g} % of a median channel's power follows the tone as a filter's does"
+    )

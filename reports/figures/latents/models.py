@@ -1,0 +1,122 @@
+"""Melody models side by side: how many latents carry music, how much they tell, and of what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from ....probes.latents.materials import PRIOR
+from ..drawing import RANDOM, THIRD, TRAINED, Illustration, canvas, listed, one_legend
+
+GROUPS = {"pitch": (TRAINED, "o"), "rhythm": (RANDOM, "s"), "melody": (THIRD, "^")}
+RANKS = 2  # dimensions whose best features are drawn
+Measured = Mapping[str, xr.Dataset]
+
+
+def models_side_by_side(models: Mapping[str, Measured]) -> Illustration:
+    """Draw models one below the other, a panel for each number that tells them apart.
+
+    Parameters
+    ----------
+    models : mapping of str to mapping of str to xarray.Dataset
+        By name, what was measured by group: "latents", "reconstruction", "features"; any may be missing.
+    """
+    names = list(models)
+    told = {name: _numbers(measured) for name, measured in models.items()}
+    with canvas(1.1 + 3 * (0.75 + 0.24 * len(names)), "Models side by side") as figure:
+        grid = figure.subplots(3, 2, sharey=True)
+        for axes, (title, key, unit) in zip(
+            grid.flat,
+            (
+                ("music neurons", "count", "dimensions"),
+                ("share of dimensions", "share", "%"),
+                ("information", "information", "nats a melody"),
+                ("lost with the rest zeroed", "loss", "percentage points"),
+            ),
+            strict=False,
+        ):
+            _panel(axes, [told[n].get(key) for n in names])
+            axes.set(title=title, xlabel=unit)
+        for rank, axes in zip(range(1, RANKS + 1), grid[2], strict=True):
+            _groups(axes, [models[n].get("features") for n in names], rank)
+            axes.set(title=f"best feature of rank {rank}", xlabel="phik (1)", xlim=(-0.03, 1.08))
+        grid[0, 0].set_yticks(range(len(names)), names)
+        grid[0, 0].set_ylim(len(names) - 0.4, -0.6)
+        one_legend(figure, columns=3)
+    return Illustration(
+        "models-side-by-side",
+        "Models side by side",
+        figure,
+        "Do models of different length use their latents alike?",
+        f"{listed([_told(n, told[n], models[n].get('features')) for n in names])}. Music neurons, by mean "
+        "sigma; information, the mean divergence of a melody's posterior from the prior; lost, free-running "
+        "accuracy with all other dimensions zeroed, 95 % interval. Models trained with free bits are free to "
+        "leave sigma below 1 where that costs nothing, so counts compare only between like objectives.",
+        f"Dots for {', '.join(names)}: music neurons, their share, information, what is lost without the "
+        "rest, and the greatest phik with pitch, rhythm and melody features.",
+    )
+
+
+def _numbers(measured: Measured) -> dict[str, tuple[float, float, float]]:
+    """Return value, low and high of what was measured."""
+    found = {}
+    if (latents := measured.get("latents")) is not None:
+        music = latents["is_music"].sel(criterion="sigma").values
+        nats = float(latents["divergence"].sel(material=PRIOR).sum())
+        values = {"count": float(music.sum()), "share": 100.0 * float(music.mean()), "information": nats}
+        found = {key: (value, value, value) for key, value in values.items()}
+    if (kept := measured.get("reconstruction")) is not None:
+        one = kept.sel(order="relevance", measure="free-running", kept=kept.attrs["music_neurons"])
+        loss, low, high = (100.0 * float(one[v]) for v in ("loss_to_all", "loss_low", "loss_high"))
+        found["loss"] = (loss, low, high)
+    return found
+
+
+def _panel(axes: Axes, values: Sequence[tuple[float, float, float] | None]) -> None:
+    there = [(row, *value) for row, value in enumerate(values) if value is not None]
+    for row, value, low, high in there:
+        axes.plot([low, high], [row, row], color=TRAINED, lw=1.6)
+        axes.plot(value, row, "o", color=TRAINED, ms=5.5)
+        axes.annotate(f"{value:z.3g}", (value, row), (0, 6), textcoords="offset points", ha="center", size=8)
+    known = [v for _, *several in there for v in several if np.isfinite(v)]  # one piece has no interval
+    furthest = max([abs(v) for v in known] or [0.0]) or 1.0
+    least = min(known or [0.0])
+    axes.set_xlim(min(0.0, least) - 0.08 * furthest, 1.15 * furthest)
+
+
+def _best(features: xr.Dataset | None, rank: int, group: str) -> float:
+    """Return the greatest phik of a dimension with the features of a group; NaN without any."""
+    if features is None or rank not in features["neuron"].values:
+        return np.nan
+    one = features.sel(neuron=rank)
+    values = one["phik"].values[one["feature_group"].values == group]
+    values = values[np.isfinite(values)]
+    return float(values.max()) if values.size else np.nan
+
+
+def _groups(axes: Axes, several: Sequence[xr.Dataset | None], rank: int) -> None:
+    for i, (group, (color, marker)) in enumerate(GROUPS.items()):
+        best = [_best(one, rank, group) for one in several]
+        rows = np.arange(len(several)) + 0.18 * (i - 1)
+        axes.plot(best, rows, marker, color=color, ms=5, label=group)
+
+
+def _told(name: str, numbers: Mapping[str, tuple[float, float, float]], features: xr.Dataset | None) -> str:
+    said = []
+    if "count" in numbers:
+        said.append(
+            f"{numbers['count'][0]:.0f} music neurons ({numbers['share'][0]:.0f} % of dimensions), "
+            f"{numbers['information'][0]:.1f} nats"
+        )
+    if "loss" in numbers:
+        loss, low, high = numbers["loss"]
+        between = f" ({low:z.2f} to {high:z.2f})" * bool(np.isfinite(low))
+        said.append(f"{loss:z.2f} percentage points lost{between}")
+    for rank in range(1, RANKS + 1):
+        best = [f"{g} {_best(features, rank, g):.2f}" for g in GROUPS if _best(features, rank, g) >= 0]
+        if best:
+            said.append(f"rank {rank}: {', '.join(best)}")
+    return f"{name}: {'; '.join(said)}" if said else f"{name}: not measured"

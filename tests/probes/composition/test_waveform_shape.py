@@ -1,0 +1,195 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from tonotopy.encoders import load
+from tonotopy.encoders.base import Stage
+from tonotopy.probes import waveform_shape
+from tonotopy.probes.composition.perturbations import shape_sounds
+from tonotopy.probes.composition.waveform_shape import _crossover, _flipped_p
+from tonotopy.synth import Partial, Stimulus, StimulusSet
+from tonotopy.synth.errors import InputError
+
+from ..conftest import encoder_of
+
+
+@pytest.fixture(scope="module")
+def stft():
+    return waveform_shape(load("filterbank:stft"), draws=4)
+
+
+@pytest.fixture(scope="module")
+def magnitude():
+    return waveform_shape(load("filterbank:stft_magnitude"))
+
+
+def hann_power(length=1024):
+    return np.sin(np.pi * np.arange(length) / length) ** 4
+
+
+def kept(power, detuning_hz, sample_rate=24_000):
+    """rho: how far windows of this power correlate where every partial has moved by the detuning."""
+    from_centre = np.arange(len(power)) - (power * np.arange(len(power))).sum() / power.sum()
+    turn = np.cos(2 * np.pi * np.outer(detuning_hz, from_centre) / sample_rate)
+    return turn @ power / power.sum()
+
+
+def test_a_linear_bank_is_as_far_from_each_variant_as_the_waveform_under_its_window(stft):
+    closed = np.sqrt(2 * (1 - kept(hann_power(), stft.detuning.values)))
+    measured = np.sqrt(np.square(stft.detuning_distance.values[0]).mean(1))
+    assert np.abs(measured - closed).max() < 0.02
+    assert np.abs(stft.phase_distance.values - np.sqrt(2)).max() < 0.02
+
+
+def test_a_linear_bank_prefers_the_waveform_by_the_closed_form(stft):
+    power = hann_power()
+    duration = power.sum() ** 2 / np.square(power).sum() / 24_000
+    assert float(stft.heard_duration[0]) == pytest.approx(duration, rel=0.02)
+    moved = np.sqrt(1 - kept(power, [1 / (8 * duration)]))[0]
+    assert float(stft.preference.mean()) == pytest.approx((1 - moved) / (1 + moved), abs=0.02)
+    assert 60 < float(stft.crossover[0]) < 90
+
+
+def test_a_magnitude_spectrum_prefers_the_spectrum(magnitude):
+    assert (magnitude.preference < -0.8).all()
+    assert (magnitude.mean_preference < -0.85).all()
+    assert (magnitude.phase_distance < 0.02).all()
+    assert (magnitude.shift_distance < 0.02).all()  # it knows no instants either
+    assert float(magnitude.crossover[0]) == 0
+    assert (magnitude.mean_preference_p == 0.001).all()
+
+
+def test_samples_prefer_the_waveform_whatever_the_detuning():
+    samples = waveform_shape(load("control:decimator"))
+    assert (samples.preference_by_detuning > 0.99).all()
+    assert np.isinf(samples.crossover).all()
+    assert samples.shift_distance.mean() > 1  # samples know instants, not shapes
+
+
+def test_a_texture_keeps_waveforms_together_until_detuning_turns_them_within_a_patch():
+    patches = waveform_shape(load("control:texture")).sel(stage="quantized")
+    assert float(patches.mean_preference[0]) > 0.8
+    assert float(patches.mean_preference[-1]) < 0.1
+    assert 40 < float(patches.crossover) <= 120  # a patch lasts 1 / (75 Hz)
+
+
+def test_the_stimuli_are_what_they_are_said_to_be(stft):
+    assert stft.spectrum_phase_distance.max() < 1e-6
+    assert stft.spectrum_detuning_distance.min() > 1.4
+    assert stft.waveform_phase_distance.mean() == pytest.approx(np.sqrt(2), abs=0.02)
+    length = round(float(stft.heard_duration[0]) * 24_000)
+    closed = np.sqrt(2 * (1 - kept(np.ones(length), stft.detuning.values)))
+    measured = np.sqrt(np.square(stft.waveform_detuning_distance.values[0]).mean(1))
+    assert np.abs(measured - closed).max() < 0.05
+
+
+class Delayed(nn.Module):
+    def __init__(self, delay):
+        super().__init__()
+        self.delay = delay
+
+    def forward(self, x):
+        return nn.functional.pad(x, (self.delay, 0))[..., : x.shape[-1]]
+
+
+@pytest.mark.parametrize("delay", [0, 700])
+def test_it_is_found_out_where_a_frame_hears(delay):
+    stage = Stage("first_layer", 1, 1, delay + 1, 0)
+    result = waveform_shape(encoder_of(Delayed(delay), [stage], {"first_layer": ""}), detunings_hz=[10, 80])
+    assert int(result.heard_centre[0]) == -delay
+    assert (result.preference_by_detuning > 0.99).all()
+
+
+def test_what_is_quantized_is_heard_where_the_latent_is():
+    encoder = load("codec_tiny", weights="random")
+    result = waveform_shape(encoder, ["latent", "quantized_1", "codes"], detunings_hz=[5], draws=2)
+    assert len(set(result.heard_centre.values)) == 1
+    assert not (np.abs(result.preference) > 1).any()
+    assert (result.phase_distance.sel(stage="codes") <= np.sqrt(2) + 1e-9).all()  # one-hot vectors
+    assert np.isfinite(result.mean_preference).all()
+
+
+def test_tiles_and_repetitions_give_the_same():
+    encoder = load("filterbank:stft")
+    one, other = (waveform_shape(encoder, detunings_hz=[10], tile_seconds=s) for s in (8.0, 0.2))
+    assert np.abs(one.preference - other.preference).max() < 1e-5
+    assert one.identical(waveform_shape(encoder, detunings_hz=[10]))
+
+
+class Deaf(nn.Module):
+    def forward(self, x):
+        return torch.ones(len(x), 3, x.shape[-1] // 4)
+
+
+def test_a_stage_that_hears_nothing_has_no_preference_and_says_so():
+    deaf = encoder_of(Deaf(), [Stage("first_layer", 3, 4, 4, 3)], {"first_layer": ""})
+    result = waveform_shape(deaf, detunings_hz=[10])
+    assert result.preference.isnull().all()
+    assert np.isnan(result.crossover).all()
+    assert str(result.remark.values[0]).startswith("24 of 24 sounds")
+
+
+def test_sounds_are_equally_loud_and_resolved():
+    sounds = shape_sounds(24_000)
+    assert sounds.rms == pytest.approx(0.1 / np.sqrt(2))
+    for row in range(len(sounds)):
+        frequency = np.sort([p.frequency_hz for p in sounds.stimulus(row).partials])
+        assert len(frequency) >= 4
+        assert np.diff(frequency).min() > 99.9
+
+
+@pytest.mark.parametrize(
+    ("mean", "expected"),
+    [
+        ([0.5, 0.0, -0.5], 10.0),
+        ([1.0, 0.5, -0.5], 10 * np.sqrt(2)),
+        ([0.1, 0.1, 0.1], np.inf),
+        ([-0.1, 0.1, 0.1], 0),
+    ],
+)
+def test_crossover_is_where_the_preference_falls_through_zero(mean, expected):
+    assert _crossover(np.array([5.0, 10.0, 20.0]), np.array(mean)) == pytest.approx(expected)
+
+
+@settings(derandomize=True, deadline=None, max_examples=30)
+@given(st.lists(st.floats(0.01, 1), min_size=12, max_size=24), st.booleans())
+def test_p_is_least_where_all_sounds_agree_and_the_same_for_both_signs(values, negative):
+    values = np.array(values) * (-1 if negative else 1)
+    # of 2^12 or more sign patterns only two are as far from 0
+    assert _flipped_p(values, 0) <= 0.005
+    alternating = values * np.where(np.arange(len(values)) % 2, 1, -1)
+    assert _flipped_p(values, 0) <= _flipped_p(alternating, 0)
+
+
+def test_p_is_uniform_under_the_null():
+    generator = np.random.default_rng(1)
+    p = np.array([_flipped_p(generator.normal(size=24), seed) for seed in range(400)])
+    # 95 % binomial range of 400 draws at 0.05
+    assert 11 <= (p <= 0.05).sum() <= 29
+
+
+def test_there_is_no_room_for_sounds_at_a_very_low_rate():
+    with pytest.raises(InputError, match="sample rate 2000 Hz"):
+        shape_sounds(2000)
+    assert len(shape_sounds(4000)) == 24
+
+
+def test_bad_input_takes_one_line():
+    encoder = load("control:decimator")
+    low = StimulusSet.of([Stimulus((Partial(50.0, 0.1),), coordinates={"kind": "low"})])
+    plain = StimulusSet.of([Stimulus((Partial(500.0, 0.1),))])
+    for options, word in [
+        ({"draws": 3}, "draws 3"),
+        ({"detunings_hz": []}, "detunings_hz"),
+        ({"detunings_hz": [10, 5]}, "detunings_hz"),
+        ({"tile_seconds": 0}, "tile_seconds 0"),
+        ({"sounds": low}, "frequency 50 Hz"),
+        ({"sounds": plain}, "'kind'"),
+        ({"stages": ["nowhere"]}, "nowhere"),
+    ]:
+        with pytest.raises(InputError, match=word) as caught:
+            waveform_shape(encoder, **options)
+        assert "\n" not in str(caught.value)
