@@ -8,6 +8,7 @@ from .composition.readout import readout
 from .composition.waveform_shape import waveform_shape
 from .engine.activations import activations
 from .engine.progress import Progress
+from .engine.session import Session
 from .filters.pitch_chord import chord_tuning, pitch_tuning
 from .filters.selectivity import selectivity
 from .filters.tiling import tiling
@@ -17,7 +18,7 @@ from .folding.folding import fold, fold_plan
 from .folding.invertibility import invertibility
 from .folding.representability import representability
 from .folding.signals import representability_signals
-from .hypotheses.compare import compare
+from .run.compare import compare
 from .hypotheses.evidence import Association, Matching, PerUnit, Trend
 from .hypotheses.hypothesis import Control, Hypothesis, NoEvidence, evaluate, measured
 from .hypotheses.registry import HYPOTHESES
@@ -34,6 +35,7 @@ __all__ = [
     "NoEvidence",
     "PerUnit",
     "Progress",
+    "Session",
     "Settings",
     "Trend",
     "activations",

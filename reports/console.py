@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..probes.engine.store import ZARR_FORMAT, fresh
-from ..probes.hypotheses.compare import at_a_glance
+from ..probes.run.compare import at_a_glance
 from ..probes.hypotheses.hypothesis import Hypothesis
 from .figures.hypotheses.differences import differences
 from .runs import Heard

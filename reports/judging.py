@@ -58,7 +58,7 @@ def compare(
 
         tonotopy compare run.zarr run.zarr --first-subject codec_tiny.random0 --second-subject codec_tiny
     """
-    from ..probes.hypotheses.compare import compare as compare_runs
+    from ..probes.run.compare import compare as compare_runs
     from .console import keep_comparison, show_differences
     from .runs import read_run
 

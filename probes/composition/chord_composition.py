@@ -16,10 +16,12 @@ from ...synth.partials import midi_to_hz
 from ...synth.pitches import TIMBRES
 from ...synth.stimuli import Partial, Stimulus, StimulusSet
 from ..engine.channel_levels import BASELINES, baseline_levels, channel_levels, decibels, window_frames
-from ..engine.progress import Progress
+from ..engine.known import Known, mean_of, near
+from ..engine.probe import Compared, Probe
 from ..engine.respond import respond
 from ..engine.runtime import one_thread
 from ..engine.schema import dataset, stacked_stages, stage_coordinates
+from ..engine.session import Session
 from ..engine.stages import readable_stages, run_attributes, sampled_frames
 from ..statistics.resampling import permutation_p
 from ..statistics.ridge import area_under_curve
@@ -30,6 +32,7 @@ POSITIONS = ((0, "close"), (1, "close"), (2, "close"), (0, "spread"))
 PHASES = 3
 HIGHEST = 0.45  # of the sample rate
 SHUFFLES = 99
+TILE_SECONDS = 4.0
 CODES = "codes cannot be added"
 SILENT = "answers to no chord"
 
@@ -48,15 +51,7 @@ class Chords:
         return [frozenset(note % 12 for note in notes) for notes in self.notes]
 
 
-def chord_composition(
-    encoder: Encoder,
-    stages: Sequence[str] | None = None,
-    *,
-    level_dbfs: float = -30.0,
-    seed: int = 0,
-    tile_seconds: float | None = 4.0,
-    progress: Progress | None = None,
-) -> xr.Dataset:
+def chord_composition(session: Session[Encoder], *, level_dbfs: float = -30.0) -> xr.Dataset:
     """Ask how a representation of a chord follows from its notes, its quality and its pitch classes.
 
     Sum: the deviation of a chord from silence against the sum of those of its notes, each at the phases
@@ -76,14 +71,10 @@ def chord_composition(
 
     Parameters
     ----------
-    encoder : Encoder
-    stages : sequence of str, optional
-        As in `readout`.
+    session : Session
+        By default at the stages of `readout`.
     level_dbfs : float
         Of each note.
-    seed : int
-    tile_seconds, progress
-        As in `respond`.
 
     Returns
     -------
@@ -104,18 +95,19 @@ def chord_composition(
     Examples
     --------
     >>> from tonotopy.encoders import load
-    >>> composed = chord_composition(load("control:decimator"))
+    >>> from tonotopy.probes import Session
+    >>> composed = chord_composition(Session(load("control:decimator")))
     >>> bool(composed.sum_error.max() < 1e-9), bool(composed.wrong_sum_error.median() > 1)
     (True, True)
     """
-    stages = readable_stages(encoder, stages)
+    session = session.tiled(TILE_SECONDS)
+    encoder, seed = session.encoder, session.seed
+    stages = readable_stages(encoder, session.stages)
     vectors = [s for s in stages if encoder.stages[s].kind != "codes"]
     chords = played_chords()
     placed = positions(encoder.sample_rate, level_dbfs)
     label = f"{encoder.name}: {len(placed)} chords in all positions"
-    heard = channel_levels(
-        encoder, placed, stages, phases=PHASES, tile_seconds=tile_seconds, label=label, progress=progress
-    )
+    heard = channel_levels(session, placed, stages, phases=PHASES, label=label)
     shape = (len(ROOTS_MIDI), len(TRIADS), len(POSITIONS), -1)
     with one_thread():
         told = {s: _of_levels(decibels(rms).reshape(shape), chords, seed) for s, rms in heard.rms.items()}
@@ -123,7 +115,7 @@ def chord_composition(
         baselines = [_of_levels(decibels(beside[name]).reshape(shape), chords, seed) for name in BASELINES]
     remarks = {s: "" if heard.rms[s].any() else SILENT for s in vectors}
     if vectors:
-        errors = _sum_errors(encoder, vectors, chords, level_dbfs, seed, tile_seconds, progress)
+        errors = _sum_errors(session, vectors, chords, level_dbfs)
         told = {s: {**told[s], **errors[s]} for s in vectors}
     kept = ("offset_cosine", "transfer_error", "position_auc")
     variables = {
@@ -274,15 +266,10 @@ def _baselines(stimuli: StimulusSet, sample_rate: int) -> dict[str, np.ndarray]:
 
 
 def _sum_errors(
-    encoder: Encoder,
-    stages: Sequence[str],
-    chords: Chords,
-    level_dbfs: float,
-    seed: int,
-    tile_seconds: float | None,
-    progress: Progress | None,
+    session: Session[Encoder], stages: Sequence[str], chords: Chords, level_dbfs: float
 ) -> dict[str, dict[str, np.ndarray]]:
     """Power of chord less the sum of notes, re the chord's, by stage: of its notes, and of another's."""
+    encoder, seed = session.encoder, session.seed
     stimuli, first = _with_notes(chords, encoder.sample_rate, level_dbfs, seed)
     kept: dict[str, list[np.ndarray]] = {s: [] for s in stages}
 
@@ -290,9 +277,9 @@ def _sum_errors(
         kept[stage].append(values["deviation"])
 
     respond(
-        encoder, stimuli, stages, _deviation, write, phases=1, tile_seconds=tile_seconds,
+        session, stimuli, stages, _deviation, write, phases=1,
         frames={s: window_frames(encoder, s) for s in stages},
-        label=f"{encoder.name}: {len(stimuli)} chords and notes", progress=progress,
+        label=f"{encoder.name}: {len(stimuli)} chords and notes",
     )  # fmt: skip
     other = other_chords(chords, seed)
     errors = {}
@@ -338,3 +325,18 @@ def _deviation(stage: Stage, stimuli: StimulusSet, activations: Tensor, silence:
     chosen = sampled_frames(stage, activations.shape[-1]).to(activations.device)
     deviation = activations[:, 0][..., chosen].float() - silence[..., chosen].float()
     return {"deviation": deviation.flatten(1)}
+
+
+CHORD_COMPOSITION = Probe(
+    "chord_composition",
+    question="Does a chord follow from its notes, its quality and its pitch classes?",
+    variables=VARIABLES["chord_composition"],
+    measure=chord_composition,
+    compared=Compared("chord", ("sum_error", "position_auc")),
+    known=(
+        Known("filterbank:stft", "chord less the sum of its notes", 0, 1e-9, "0", mean_of("sum_error")),
+        Known("filterbank:stft", "chord less the notes of another", *near(2, 0.2, "2 ± 0.2"),
+              mean_of("wrong_sum_error")),
+        Known("control:decimator", "chord less the sum of its notes", 0, 1e-9, "0", mean_of("sum_error")),
+    ),
+)  # fmt: skip

@@ -14,11 +14,13 @@ from torch import Tensor
 from ...encoders.base import Encoder, Stage
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
-from ..engine.progress import Progress
+from ..engine.known import Known, mean_of, near
+from ..engine.probe import Compared, Probe
 from ..engine.respond import Plan, respond
 from ..engine.runtime import one_thread
 from ..engine.schema import dataset, stage_coordinates
-from ..engine.stages import readable_stages, run_attributes
+from ..engine.session import Session
+from ..engine.stages import readable_stages, refuse_codes_alone, run_attributes
 from ..statistics.planes import Planes, overlaps, response_planes
 from ..statistics.stability import Stability, stability_of
 from ..statistics.trees import tree_reconstruction_error
@@ -34,19 +36,16 @@ CONDITIONS = (
     Condition("chord", 0, -20.0),
 )
 CONTEXTS = 6
+TILE_SECONDS = 4.0
 GROUP = 8  # contexts that are compared with one another; more than that come in groups, to bound memory
 
 
 def compositionality(
-    encoder: Encoder,
-    stages: Sequence[str] | None = None,
+    session: Session[Encoder],
     *,
     conditions: Sequence[Condition] = CONDITIONS,
     ensembles: Sequence[Ensemble] | None = None,
     frames: int = 4,
-    tile_seconds: float | None = 4.0,
-    seed: int = 0,
-    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Measure whether components leave separable and stable traces in a representation.
 
@@ -69,9 +68,8 @@ def compositionality(
 
     Parameters
     ----------
-    encoder : Encoder
-    stages : sequence of str, optional
-        By default the canonical stages and those of fewer codebooks; integer codes have no planes.
+    session : Session
+        By default at the canonical stages and those of fewer codebooks; integer codes have no planes.
     conditions : sequence of Condition
         Kind of component, number of others in its company, level of each of them.
     ensembles : sequence of Ensemble, optional
@@ -79,11 +77,6 @@ def compositionality(
         changes with the context, and twelve chords whose inversion and voicing change with it.
     frames : int > 0
         Frames at each stage that are looked at, spread over the steady state.
-    tile_seconds : float > 0 or None
-        As in `respond`. At a fixed size repeated runs are identical, digit for digit.
-    seed : int
-        Of company, resampling and relabelling.
-    progress : Progress, optional
 
     Returns
     -------
@@ -107,12 +100,15 @@ def compositionality(
     Examples
     --------
     >>> from tonotopy.encoders import load
+    >>> from tonotopy.probes import Session
     >>> from tonotopy.probes.composition.mixtures import Condition
-    >>> result = compositionality(load("control:decimator"), conditions=[Condition("partial", 2, -20.0)])
+    >>> decimator = Session(load("control:decimator"))
+    >>> result = compositionality(decimator, conditions=[Condition("partial", 2, -20.0)])
     >>> abs(result["index"].item()) < 1e-6, result["additivity_error"].item() < 1e-9
     (True, True)
     """
-    stages = _stages(encoder, stages)
+    encoder, seed = session.encoder, session.seed
+    stages = _stages(encoder, session.stages)
     by_kind = (
         {e.kind: e for e in ensembles} if ensembles is not None else _ensembles(encoder, conditions, seed)
     )
@@ -128,10 +124,9 @@ def compositionality(
 
     stimuli = joined([block.stimuli for block in blocks])
     plan = respond(
-        encoder, stimuli, stages, pick,
+        session.tiled(TILE_SECONDS), stimuli, stages, pick,
         lambda stage, _rows, values: listeners[stage].feed(torch.from_numpy(values["heard"])),
-        phases=1, frames=frames, tile_seconds=tile_seconds,
-        label=f"{encoder.name}: {len(stimuli):,} mixtures", progress=progress,
+        phases=1, frames=frames, label=f"{encoder.name}: {len(stimuli):,} mixtures",
     )  # fmt: skip
     with one_thread():
         told = [listeners[name].tell(conditions, encoder.stages[name], seed) for name in stages]
@@ -341,3 +336,43 @@ def _coordinates(
         "second_context": pairs[:, 1],
         "n_codebooks": np.array([encoder.stages[s].codebooks for s in stages]),
     }
+
+
+def _of_components(result: xr.Dataset, variable: str) -> xr.DataArray | None:
+    """Return a value that every component has to itself; the mean of "index" over them is the index.
+
+    Confusion is of two components each: `pseudo_values`, among those there are.
+    """
+    if "stability" not in result or "confusion" not in result:
+        return None
+    mean, n = result["confusion"].mean("component"), result["confusion"].count("component")
+    confusion = mean + 2 * (n - 1) / (n - 2).clip(1) * (result["confusion"] - mean)
+    return {
+        "index": result["stability"] - confusion,
+        "stability": result["stability"],
+        "confusion": confusion,
+    }[variable]
+
+
+COMPOSITIONALITY = Probe(
+    "compositionality",
+    question="Does a partial, pitch or chord keep a place of its own when others sound?",
+    variables=VARIABLES["compositionality"],
+    measure=compositionality,
+    refuses=refuse_codes_alone,
+    compared=Compared("component", ("index", "stability", "confusion"), _of_components),
+    known=(
+        Known("filterbank:stft", "index of partials in company", 0.99, 1.0, "at least 0.99",
+              mean_of("index", "partial")),
+        Known("control:decimator", "index of partials in company", *near(0, 0.01, "0.00 ± 0.01"),
+              mean_of("index", "partial")),
+        Known("control:decimator", "additivity error of partials in company", 0, 1e-6, "0",
+              mean_of("additivity_error", "partial")),
+        Known("control:texture", "index of partials in company", -0.05, 0.05, "at most 0.05",
+              mean_of("index", "partial")),
+        Known("filterbank:stft_magnitude", "index of partials in company", 0.5, 0.75, "0.5 to 0.75",
+              mean_of("index", "partial")),
+        Known("filterbank:stft_magnitude", "AUC of partials in company", 0.99, 1.0, "at least 0.99",
+              mean_of("auc", "partial")),
+    ),
+)  # fmt: skip

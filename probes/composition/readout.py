@@ -14,10 +14,12 @@ from ...synth.partials import amplitude_of
 from ...synth.stimuli import COLUMNS, StimulusSet
 from ..engine.channel_levels import BASELINES, ChannelLevels, baseline_levels, channel_levels, decibels
 from ..engine.grid import HIGH_HZ, HIGHEST_SHARE, LOW_HZ
-from ..engine.progress import Progress
+from ..engine.known import Known, mean_of, near
+from ..engine.probe import Compared, Probe
 from ..engine.runtime import one_thread
 from ..engine.schema import dataset, stage_coordinates
-from ..engine.stages import readable_stages, run_attributes
+from ..engine.session import Session
+from ..engine.stages import readable_stages, refuse_codes_alone, run_attributes
 from ..statistics.resampling import bootstrap_interval, permutation_p
 from ..statistics.ridge import area_under_curve, chosen_ridge, gram
 from .sounding_tasks import SHUFFLES, Task, sounding_tasks, task_scores
@@ -28,6 +30,7 @@ JITTER_DB, QUIETER_DB = 3.0, 12.0
 PER_TARGET = 4  # how often each target is dealt to the mixtures of a density
 PAIRS = 192  # trained on
 DENSITIES = (1, 2, 4, 8, 16, 32)
+TILE_SECONDS = 4.0
 SUBSETS = 3  # random choices of so many channels
 CODES = "codes have no linear readout"
 
@@ -66,14 +69,7 @@ class Mixtures:
 
 
 def readout(
-    encoder: Encoder,
-    stages: Sequence[str] | None = None,
-    *,
-    densities: Sequence[int] = DENSITIES,
-    level_dbfs: float = -30.0,
-    seed: int = 0,
-    tile_seconds: float | None = 4.0,
-    progress: Progress | None = None,
+    session: Session[Encoder], *, densities: Sequence[int] = DENSITIES, level_dbfs: float = -30.0
 ) -> xr.Dataset:
     """Train linear readouts on sparse mixtures of partials and try them on denser ones.
 
@@ -86,16 +82,12 @@ def readout(
 
     Parameters
     ----------
-    encoder : Encoder
-    stages : sequence of str, optional
-        By default the canonical stages but codes, and `quantized` of every number of codebooks there is.
+    session : Session
+        By default at the canonical stages but codes, and `quantized` of every number of codebooks there is.
     densities : sequence of int, 1 to 40
         How many partials sound in the mixtures that readouts are tried on.
     level_dbfs : float
         Of each partial, and of each note.
-    seed : int
-    tile_seconds, progress
-        As in `respond`.
 
     Returns
     -------
@@ -116,19 +108,20 @@ def readout(
     Examples
     --------
     >>> from tonotopy.encoders import load
-    >>> decimator = load("control:decimator")
+    >>> from tonotopy.probes import Session
+    >>> decimator = Session(load("control:decimator"))
     >>> bool(readout(decimator, densities=(8,)).mean_auc.item() < 0.7)
     True
     """
-    stages = readable_stages(encoder, stages)
+    session = session.tiled(TILE_SECONDS)
+    encoder, seed = session.encoder, session.seed
+    stages = readable_stages(encoder, session.stages)
     mixtures = drawn_mixtures(encoder.sample_rate, densities, level_dbfs, seed)
     sounds, tasks = sounding_tasks(encoder.sample_rate, level_dbfs, seed)
 
     def heard(what: str, stimuli: StimulusSet) -> ChannelLevels:
         label = f"{encoder.name}: {len(stimuli)} {what}"
-        return channel_levels(
-            encoder, stimuli, stages, tile_seconds=tile_seconds, label=label, progress=progress
-        )
+        return channel_levels(session, stimuli, stages, label=label)
 
     of_mixtures, of_sounds = heard("mixtures", mixtures.stimuli), heard("chords and notes", sounds)
     sizes = 2 ** np.arange(int(np.log2(max(encoder.stages[s].channels for s in stages))) + 1)
@@ -365,3 +358,19 @@ def read_partials(features: np.ndarray, mixtures: Mixtures, seed: int = 0, shuff
 
 def _middle(densities: Sequence[int]) -> int:
     return int(densities[len(densities) // 2])
+
+
+READOUT = Probe(
+    "readout",
+    question="Can partials, chords and notes be read out linearly, where they were not trained on?",
+    variables=VARIABLES["readout"],
+    measure=readout,
+    refuses=refuse_codes_alone,
+    compared=Compared("component", ("auc",)),
+    known=(
+        Known("filterbank:stft_magnitude", "AUC of partials read in pairs", 0.99, 1.0, "at least 0.99",
+              mean_of("mean_auc", "2")),
+        Known("control:decimator", "AUC of partials read in mixtures", *near(0.5, 0.05, "0.50 ± 0.05"),
+              mean_of("mean_auc")),
+    ),
+)  # fmt: skip

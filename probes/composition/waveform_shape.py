@@ -13,10 +13,12 @@ from torch import Tensor
 from ...encoders.base import Encoder
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
-from ..engine.progress import Progress
+from ..engine.known import Known, mean_of, near
+from ..engine.probe import Compared, Probe
 from ..engine.respond import FRAMEWISE, Listening, Plan, listening_plan
 from ..engine.runtime import flushing_denormals, holding_memory
 from ..engine.schema import dataset, stacked_stages, stage_coordinates
+from ..engine.session import Session
 from ..engine.stages import chosen_stages
 from ..statistics.planes import NOISE
 from ..statistics.resampling import RESAMPLES, bootstrap_interval, permutation_p
@@ -25,20 +27,17 @@ from .variables import VARIABLES
 
 DETUNINGS_HZ = (1.25, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
 REFERENCE_TURN = 1 / 8  # that partials move by within what a frame hears, where `preference` is taken
+TILE_SECONDS = 8.0
 LONG_SECONDS = 4.0  # of the spectrum that tells every detuning
 CLICKS, NOISES, CLICK, NOISE_RMS = 8, 4, 0.5, 0.07
 
 
 def waveform_shape(
-    encoder: Encoder,
-    stages: Sequence[str] | None = None,
+    session: Session[Encoder],
     *,
     sounds: StimulusSet | None = None,
     detunings_hz: Sequence[float] = DETUNINGS_HZ,
     draws: int = 2,
-    tile_seconds: float = 8.0,
-    seed: int = 0,
-    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Play sounds with scrambled phases and with moved partials, and see which change a frame ignores.
 
@@ -72,20 +71,14 @@ def waveform_shape(
 
     Parameters
     ----------
-    encoder : Encoder
-    stages : sequence of str, optional
-        By default the canonical stages and those of fewer codebooks. Codes count as one-hot vectors.
+    session : Session
+        By default at the canonical stages and those of fewer codebooks. Codes count as one-hot vectors.
     sounds : StimulusSet, optional
         Steady sounds with the coordinate `kind`; phases do not matter. By default `shape_sounds`.
     detunings_hz : sequence of float > 0
     draws : int > 0, even
         Phases that every sound is played at. Scrambled phases come in pairs, the second of opposite sign,
         so that over a pair they correlate with the sound by exactly 0.
-    tile_seconds : float > 0
-        Seconds of audio that go through the encoder at once.
-    seed : int
-        Of phases, directions and resampling.
-    progress : Progress, optional
 
     Returns
     -------
@@ -111,11 +104,13 @@ def waveform_shape(
     Examples
     --------
     >>> from tonotopy.encoders import load
-    >>> samples = waveform_shape(load("control:decimator"), detunings_hz=[10.0])
+    >>> from tonotopy.probes import Session
+    >>> samples = waveform_shape(Session(load("control:decimator")), detunings_hz=[10.0])
     >>> round(float(samples.preference.mean()), 3)
     1.0
     """
-    stages = _stages(encoder, stages)
+    encoder, seed, tile_seconds = session.encoder, session.seed, session.tile_seconds or TILE_SECONDS
+    stages = _stages(encoder, session.stages)
     if sounds is None:
         sounds = shape_sounds(encoder.sample_rate, seed)
     detunings = np.asarray(detunings_hz, dtype=np.float64)
@@ -124,7 +119,7 @@ def waveform_shape(
     told: dict[str, dict[str, np.ndarray]] = {}
     ears: dict[str, _Ear] = {}
     label = f"{encoder.name}: {len(sounds)} sounds"
-    task = (progress or Progress(show=False)).task(label, len(sounds) * len(groups))
+    task = session.progress.task(label, len(sounds) * len(groups))
     with flushing_denormals(), holding_memory(), task as advance:
         for anchor, members in groups.items():
             ear = _ear(encoder, sounds, anchor, members)
@@ -367,3 +362,20 @@ def _check(
                 f"frequency {f:g} Hz: too near to 0 or to the Nyquist frequency "
                 f"{encoder.sample_rate / 2:g} Hz to be moved by {most:g} Hz"
             )
+
+
+WAVEFORM_SHAPE = Probe(
+    "waveform_shape",
+    question="Does a frame keep together what has the same waveform, or what has the same spectrum?",
+    variables=VARIABLES["waveform_shape"],
+    measure=waveform_shape,
+    compared=Compared("sound", ("preference",)),
+    known=(
+        Known("control:decimator", "preference for waveform over spectrum", *near(1, 0.01, "1.00 ± 0.01"),
+              mean_of("preference")),
+        Known("filterbank:stft", "preference for waveform over spectrum", *near(0.73, 0.02, "0.73 ± 0.02"),
+              mean_of("preference")),
+        Known("filterbank:stft_magnitude", "preference for waveform over spectrum", -1, -0.9, "at most -0.90",
+              mean_of("preference")),
+    ),
+)  # fmt: skip

@@ -17,6 +17,7 @@ from ...synth.stimuli import StimulusSet
 from .progress import Progress
 from .runtime import flushing_denormals, holding_memory
 from .schema import stimuli_dataset, subject_attributes
+from .session import Session
 from .stages import chosen_stages
 from .store import ZARR_FORMAT, fresh
 
@@ -24,29 +25,21 @@ TILE_SECONDS, LONGEST_SECONDS = 8.0, 600.0
 
 
 def activations(
-    encoder: Encoder,
-    stimuli: StimulusSet,
-    out: str | Path,
-    stages: Sequence[str] | None = None,
-    *,
-    seconds: float = 1.0,
-    progress: Progress | None = None,
+    session: Session[Encoder], stimuli: StimulusSet, out: str | Path, *, seconds: float = 1.0
 ) -> Path:
     """Write the activations themselves to a zarr store, a tile at a time.
 
     Parameters
     ----------
-    encoder : Encoder
+    session : Session
+        At the canonical stages by default.
     stimuli : StimulusSet
         Anything that renders: partials, pitches, chords, recordings.
     out : path
         Must not exist. Group `stimuli` tells what was played; every stage is a group with `activation`
         [stimulus, channel, frame] (integers at stages of codes), nothing trimmed.
-    stages : sequence of str, optional
-        The canonical ones by default.
     seconds : float > 0
         How long every stimulus sounds.
-    progress : Progress, optional
 
     Returns
     -------
@@ -57,7 +50,7 @@ def activations(
     InputError
         If a stage is not there, `seconds` not positive, a partial not playable, or `out` exists.
     """
-    stages = chosen_stages(encoder, stages)
+    encoder, stages = session.encoder, chosen_stages(session.encoder, session.stages)
     out = fresh(out)
     if not (seconds <= LONGEST_SECONDS and seconds * encoder.sample_rate >= 1):
         raise InputError(f"seconds {seconds:g}: must be at least a sample, and at most {LONGEST_SECONDS:g} s")
@@ -66,7 +59,7 @@ def activations(
     at_once = max(1, int(TILE_SECONDS / seconds))
     partial = fresh(out.with_name(out.name + ".partial"))
     try:
-        _write(encoder, stimuli, partial, stages, n_samples, at_once, progress or Progress(show=False))
+        _write(encoder, stimuli, partial, stages, n_samples, at_once, session.progress)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

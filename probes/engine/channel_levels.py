@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ...encoders.base import Encoder, Stage
 from ...synth.stimuli import StimulusSet
-from .progress import Progress
 from .respond import Plan, respond
+from .session import Session
 
 WINDOW_SECONDS = 4096 / 24_000  # that every stage and every baseline hears
 FLOOR_DB = -50.0  # re the mean power of a channel: what lies below counts as silent
@@ -30,14 +30,12 @@ class ChannelLevels:
 
 
 def channel_levels(
-    encoder: Encoder,
+    session: Session[Encoder],
     stimuli: StimulusSet,
     stages: Sequence[str],
     *,
     phases: int = 1,
-    tile_seconds: float | None = None,
     label: str = "",
-    progress: Progress | None = None,
 ) -> ChannelLevels:
     """Measure how strongly each channel of each stage answers to each stimulus.
 
@@ -47,13 +45,14 @@ def channel_levels(
 
     Parameters
     ----------
-    encoder, stimuli, tile_seconds, label, progress
+    session, stimuli, label
         As in `respond`.
     stages : sequence of str
         Those that hold codes are heard, and give nothing.
     phases : int > 0
         Equally spaced; see `StimulusSet.with_phases`.
     """
+    encoder = session.encoder
     size = {s: (len(stimuli), encoder.stages[s].channels) for s in stages if not _codes(encoder, s)}
     rms = {s: np.empty(shape, dtype=np.float32) for s, shape in size.items()}
 
@@ -62,10 +61,7 @@ def channel_levels(
             rms[stage][rows] = values["rms"]
 
     frames = {s: window_frames(encoder, s) for s in stages}
-    plan = respond(
-        encoder, stimuli, stages, _deviation, write, phases=phases, frames=frames,
-        tile_seconds=tile_seconds, label=label, progress=progress,
-    )  # fmt: skip
+    plan = respond(session, stimuli, stages, _deviation, write, phases=phases, frames=frames, label=label)
     return ChannelLevels(rms, plan)
 
 

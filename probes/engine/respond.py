@@ -19,8 +19,8 @@ from torch import Tensor
 from ...encoders.base import Encoder, Stage, check_stages
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
-from .progress import Progress
 from .runtime import flushing_denormals, holding_memory
+from .session import Session
 
 TILE_SECONDS = (8.0, 2.0, 4.0, 16.0)  # of audio; the first tiles try these, twice; the fastest stays
 MIN_STEADY_SECONDS = 0.02  # where a frame is short, more frames are awaited
@@ -71,7 +71,7 @@ Write = Callable[[str, slice, Mapping[str, np.ndarray]], None]
 
 
 def respond(
-    encoder: Encoder,
+    session: Session[Encoder],
     stimuli: StimulusSet,
     stages: Sequence[str],
     reducer: Reducer,
@@ -80,9 +80,7 @@ def respond(
     phases: int = 5,
     frames: int | Mapping[str, int] = 4,
     tolerance: float = 0.01,
-    tile_seconds: float | None = None,
     label: str = "",
-    progress: Progress | None = None,
 ) -> Plan:
     """Play every stimulus to an encoder and hand what its stages answer to `write`.
 
@@ -92,7 +90,7 @@ def respond(
 
     Parameters
     ----------
-    encoder : Encoder
+    session : Session
     stimuli : StimulusSet
         Steady sounds below the Nyquist frequency.
     stages : sequence of str
@@ -109,12 +107,8 @@ def respond(
         where they would last over a second.
     tolerance : float > 0
         Relative change of later windows below which a stage of unbounded receptive field counts as settled.
-    tile_seconds : float > 0 or None
-        Seconds of audio that go through the encoder at once; None finds the fastest by timing.
-        Activations differ by rounding (some 1e-7) between tile sizes.
     label : str
         What the progress display calls this.
-    progress : Progress or None
 
     Returns
     -------
@@ -126,6 +120,7 @@ def respond(
         If a stage is not there or gives fewer frames than its hop and latency say, a stimulus is not steady
         or silent, a partial is at or above Nyquist, or an activation is NaN or infinite.
     """
+    encoder, tile_seconds = session.encoder, session.tile_seconds
     check_stages(encoder, stages)
     fewest = frames if isinstance(frames, int) else min(frames.values())
     for name, value in (("phases", phases), ("frames", fewest), ("tile_seconds", tile_seconds)):
@@ -145,7 +140,7 @@ def respond(
         silence = {s: _steady(silent[s], plan.listening[s])[0] for s in stages}
         tiles = _Tiles(plan.n_samples * phases / encoder.sample_rate, tile_seconds)
         done = 0
-        with (progress or Progress(show=False)).task(label or encoder.name, len(stimuli)) as advance:
+        with session.progress.task(label or encoder.name, len(stimuli)) as advance:
             while done < len(stimuli):
                 rows = slice(done, min(done + tiles.size(), len(stimuli)))
                 started = time.perf_counter()

@@ -12,6 +12,7 @@ from ...encoders.base import CANONICAL_STAGES, Encoder, Stage, canonical_stages,
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from .respond import Plan
+from .session import Session
 
 SAMPLED_FRAMES, LINEAR_FRAMES = 256, 16
 
@@ -105,3 +106,20 @@ def run_attributes(phases: int, plan: Plan, stimuli: StimulusSet) -> dict[str, o
         "tile_seconds": plan.tile_seconds,
         "stimuli_sha256": stimuli.sha256,
     }
+
+
+def refuse_codes_alone(session: Session[Encoder], **_: object) -> str | None:
+    """Say that codes have no response, where there is nothing else."""
+    stages = chosen_stages(session.encoder, session.stages)
+    if all(session.encoder.stages[s].kind == "codes" for s in stages):
+        return f"{', '.join(stages)} of {session.encoder.name} holds codes, which have no response"
+    return None
+
+
+def check_below_nyquist(encoder: Encoder, high_hz: float) -> None:
+    """Raise unless partials up to `high_hz` can be played."""
+    if high_hz >= encoder.sample_rate / 2:
+        raise InputError(
+            f"high_hz {high_hz:g}: must lie below {encoder.sample_rate / 2:g} Hz, "
+            f"the Nyquist frequency of {encoder.name}"
+        )

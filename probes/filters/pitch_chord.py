@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import xarray as xr
 
 from ...encoders.base import Encoder
+from ...synth.chords import chords
 from ...synth.errors import InputError
+from ...synth.pitches import Timbre, pitches
 from ...synth.stimuli import StimulusSet
-from ..engine.progress import Progress
+from ..engine.probe import Compared, Probe
 from ..engine.respond import respond
 from ..engine.schema import stage_coordinates
+from ..engine.session import Session
 from ..engine.stages import chosen_stages, coordinate, run_attributes, tone_response
 from ..engine.store import ResponseStore
 from .variables import VARIABLES
 
+PITCH_TIMBRES = ("saw", "square", "dull", "missing")
+CHORD_TIMBRE = Timbre(4, -6.02, name="four partials")  # few, since phases must outnumber them twice
+CHORD_QUALITIES = ("major", "minor", "diminished", "augmented", "sus4", "dominant7", "major7", "minor7")
+
 
 def pitch_tuning(
-    encoder: Encoder,
-    stimuli: StimulusSet,
-    stages: Sequence[str] | None = None,
+    session: Session[Encoder],
+    stimuli: StimulusSet | None = None,
     *,
     phases: int | None = None,
     frames: int = 2,
-    tile_seconds: float | None = None,
-    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Measure the response to fundamental frequency with timbre varied.
 
     Parameters
     ----------
-    encoder, stages, frames, tile_seconds, progress
+    session, frames
         As in `selectivity`.
     phases : int, optional
         By default twice the most partials of a stimulus and one more: then the power of a linear stage is
         exact in every frame, whatever beats there are (see `StimulusSet.with_phases`).
-    stimuli : StimulusSet
-        Pitches (`tonotopy.synth.pitches`): every f0 in every timbre, once.
+    stimuli : StimulusSet, optional
+        Pitches (`tonotopy.synth.pitches`): every f0 in every timbre, once; by default `default_pitches`.
 
     Returns
     -------
@@ -52,29 +54,29 @@ def pitch_tuning(
     InputError
         If the stimuli do not form a full table, or as in `selectivity`.
     """
+    if stimuli is None:
+        stimuli = complete(default_pitches(), session.encoder.sample_rate)
     axes = {"f0": coordinate(stimuli, "f0_hz", "pitch_tuning")}
     axes |= {"timbre": coordinate(stimuli, "timbre", "pitch_tuning")}
-    return _tuning("pitch_tuning", encoder, stimuli, axes, stages, phases, frames, tile_seconds, progress)
+    return _tuning("pitch_tuning", session, stimuli, axes, phases, frames)
 
 
 def chord_tuning(
-    encoder: Encoder,
-    stimuli: StimulusSet,
-    stages: Sequence[str] | None = None,
+    session: Session[Encoder],
+    stimuli: StimulusSet | None = None,
     *,
     phases: int | None = None,
     frames: int = 2,
-    tile_seconds: float | None = None,
-    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Measure the response to chord root and quality with inversion and voicing varied.
 
     Parameters
     ----------
-    encoder, stages, phases, frames, tile_seconds, progress
+    session, phases, frames
         As in `selectivity`.
-    stimuli : StimulusSet
-        Chords (`tonotopy.synth.chords`): every root in every quality and position, once.
+    stimuli : StimulusSet, optional
+        Chords (`tonotopy.synth.chords`): every root in every quality and position, once; by default
+        `default_chords`.
 
     Returns
     -------
@@ -87,11 +89,31 @@ def chord_tuning(
     InputError
         As in `pitch_tuning`.
     """
+    if stimuli is None:
+        stimuli = complete(default_chords(), session.encoder.sample_rate)
     names = ("root_midi", "quality", "voicing", "inversion")
     root, quality, voicing, inversion = (coordinate(stimuli, name, "chord_tuning") for name in names)
     position = np.array([f"{v}, inversion {i}" for v, i in zip(voicing, inversion, strict=True)])
     axes = {"root": root, "quality": quality, "position": position}
-    return _tuning("chord_tuning", encoder, stimuli, axes, stages, phases, frames, tile_seconds, progress)
+    return _tuning("chord_tuning", session, stimuli, axes, phases, frames)
+
+
+def default_pitches() -> StimulusSet:
+    """Return 31 pitches, two semitones apart, in four timbres."""
+    return pitches(midi=range(36, 97, 2), timbres=PITCH_TIMBRES)
+
+
+def default_chords() -> StimulusSet:
+    """Return chords of eight qualities on twelve roots, in three inversions."""
+    return chords(range(48, 60), qualities=CHORD_QUALITIES, inversions=(0, 1, 2), timbre=CHORD_TIMBRE)
+
+
+def complete(stimuli: StimulusSet, sample_rate: float) -> StimulusSet:
+    """Leave out what has partials above Nyquist, and every f0 that then lacks a timbre or a quality."""
+    kept = stimuli.below_nyquist(sample_rate, above_nyquist="drop")
+    f0 = kept.coordinates["f0_hz"]
+    values, counts = np.unique(f0, return_counts=True)
+    return kept[np.flatnonzero(np.isin(f0, values[counts == counts.max()]))]
 
 
 def variance_shares(table: np.ndarray) -> list[np.ndarray]:
@@ -122,16 +144,13 @@ def variance_shares(table: np.ndarray) -> list[np.ndarray]:
 
 def _tuning(
     probe: str,
-    encoder: Encoder,
+    session: Session[Encoder],
     stimuli: StimulusSet,
     axes: dict[str, np.ndarray],
-    stages: Sequence[str] | None,
     phases: int | None,
     frames: int,
-    tile_seconds: float | None,
-    progress: Progress | None,
 ) -> xr.Dataset:
-    stages = chosen_stages(encoder, stages)
+    encoder, stages = session.encoder, chosen_stages(session.encoder, session.stages)
     if len(stimuli.contexts):
         raise InputError(f"{probe}: takes stimuli without context")
     if phases is None:
@@ -147,9 +166,9 @@ def _tuning(
         )
     store = ResponseStore(VARIABLES[probe], encoder, stages, len(stimuli))
     plan = respond(
-        encoder, stimuli[np.argsort(cell)], stages, tone_response, store.writer(),
-        phases=phases, frames=frames, tile_seconds=tile_seconds,
-        label=f"{encoder.name}: {len(stimuli)} {probe.removesuffix('_tuning')} stimuli", progress=progress,
+        session, stimuli[np.argsort(cell)], stages, tone_response, store.writer(),
+        phases=phases, frames=frames,
+        label=f"{encoder.name}: {len(stimuli)} {probe.removesuffix('_tuning')} stimuli",
     )  # fmt: skip
     tables = {name: np.asarray(a) for name, a in store.arrays.items()}  # [stage, channel, cell]
     store.arrays = {name: table.reshape(*table.shape[:2], *sizes) for name, table in tables.items()}
@@ -171,3 +190,21 @@ def _summary(response: np.ndarray, names: list[str], first_levels: list[float]) 
     columns = {f"best_{names[0]}": best}
     columns |= {f"{name}_share": share for name, share in zip(names, variance_shares(flat), strict=True)}
     return {name: values.reshape(n_stages, n_channels) for name, values in columns.items()}
+
+
+PITCH_TUNING = Probe(
+    "pitch_tuning",
+    question="Do channels follow the pitch of a note, whatever its timbre?",
+    variables=VARIABLES["pitch_tuning"],
+    measure=pitch_tuning,
+    stimuli=lambda **_: {"pitches": default_pitches()},
+    compared=Compared("channel", ("f0_share",)),
+)
+CHORD_TUNING = Probe(
+    "chord_tuning",
+    question="Do channels follow the root or the quality of a chord, whatever its position?",
+    variables=VARIABLES["chord_tuning"],
+    measure=chord_tuning,
+    stimuli=lambda **_: {"chords": default_chords()},
+    compared=Compared("channel", ("root_share", "quality_share")),
+)

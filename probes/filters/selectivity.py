@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from ...encoders.base import Encoder
 from ...synth.errors import InputError
-from ...synth.partials import partials_at
+from ...synth.partials import partials, partials_at
 from ...synth.stimuli import StimulusSet
-from ..engine.progress import Progress
+from ..engine.probe import Compared, Played, Probe
 from ..engine.respond import Plan, respond
 from ..engine.schema import stage_coordinates
+from ..engine.session import Session
 from ..engine.stages import (
+    check_below_nyquist,
     check_single,
     chosen_stages,
     coordinate,
@@ -40,16 +41,12 @@ CLOSED_FORM_FLOOR_DB = -40.0
 
 
 def selectivity(
-    encoder: Encoder,
+    session: Session[Encoder],
     stimuli: StimulusSet,
-    stages: Sequence[str] | None = None,
     *,
     phases: int = 5,
     frames: int = 4,
     refine: bool = False,
-    tile_seconds: float | None = None,
-    out: str | Path | None = None,
-    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Measure tuning curves with partials, and read best frequency, bandwidths and the rest off them.
 
@@ -60,11 +57,10 @@ def selectivity(
 
     Parameters
     ----------
-    encoder : Encoder
+    session : Session
+        At the canonical stages by default; responses are streamed to its `out`, if it has one.
     stimuli : StimulusSet
         Single partials (`tonotopy.synth.partials`), at one or several levels.
-    stages : sequence of str, optional
-        The canonical stages the encoder has, by default.
     phases : int >= 3
     frames : int > 0
         Steady frames per tone and phase; see `respond` for both.
@@ -72,11 +68,6 @@ def selectivity(
         Add a linear grid of ``fs / (4 L)`` between the lowest and highest partial, L being the longest
         bounded receptive field asked for (up to 4096 samples): fine enough for the bandwidth columns.
         Without it they are NaN, and `resolved` False, wherever the grid given is coarser.
-    tile_seconds : float, optional
-        As in `respond`.
-    out : path, optional
-        A zarr group to stream the responses to and keep the result in; without it all is in memory.
-    progress : Progress, optional
 
     Returns
     -------
@@ -92,26 +83,26 @@ def selectivity(
     Examples
     --------
     >>> from tonotopy.encoders import load
+    >>> from tonotopy.probes import Session
     >>> from tonotopy.synth import partials
     >>> stft = load("filterbank:stft")
-    >>> tuning = selectivity(stft, partials(900, 1100, step_hz=11.71875))
+    >>> tuning = selectivity(Session(stft), partials(900, 1100, step_hz=11.71875))
     >>> round(float(tuning.best_frequency.sel(stage="first_layer")[43]))  # bin 43 of 1024 at 24 kHz
     1008
     """
-    stages = chosen_stages(encoder, stages)
+    encoder, stages = session.encoder, chosen_stages(session.encoder, session.stages)
     if phases < 3:
         raise InputError(f"phases {phases}: at least 3 make the mean power of a linear stage exact")
     check_single(stimuli, "selectivity")
     if refine:
         stimuli = refined(stimuli, encoder, stages)
     levels, frequency, order = tone_grid(stimuli, "selectivity")
-    store = ResponseStore(VARIABLES["selectivity"], encoder, stages, len(frequency), len(levels), out)
+    store = ResponseStore(VARIABLES["selectivity"], encoder, stages, len(frequency), len(levels), session.out)
 
     def play(level: int) -> Plan:
         return respond(
-            encoder, stimuli[order[level]], stages, tone_response, store.writer(level),
-            phases=phases, frames=frames, tile_seconds=tile_seconds,
-            label=f"{encoder.name}: {len(frequency)} partials", progress=progress,
+            session, stimuli[order[level]], stages, tone_response, store.writer(level),
+            phases=phases, frames=frames, label=f"{encoder.name}: {len(frequency)} partials",
         )  # fmt: skip
 
     plans = [play(level) for level in range(len(levels))]
@@ -188,3 +179,34 @@ def _closed_form(
         if sum(map(len, off_db)):
             error_db[i] = np.median(np.concatenate(off_db))
     return {"closed_form_error": error_db}
+
+
+def played(low_hz: float = 60.0, high_hz: float = 10_000.0, per_octave: float = 24.0, **_: object) -> Played:
+    """Return the grid of partials."""
+    return {"partials": partials(low_hz, high_hz, per_octave=per_octave)}
+
+
+def _measure(
+    session: Session[Encoder],
+    low_hz: float = 60.0,
+    high_hz: float = 10_000.0,
+    per_octave: float = 24.0,
+    refine: bool = True,
+) -> xr.Dataset:
+    grid = played(low_hz, high_hz, per_octave)["partials"]
+    return selectivity(session, grid, refine=refine)
+
+
+def _refuses(session: Session[Encoder], high_hz: float = 10_000.0, **_: object) -> None:
+    check_below_nyquist(session.encoder, high_hz)
+
+
+SELECTIVITY = Probe(
+    "selectivity",
+    question="Which frequencies does each channel answer to, and how narrowly?",
+    variables=VARIABLES["selectivity"],
+    measure=_measure,
+    refuses=_refuses,
+    stimuli=played,
+    compared=Compared("channel", ("best_frequency", "equivalent_noise_bandwidth", "peak_response")),
+)

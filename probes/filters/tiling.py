@@ -10,17 +10,21 @@ import xarray as xr
 from torch import Tensor
 
 from ...encoders.base import Encoder, Stage
+from ...encoders.filterbanks import erb_rate
 from ...synth.errors import InputError
 from ...synth.partials import partials_at
 from ...synth.stimuli import StimulusSet
-from ..engine.progress import Progress
+from ..engine.known import Known, mean_of, near
+from ..engine.probe import Compared, Probe
 from ..engine.respond import Reducer, respond
 from ..engine.runtime import one_thread
 from ..engine.schema import dataset, stage_coordinates
+from ..engine.session import Session
 from ..engine.stages import (
     check_single,
     chosen_stages,
     coordinate,
+    refuse_codes_alone,
     resolving_length,
     run_attributes,
     sampled_frames,
@@ -47,14 +51,11 @@ FLOAT_NOISE = 1e-6  # of a float32 activation, re what it is about in silence
 
 
 def tiling(
-    encoder: Encoder,
+    session: Session[Encoder],
     stimuli: StimulusSet | None = None,
-    stages: Sequence[str] | None = None,
     *,
     phases: int = 3,
     frames: int = 4,
-    tile_seconds: float | None = None,
-    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Measure how evenly, and how redundantly, the channels of each stage share frequency out.
 
@@ -67,18 +68,14 @@ def tiling(
 
     Parameters
     ----------
-    encoder : Encoder
+    session : Session
+        At the canonical stages by default. Codes have no power: NaN.
     stimuli : StimulusSet, optional
         Single partials at one level and evenly spaced in frequency; by default `tiling_partials`.
-    stages : sequence of str, optional
-        The canonical stages the encoder has, by default. Codes have no power: NaN.
     phases : int >= 3
         Of each tone.
     frames : int > 0
         Steady frames per tone and phase; see `respond` for both.
-    tile_seconds : float, optional
-        As in `respond`.
-    progress : Progress, optional
 
     Returns
     -------
@@ -121,20 +118,20 @@ def tiling(
     Examples
     --------
     >>> from tonotopy.encoders import load
-    >>> banks = tiling(load("filterbank:stft", sample_rate=2_000))
+    >>> from tonotopy.probes import Session
+    >>> banks = tiling(Session(load("filterbank:stft", sample_rate=2_000)))
     >>> float(banks.spacing_distance.sel(stage="first_layer", spacing="linear").round(2))
     0.01
     """
-    stages = chosen_stages(encoder, stages)
+    encoder, stages = session.encoder, chosen_stages(session.encoder, session.stages)
     stimuli = tiling_partials(encoder, stages) if stimuli is None else stimuli
     _check(encoder, stages, stimuli, phases)
     stimuli = stimuli[np.argsort(stimuli.columns["frequency_hz"])]
     heard = {s: _Heard(encoder.stages[s], len(stimuli)) for s in stages if encoder.stages[s].kind != "codes"}
     plan = respond(
-        encoder, stimuli, stages, _reducer(encoder.sample_rate),
+        session, stimuli, stages, _reducer(encoder.sample_rate),
         lambda stage, rows, values: heard[stage].take(rows, values) if values else None,
-        phases=phases, frames=frames, tile_seconds=tile_seconds,
-        label=f"{encoder.name}: {len(stimuli)} partials for tiling", progress=progress,
+        phases=phases, frames=frames, label=f"{encoder.name}: {len(stimuli)} partials for tiling",
     )  # fmt: skip
     frequency = stimuli.columns["frequency_hz"]
     variables = {
@@ -312,3 +309,29 @@ def _padded(
                 block = np.asarray(column[name])
                 merged[name][(i, *(slice(0, n) for n in block.shape))] = block
     return merged
+
+
+def _below_lowest_centre(sample_rate: int, result: xr.Dataset) -> float:
+    """Return the share of the ERB-rate scale, from lowest to highest tone, below 50 Hz."""
+    frequency = result["frequency"].values
+    low, centre, high = erb_rate(np.array([frequency.min(), 50.0, frequency.max()]))
+    return float((centre - low) / (high - low))
+
+
+TILING = Probe(
+    "tiling",
+    question="How evenly, and how redundantly, do the channels share frequency out?",
+    variables=VARIABLES["tiling"],
+    measure=tiling,
+    refuses=refuse_codes_alone,
+    compared=Compared("channel", ("equivalent_noise_bandwidth", "nyquist_share", "linear_share")),
+    known=(
+        Known("filterbank:stft", "distance of best frequencies from even linear spacing",
+              *near(0, 0.01, "at most 0.01"), mean_of("spacing_distance", "linear")),
+        Known("filterbank:gammatone", "distance of best frequencies from even ERB spacing, re what lies "
+              "below the lowest centre", *near(1, 0.03, "1 ± 0.03"),
+              mean_of("spacing_distance", "erb", _below_lowest_centre)),
+        Known("control:decimator", "highest re lowest response over frequency, dB",
+              *near(0, 0.001, "0 ± 0.001"), mean_of("frame_bound_ratio")),
+    ),
+)  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -11,10 +10,12 @@ import xarray as xr
 from ...encoders.base import Encoder
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
-from ..engine.progress import Progress
+from ..engine.known import Known, mean_of, near
+from ..engine.probe import Compared, Probe
 from ..engine.runtime import one_thread
 from ..engine.schema import dataset, stacked_stages, stage_coordinates
-from ..engine.stages import chosen_stages, resolving_length, run_attributes, tone_grid
+from ..engine.session import Session
+from ..engine.stages import check_below_nyquist, chosen_stages, resolving_length, run_attributes, tone_grid
 from ..statistics.resampling import RESAMPLES, permutation_p
 from .coherence import coherence, coherent_pairs, coherent_partials
 from .collapse import collapse, cosines
@@ -23,18 +24,12 @@ from .ledger import FLOOR_DB, Books, hear
 from .variables import VARIABLES
 
 MAP_ROWS = 51  # of the alias map, from DC to the stage's Nyquist frequency
+LEVELS_DBFS = (-40.0, -20.0, 0.0)
 FOLD = 1  # index of the component, and of a single tone's line
 
 
 def aliasing(
-    encoder: Encoder,
-    stimuli: StimulusSet | None = None,
-    stages: Sequence[str] | None = None,
-    *,
-    n_samples: int | None = None,
-    tile_seconds: float | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
+    session: Session[Encoder], stimuli: StimulusSet | None = None, *, n_samples: int | None = None
 ) -> xr.Dataset:
     """Keep the books of every tone's output power: what folds where it must, and what does not.
 
@@ -45,19 +40,13 @@ def aliasing(
 
     Parameters
     ----------
-    encoder : Encoder
+    session : Session
+        At the canonical stages by default.
     stimuli : StimulusSet, optional
         Single partials with whole cycles in the window (`coherence`), at one or several levels; by
         default those of `coherent_partials`.
-    stages : sequence of str, optional
-        The canonical stages the encoder has, by default.
     n_samples : int > 0, optional
         Length of the window, as in `coherence`.
-    tile_seconds : float > 0, optional
-        As in `respond`.
-    seed : int
-        Of resampling.
-    progress : Progress, optional
 
     Returns
     -------
@@ -94,12 +83,13 @@ def aliasing(
     Examples
     --------
     >>> from tonotopy.encoders import load
-    >>> rectified = aliasing(load("control:rectifier"))
+    >>> from tonotopy.probes import Session
+    >>> rectified = aliasing(Session(load("control:rectifier")))
     >>> share = rectified.share.isel(stage=0, channel=0).mean("frequency")
     >>> share.sel(component=["mean_shift", "fold", "harmonic_2", "harmonic_4"]).values.round(4)
     array([0.8106, 0.    , 0.1801, 0.0072], dtype=float32)
     """
-    stages = chosen_stages(encoder, stages)
+    encoder, stages = session.encoder, chosen_stages(session.encoder, session.stages)
     window = coherence(encoder, stages, n_samples)
     if stimuli is None:
         stimuli = coherent_partials(encoder, stages, n_samples=n_samples)
@@ -107,9 +97,9 @@ def aliasing(
     measured = []
     for rows in order:
         label = f"{encoder.name}, aliasing"
-        books, plan = hear(encoder, stimuli[rows], window, stages, tile_seconds, label, progress)
+        books, plan = hear(session, stimuli[rows], window, stages, label)
         with one_thread():
-            told = [_told(encoder, books[s], frequency, seed) for s in stages]
+            told = [_told(encoder, books[s], frequency, session.seed) for s in stages]
         measured.append(stacked_stages(VARIABLES["aliasing"], told))
     measures = {name: np.stack([m[name] for m in measured], -1) for name in measured[0]}
     if len(levels) > 1 and "bank_share" in measures:
@@ -137,19 +127,13 @@ def aliasing(
 
 
 def intermodulation(
-    encoder: Encoder,
-    stimuli: StimulusSet | None = None,
-    stages: Sequence[str] | None = None,
-    *,
-    n_samples: int | None = None,
-    tile_seconds: float | None = None,
-    progress: Progress | None = None,
+    session: Session[Encoder], stimuli: StimulusSet | None = None, *, n_samples: int | None = None
 ) -> xr.Dataset:
     """Keep the ledger of pairs of tones, with a share for intermodulation.
 
     Parameters
     ----------
-    encoder, stages, n_samples, tile_seconds, progress
+    session, n_samples
         As in `aliasing`.
     stimuli : StimulusSet, optional
         Coherent pairs of partials; by default those of `coherent_pairs`.
@@ -173,17 +157,19 @@ def intermodulation(
     Examples
     --------
     >>> from tonotopy.encoders import load
-    >>> intermodulation(load("control:decimator")).bank_share.sel(component="fold").min().round(6).item()
+    >>> from tonotopy.probes import Session
+    >>> books = intermodulation(Session(load("control:decimator")))
+    >>> books.bank_share.sel(component="fold").min().round(6).item()
     1.0
     """
-    stages = chosen_stages(encoder, stages)
+    encoder, stages = session.encoder, chosen_stages(session.encoder, session.stages)
     window = coherence(encoder, stages, n_samples)
     if stimuli is None:
         stimuli = coherent_pairs(encoder, stages)
     if (np.diff(stimuli.first) != 2).any():
         raise InputError("intermodulation: every stimulus must have two partials")
     label = f"{encoder.name}, intermodulation"
-    books, plan = hear(encoder, stimuli, window, stages, tile_seconds, label, progress)
+    books, plan = hear(session, stimuli, window, stages, label)
     told = [_ledger(books[s]) for s in stages]
     lower, upper = np.sort(stimuli.columns["frequency_hz"].reshape(-1, 2)).T
     return dataset(
@@ -303,3 +289,50 @@ def _mean(values: np.ndarray) -> np.ndarray:
     finite = np.isfinite(values)
     count = finite.sum(-1)
     return np.where(count > 0, np.where(finite, values, 0).sum(-1) / np.maximum(count, 1), np.nan)
+
+
+def _measure(session: Session[Encoder], low_hz: float = 60.0, high_hz: float = 10_000.0) -> xr.Dataset:
+    tones = coherent_partials(
+        session.encoder, session.stages, low_hz=low_hz, high_hz=high_hz, level_dbfs=LEVELS_DBFS
+    )
+    return aliasing(session, tones)
+
+
+def _refuses(session: Session[Encoder], low_hz: float = 60.0, high_hz: float = 10_000.0) -> None:
+    coherent_partials(session.encoder, session.stages, low_hz=low_hz, high_hz=high_hz)
+    check_below_nyquist(session.encoder, high_hz)
+
+
+ALIASING = Probe(
+    "aliasing",
+    question="Where does the power of a tone go when a stage downsamples, and do tones become one sound?",
+    variables=VARIABLES["aliasing"],
+    measure=_measure,
+    refuses=_refuses,
+    compared=Compared("frequency", ("bank_share",)),
+    known=(
+        Known("control:decimator", "share of power at the predicted fold", *near(1, 1e-6, "1"),
+              mean_of("bank_share", "fold")),
+        Known("control:decimator", "collapse", *near(1, 0.01, "1.00 ± 0.01"), mean_of("collapse")),
+        Known("control:rectifier", "share of the mean shift, 8 / pi^2",
+              *near(0.8106, 0.002, "0.8106 ± 0.002"), mean_of("bank_share", "mean_shift")),
+        Known("control:rectifier", "share of the second harmonic", *near(0.1801, 0.002, "0.1801 ± 0.002"),
+              mean_of("bank_share", "harmonic_2")),
+        Known("control:rectifier", "share of the fourth harmonic", *near(0.0072, 0.002, "0.0072 ± 0.002"),
+              mean_of("bank_share", "harmonic_4")),
+        Known("filterbank:stft", "share of power at the predicted fold", *near(1, 1e-6, "1"),
+              mean_of("bank_share", "fold")),
+        Known("filterbank:stft", "collapse", *near(0, 0.01, "at most 0.01"), mean_of("collapse")),
+    ),
+)  # fmt: skip
+INTERMODULATION = Probe(
+    "intermodulation",
+    question="What do two tones make of each other?",
+    variables=VARIABLES["intermodulation"],
+    measure=intermodulation,
+    compared=Compared("pair", ("bank_share",)),
+    known=(
+        Known("control:decimator", "share at the folds of a pair of tones", *near(1, 1e-6, "1"),
+              mean_of("bank_share", "fold")),
+    ),
+)  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,10 +12,13 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from ...encoders.base import Encoder, Stage
+from ...encoders.filterbanks import stft_lower_frame_bound
 from ...synth.errors import InputError
-from ..engine.progress import Progress
+from ..engine.known import Known, mean_of, near
+from ..engine.probe import Probe
 from ..engine.runtime import flushing_denormals, holding_memory, one_thread
 from ..engine.schema import dataset
+from ..engine.session import Session
 from ..engine.stages import chosen_stages
 from .variables import VARIABLES
 
@@ -43,9 +46,7 @@ _NOTHING = {
 }
 
 
-def invertibility(
-    encoder: Encoder, stages: Sequence[str] | None = None, *, progress: Progress | None = None
-) -> xr.Dataset:
+def invertibility(session: Session[Encoder]) -> xr.Dataset:
     """Measure whether stages are invertible as banks of strided filters, from their singular values.
 
     Folding alone loses nothing: a bank with enough channels can be undone in spite of it. With kernels
@@ -60,11 +61,9 @@ def invertibility(
 
     Parameters
     ----------
-    encoder : Encoder
-        For the Jacobians it needs `differentiable`, as `ModuleEncoder` has.
-    stages : sequence of str, optional
-        The canonical stages the encoder has, by default.
-    progress : Progress, optional
+    session : Session
+        At the canonical stages by default. For the Jacobians its encoder needs `differentiable`, as
+        `ModuleEncoder` has.
 
     Returns
     -------
@@ -93,16 +92,17 @@ def invertibility(
     Examples
     --------
     >>> from tonotopy.encoders import load
-    >>> found = invertibility(load("control:decimator")).sel(stage="first_layer")
+    >>> from tonotopy.probes import Session
+    >>> found = invertibility(Session(load("control:decimator"))).sel(stage="first_layer")
     >>> float(found.smallest_singular_value), float(found.largest_singular_value)
     (0.0, 1.0)
     """
-    stages = chosen_stages(encoder, stages)
+    encoder, stages = session.encoder, chosen_stages(session.encoder, session.stages)
     found = []
     with (
         flushing_denormals(),
         holding_memory(),
-        (progress or Progress(show=False)).task(f"{encoder.name}: invertibility", len(stages)) as advance,
+        session.progress.task(f"{encoder.name}: invertibility", len(stages)) as advance,
     ):
         for name in stages:
             found.append(_measured(encoder, encoder.stages[name]))
@@ -389,3 +389,17 @@ def _linearisation_error(encoder: Encoder, stage: Stage, kernels: np.ndarray) ->
     foretold = noise[:, last - length + 1 : last + 1].double().numpy() @ kernels.T
     missed, size = np.linalg.norm(change - foretold), np.linalg.norm(change)
     return float(missed / size) if size > 0 else (0.0 if missed == 0 else np.inf)
+
+
+INVERTIBILITY = Probe(
+    "invertibility",
+    question="Could the sound be had back from a stage?",
+    variables=VARIABLES["invertibility"],
+    measure=invertibility,
+    known=(
+        Known("control:decimator", "smallest singular value", 0, 0, "0", mean_of("smallest_singular_value")),
+        Known("filterbank:stft", "smallest singular value re its closed form", *near(1, 0.005, "1 ± 0.005"),
+              mean_of("smallest_singular_value", "",
+                      lambda rate, result: np.sqrt(stft_lower_frame_bound(rate)))),
+    ),
+)  # fmt: skip

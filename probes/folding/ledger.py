@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ...encoders.base import Encoder, Stage
 from ...synth.stimuli import StimulusSet
-from ..engine.progress import Progress
 from ..engine.respond import Plan, respond
+from ..engine.session import Session
 from .coherence import Coherence
 from .collapse import Patterns
 from .folding import components, predicted_lines
@@ -127,13 +127,7 @@ class Books:
 
 
 def hear(
-    encoder: Encoder,
-    stimuli: StimulusSet,
-    window: Coherence,
-    stages: Sequence[str],
-    tile_seconds: float | None = None,
-    label: str = "",
-    progress: Progress | None = None,
+    session: Session[Encoder], stimuli: StimulusSet, window: Coherence, stages: Sequence[str], label: str = ""
 ) -> tuple[dict[str, Books], Plan]:
     """Play coherent tones and keep the ledger of every stage.
 
@@ -143,11 +137,11 @@ def hear(
         If a tone has no whole number of cycles in the window, and what `respond` raises.
     """
     books = {
-        name: Books(encoder.stages[name], window.cycles(stimuli, name), window.frames[name])
+        name: Books(session.encoder.stages[name], window.cycles(stimuli, name), window.frames[name])
         for name in stages
     }
     plan = respond(
-        encoder,
+        session,
         stimuli,
         stages,
         lambda stage, stimuli, activations, silence: books[stage.name].reduce(stimuli, activations, silence),
@@ -155,9 +149,7 @@ def hear(
         phases=1,
         frames=window.frames,
         tolerance=SETTLED,
-        tile_seconds=tile_seconds,
         label=label,
-        progress=progress,
     )
     for book in books.values():
         book.close()

@@ -13,10 +13,11 @@ from torch import Tensor
 from ...encoders.base import Encoder
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
-from ..engine.progress import Progress
+from ..engine.probe import Compared, Probe
 from ..engine.respond import Plan, listening_plan
 from ..engine.runtime import flushing_denormals, holding_memory, one_thread
 from ..engine.schema import dataset, stage_coordinates
+from ..engine.session import Session
 from ..engine.stages import chosen_stages, run_attributes
 from ..statistics.agreement import Agreement, agreement, rank_correlation
 from ..statistics.ridge import FOLDS, held_out_predictions
@@ -33,18 +34,16 @@ from .variables import VARIABLES
 
 READOUT_SNR_DB = 30.0
 
+TILE_SECONDS = 8.0
+
 
 def representability(
-    encoder: Encoder,
+    session: Session[Encoder],
     signals: StimulusSet | None = None,
-    stages: Sequence[str] | None = None,
     *,
     window_frames: int = 16,
     draws: int = 24,
     windows: int = 10,
-    tile_seconds: float = 8.0,
-    seed: int = 0,
-    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Predict from strides which partials survive, and correlate that with what a linear readout recovers.
 
@@ -67,22 +66,16 @@ def representability(
 
     Parameters
     ----------
-    encoder : Encoder
+    session : Session
+        At the canonical stages by default. Integer codes have no linear readout: NaN.
     signals : StimulusSet, optional
         Steady signals with the coordinate `signal_kind`; one without partials is a recording. By default
         `representability_signals`.
-    stages : sequence of str, optional
-        The canonical stages the encoder has, by default. Integer codes have no linear readout: NaN.
     window_frames : int > 0
         Where a second holds fewer than ``window_frames + windows`` frames, half as many as it holds.
     draws : int >= 4
     windows : int > 0
         Per draw, at random places in the steady state.
-    tile_seconds : float > 0
-        Seconds of audio that go through the encoder at once.
-    seed : int
-        Of phases, windows, splits and resampling.
-    progress : Progress, optional
 
     Returns
     -------
@@ -106,17 +99,19 @@ def representability(
     Examples
     --------
     >>> from tonotopy.encoders import load
+    >>> from tonotopy.probes import Session
     >>> from tonotopy.synth import Partial, Stimulus, StimulusSet
     >>> kind = {"signal_kind": "pair"}
     >>> apart = Stimulus((Partial(310.0, 0.1), Partial(400.0, 0.1)), coordinates=kind)
     >>> folded = Stimulus((Partial(310.0, 0.1), Partial(385.0, 0.1)), coordinates=kind)
-    >>> result = representability(load("control:decimator"), StimulusSet.of([apart, folded]))
+    >>> result = representability(Session(load("control:decimator")), StimulusSet.of([apart, folded]))
     >>> result.predicted.values.round(2).tolist(), result.in_band.values.tolist()
     ([[1.0, 0.5]], [[0.0, 0.0]])
     >>> result.recovered.values.round(1).tolist()
     [[1.0, 0.5]]
     """
-    stages = chosen_stages(encoder, stages)
+    encoder, stages = session.encoder, chosen_stages(session.encoder, session.stages)
+    seed, tile_seconds = session.seed, session.tile_seconds or TILE_SECONDS
     if draws < FOLDS:
         raise InputError(f"draws {draws}: must be at least {FOLDS}, to test on some that were not seen")
     for name, value in (
@@ -142,7 +137,7 @@ def representability(
         n_partials = np.zeros(len(signals), dtype=np.int64)
         listener = _Listener(encoder, views, plan.n_samples, tile_seconds)
         label = f"{encoder.name}: {len(signals)} signals"
-        with (progress or Progress(show=False)).task(label, len(signals)) as advance:
+        with session.progress.task(label, len(signals)) as advance:
             for row in range(len(signals)):
                 generator = np.random.default_rng([seed, row])
                 played = _play(signals, row, draws, encoder.sample_rate, plan.n_samples, generator)
@@ -344,3 +339,23 @@ def recovery(features: np.ndarray, targets: np.ndarray, groups: np.ndarray, seed
     # The mean is 0, so the variance is the mean square.
     error, power = (np.square(x).reshape(len(x), 2, -1).sum((0, 1)) for x in (missed, targets))
     return np.clip(1 - error / power, 0, None)
+
+
+def _measure(session: Session[Encoder], recordings: str | None = None) -> xr.Dataset:
+    return representability(
+        session, representability_signals(session.encoder.sample_rate, recordings, session.seed)
+    )
+
+
+def _refuses(session: Session[Encoder], recordings: str | None = None) -> None:
+    representability_signals(session.encoder.sample_rate, recordings, session.seed)
+
+
+REPRESENTABILITY = Probe(
+    "representability",
+    question="Do the strides predict which partials of a sound a linear readout recovers?",
+    variables=VARIABLES["representability"],
+    measure=_measure,
+    refuses=_refuses,
+    compared=Compared("signal", ("recovered",)),
+)

@@ -14,9 +14,10 @@ from ...synth.errors import InputError
 from ...synth.partials import amplitude_of
 from ...synth.stimuli import Partial, Stimulus, StimulusSet
 from ..engine.grid import PARTIALS, partial_grid
-from ..engine.progress import Progress
+from ..engine.probe import Compared, Probe
 from ..engine.runtime import flushing_denormals, holding_memory
 from ..engine.schema import dataset, stage_coordinates
+from ..engine.session import Session
 from ..statistics.resampling import RESAMPLES, bootstrap_interval, permutation_p
 from .removal import OWN_IN_COMPANY, RANDOM_ENERGY, REMOVALS, Bench, Meter, Removal, Trial, removal
 from .variables import VARIABLES
@@ -35,15 +36,13 @@ CLIPS = (
 
 
 def interventions(
-    encoder: Encoder,
-    stage: str = "latent",
+    session: Session[Encoder],
     *,
+    stage: str = "latent",
     mixtures: StimulusSet | None = None,
     tested: int = 2,
     doses: Sequence[float] = DOSES,
     random_planes: int = 2,
-    seed: int = 0,
-    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Remove one partial of a mixture from the latent, decode, and measure every partial in the sound.
 
@@ -67,8 +66,8 @@ def interventions(
 
     Parameters
     ----------
-    encoder : Encoder
-        One with ``decode(latent, scale=None) -> waveforms``.
+    session : Session
+        Of an encoder with ``decode(latent, scale=None) -> waveforms``.
     stage : str
         Whose activations `decode` takes: "latent", or the quantized ones.
     mixtures : StimulusSet, optional
@@ -79,9 +78,6 @@ def interventions(
         From 0, with 1 among them. 0 is 0 dB by definition.
     random_planes : int > 0
         Random planes, of each kind, for each partial; dB are averaged over them.
-    seed : int
-        Of mixtures, choices, random planes and resampling.
-    progress : Progress, optional
 
     Returns
     -------
@@ -107,10 +103,12 @@ def interventions(
     Examples
     --------
     >>> from tonotopy.encoders import load
-    >>> interventions(load("control:decimator"))
+    >>> from tonotopy.probes import Session
+    >>> interventions(Session(load("control:decimator")))
     Traceback (most recent call last):
     tonotopy.synth.errors.InputError: control:decimator: cannot decode, so nothing removed could be heard
     """
+    encoder, seed = session.encoder, session.seed
     if not hasattr(encoder, "decode"):
         raise InputError(f"{encoder.name}: cannot decode, so nothing removed could be heard")
     check_stages(encoder, [stage])
@@ -119,7 +117,7 @@ def interventions(
     dose = np.asarray(doses, dtype=np.float64)
     _check(encoder, mixtures, dose, tested, random_planes)
     trials = _trials(mixtures, tested, encoder.sample_rate, seed)
-    task = (progress or Progress(show=False)).task(f"{encoder.name}: {len(trials)} removals", len(trials))
+    task = session.progress.task(f"{encoder.name}: {len(trials)} removals", len(trials))
     with flushing_denormals(), holding_memory(), task as advance:
         bench = Bench.of(encoder, stage, mixtures, MEASURED_S)
         rows = []
@@ -335,3 +333,21 @@ def _check(
     if (np.diff(mixtures.first) < 2).any() or len(mixtures.contexts):
         raise InputError("interventions: takes mixtures of at least two partials, without context")
     mixtures.below_nyquist(encoder.sample_rate)
+
+
+def _refuses(session: Session[Encoder], stage: str = "latent", **_: object) -> str | None:
+    if not hasattr(session.encoder, "decode"):
+        return f"{session.encoder.name} cannot decode"
+    if stage not in (session.stages or session.encoder.stages):
+        return f"{stage} is not among the stages"
+    return None
+
+
+INTERVENTIONS = Probe(
+    "interventions",
+    question="Does taking a partial's place out of the latent silence it, and nothing else?",
+    variables=VARIABLES["interventions"],
+    measure=interventions,
+    refuses=_refuses,
+    compared=Compared("trial", ("specific_db", "reference_db")),
+)

@@ -58,17 +58,16 @@ def random_material(model: LatentModel, count: int, seed: int) -> Material:
     return Material(RANDOM_NOTES, rolls, np.arange(count), f"{count:,} sequences of random notes")
 
 
-def real_material(model: LatentModel, count: int, folder: str | Path | None, seed: int) -> Material | None:
+def real_material(bars: int, count: int, folder: str | Path | None, seed: int) -> Material | None:
     """Take real melodies: from a folder of MIDI files, or those that come with the library.
 
-    Returns None where there are none of the model's length: the library's have two bars.
+    Returns None where there are none of so many bars: the library's have two.
 
     Raises
     ------
     InputError
-        If the folder holds no melody that the model hears.
+        If the folder holds no melody of so many bars.
     """
-    bars = model.steps // STEPS_PER_BAR
     if folder is None:
         from ...encoders.musicvae.named import heldout_melodies
 

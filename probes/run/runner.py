@@ -1,4 +1,4 @@
-"""The main job: probe encoders beside their baselines and controls, and keep the result."""
+"""The runner: measures everybody of a suite beside baselines and controls, and keeps the result."""
 
 from __future__ import annotations
 
@@ -10,61 +10,67 @@ from typing import Any
 import xarray as xr
 
 from ...encoders.base import Encoder
-from ...encoders.registry import hears_melodies, load
+from ...encoders.musicvae.base import LatentModel
+from ...encoders.registry import load
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from ..engine.checkpoint import Work, drawn_anew, node_name, provenance, set_attributes
+from ..engine.probe import Probe
 from ..engine.progress import Progress
 from ..engine.schema import stimuli_dataset, subject_attributes
-from ..engine.stages import chosen_stages
+from ..engine.session import Session
 from ..engine.store import ZARR_FORMAT, fresh
-from ..folding.coherence import coherent_partials
-from ..folding.signals import representability_signals
 from ..hypotheses.hypothesis import evaluate
-from ..hypotheses.registry import registered
-from .suite import Settings, measures, played
+from ..hypotheses.registry import registered as hypotheses
+from .suite import CONTROLS, Suite
 
-CONTROLS = (
-    "filterbank:stft",
-    "filterbank:stft_magnitude",
-    "filterbank:gammatone",
-    "control:decimator",
-    "control:texture",
-    "control:rectifier",
-)
+Measured = Encoder | LatentModel
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Somebody who is heard: an encoder, a random baseline of one, or a control."""
+    """Somebody who is measured: an encoder, a random baseline of one, or a control."""
 
     node: str
     role: str
     of: str
-    encoder: Encoder
+    encoder: Measured
     stages: tuple[str, ...] | None
 
 
 def probe(
-    encoders: Sequence[str | Encoder],
-    out: str | Path,
-    settings: Settings | None = None,
-    *,
-    weights: str = "pretrained",
-    progress: Progress | None = None,
+    encoders: Sequence[str | Measured], out: str | Path, progress: Progress | None = None, **options: Any
 ) -> Path:
-    """Probe encoders with partials, pitches and chords, beside random baselines and controls.
+    """Probe encoders, beside random baselines and controls.
 
     Parameters
     ----------
-    encoders : sequence of str or Encoder
-        Names that `load` knows, or encoders at hand (from `wrap`, say).
+    encoders : sequence of str, Encoder or LatentModel
+    out : path
+        As in `run`.
+    progress : Progress, optional
+    **options
+        The other fields of `Suite`, and settings of probes by name: ``probe(["codec_tiny"], "run.zarr",
+        probes=["selectivity"], baselines=1, per_octave=12)``.
+
+    Returns
+    -------
+    out : Path
+    """
+    fields = {name: options.pop(name) for name in list(options) if name in Suite.__dataclass_fields__}
+    settings = {**fields.pop("settings", {}), **options}
+    return run(Suite(tuple(encoders), settings=settings, **fields), out, progress=progress)
+
+
+def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> Path:
+    """Measure everybody of a suite, judge the hypotheses, and keep the result.
+
+    Parameters
+    ----------
+    suite : Suite
     out : path
         Folder for the result, a zarr store that ``xarray.open_datatree`` reads; it must not exist.
         Work in progress lies in ``<out>.partial``; the same call takes it up where it stopped.
-    settings : Settings, optional
-    weights : {"pretrained", "random"} or path
-        Passed to `load` for encoders given by name.
     progress : Progress, optional
 
     Returns
@@ -74,119 +80,144 @@ def probe(
     Raises
     ------
     InputError
-        If an encoder or a stage is not there, the grid is not playable, or `out` exists.
+        If an encoder or a stage is not there or of another modality, no probe has anything to ask of an
+        encoder, what a probe is set to cannot be played, or `out` exists.
     """
-    settings = settings or Settings()
     out = fresh(out)
-    if not encoders:
-        raise InputError("encoders: none given")
-    for name in encoders:
-        if isinstance(name, str) and hears_melodies(name):
-            raise InputError(
-                f"encoder {name!r}: hears melodies, not waveforms: ask `tonotopy latents {name}`"
-            )
-    stimuli = played(settings)
-    heard = [
-        (e if not isinstance(e, str) else load(e, weights=weights, seed=settings.seed)) for e in encoders
-    ]
-    twins = [_twins(origin, encoder) for origin, encoder in zip(encoders, heard, strict=True)]
-    _check(heard, twins, settings)
-    work = Work(out, _identity(settings, stimuli, heard))
-    work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, provenance(settings, settings.seed, heard)))
-    for subject in subjects_to_hear(heard, twins, settings):
-        about = subject_attributes(subject.encoder, subject.role, subject.of)
-        set_attributes(work.store / subject.node, about)
-        where = work.store / subject.node
-        asked = measures(subject.encoder, subject.stages, stimuli, settings, where, progress)
-        for name, measure in asked.items():
-            work.do(f"{subject.node}/{name}", measure)
-    work.do("hypotheses", lambda: _judge(work.store, settings.seed))
+    loaded = [_loaded(encoder, suite) for encoder in suite.encoders]
+    _check_names(loaded)
+    base = Session(loaded[0], seed=suite.seed, progress=progress or Progress(show=False))
+    for encoder in loaded:
+        _check(base.of(encoder, suite.stages), suite)
+    stimuli = _stimuli(suite, loaded)
+    work = Work(out, _identity(suite, stimuli, loaded))
+    work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, provenance(suite, loaded)))
+    for subject in subjects_of(suite, loaded):
+        _measure(subject, base.of(subject.encoder, subject.stages), suite, work)
+    work.do("hypotheses", lambda: _judge(work.store, suite.seed))
     return work.finish()
 
 
-def _check(
-    heard: Sequence[Encoder], twins: Sequence[Callable[[int], Encoder] | None], settings: Settings
-) -> None:
-    """Refuse what could not be run to its end, before anything is written."""
-    nodes = [node_name(encoder.name) for encoder in heard]
-    for encoder, twin, node in zip(heard, twins, nodes, strict=True):
+def subjects_of(suite: Suite, loaded: Sequence[Measured]) -> Iterator[Subject]:
+    """Yield the encoders, each followed by its random baselines, then the controls."""
+    for encoder in loaded:
+        node = node_name(encoder.name)
+        yield Subject(node, "encoder", "", encoder, suite.stages)
+        if isinstance(encoder, Redraws):
+            for i, baseline in enumerate(drawn_anew(encoder, encoder.randomised, suite.seed, suite.baselines)):
+                yield Subject(f"{node}.random{i}", "baseline", node, baseline, suite.stages)
+    yield from _controls(loaded, suite.seed) if suite.controls else ()
+
+
+def _controls(loaded: Sequence[Measured], seed: int) -> Iterator[Subject]:
+    """Yield the controls of every modality, those of waveforms at every sample rate."""
+    rates = sorted({getattr(encoder, "sample_rate", 0) for encoder in loaded})
+    for rate in rates:
+        for name in CONTROLS["waveform" if rate else "melody"]:
+            if any(e.name == name and getattr(e, "sample_rate", 0) == rate for e in loaded):
+                continue  # it is measured already, as an encoder
+            control = load(name, seed=seed, sample_rate=rate) if rate else load(name, seed=seed)
+            several = rate and sum(r > 0 for r in rates) > 1
+            yield Subject(node_name(name) + (f".{rate}" if several else ""), "control", "", control, None)
+
+
+def _loaded(encoder: str | Measured, suite: Suite) -> Measured:
+    loaded = load(encoder, weights=suite.weights, seed=suite.seed) if isinstance(encoder, str) else encoder
+    if suite.modality not in (None, loaded.modality):
+        other = {"melody": "latents", "waveform": "probe"}[loaded.modality]
+        raise InputError(
+            f"encoder {loaded.name!r}: takes {PLURAL[loaded.modality]}, not {PLURAL[suite.modality]}: "
+            f"ask `tonotopy {other} {loaded.name}`"
+        )
+    return loaded
+
+
+def _check_names(loaded: Sequence[Measured]) -> None:
+    nodes = [node_name(encoder.name) for encoder in loaded]
+    for encoder, node in zip(loaded, nodes, strict=True):
         if nodes.count(node) > 1:
             raise InputError(f"encoder {encoder.name!r}: given twice")
         if node == "stimuli":
             raise InputError("encoder 'stimuli': the name is taken in every run; give it another")
-        stages = chosen_stages(encoder, settings.stages)
-        powerless = [p for p in ("tiling", "compositionality", "readout") if p in settings.probes]
-        if powerless and all(encoder.stages[s].kind == "codes" for s in stages):
-            raise InputError(
-                f"{powerless[0]}: {', '.join(stages)} of {encoder.name} holds codes, which have no response; "
-                "leave it out of the probes"
-            )
-        if "aliasing" in settings.probes:
-            coherent_partials(encoder, stages, low_hz=settings.low_hz, high_hz=settings.high_hz)
-            representability_signals(encoder.sample_rate, settings.recordings, settings.seed)
-        if settings.baselines and twin is None and encoder.weights.source != "none":
-            raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
-        if settings.high_hz >= encoder.sample_rate / 2:
-            raise InputError(
-                f"high_hz {settings.high_hz:g}: must lie below {encoder.sample_rate / 2:g} Hz, "
-                f"the Nyquist frequency of {encoder.name}"
-            )
 
 
-def subjects_to_hear(
-    heard: Sequence[Encoder], twins: Sequence[Callable[[int], Encoder] | None], settings: Settings
-) -> Iterator[Subject]:
-    """Yield the encoders, each followed by its random baselines, then the controls."""
-    for encoder, twin in zip(heard, twins, strict=True):
-        node = node_name(encoder.name)
-        yield Subject(node, "encoder", "", encoder, settings.stages)
-        if twin is not None:
-            for i, baseline in enumerate(drawn_anew(encoder, twin, settings.seed, settings.baselines)):
-                yield Subject(f"{node}.random{i}", "baseline", node, baseline, settings.stages)
-    rates = sorted({encoder.sample_rate for encoder in heard})
-    for rate in rates if settings.controls else ():
-        for name in CONTROLS:
-            if any(encoder.name == name and encoder.sample_rate == rate for encoder in heard):
-                continue  # it is heard already, as an encoder
-            suffix = f".{rate}" if len(rates) > 1 else ""
-            control = load(name, seed=settings.seed, sample_rate=rate)
-            yield Subject(node_name(name) + suffix, "control", "", control, None)
+def _check(session: Session[Any], suite: Suite) -> None:
+    """Refuse what could not be run to its end, before anything is written."""
+    encoder = session.encoder
+    if isinstance(encoder, Encoder):
+        chosen_stages(encoder, suite.stages)
+    if suite.baselines and not isinstance(encoder, Redraws) and encoder.weights.source != "none":
+        raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
+    refusals = {probe.name: probe.refusal(session) for probe in suite.of(encoder.modality)}
+    if not refusals:
+        raise InputError(f"encoder {encoder.name!r}: no probe asked is for {PLURAL[encoder.modality]}")
+    if all(refusals.values()):
+        name, reason = next(iter(refusals.items()))
+        raise InputError(f"{name}: {reason}; nothing else is asked")
 
 
-def _twins(origin: str | Encoder, encoder: Encoder) -> Callable[[int], Encoder] | None:
-    """Return what draws an encoder's architecture anew from a seed; None for what has no weights to draw."""
-    if encoder.weights.source == "none":
-        return None
-    own = getattr(encoder, "randomised", None)
-    if own is None and isinstance(origin, str):
-        return lambda seed: load(origin, weights="random", seed=seed)
-    return own
+def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) -> None:
+    """Ask a subject whatever it does not refuse; what was refused, and why, is kept beside the answers."""
+    where = work.store / subject.node
+    refused = {}
+    for one in suite.of(subject.encoder.modality):
+        if subject.role == "baseline" and not one.asks_baselines:
+            continue
+        if reason := one.refusal(session):
+            refused[one.name] = reason
+            continue
+        work.do(f"{subject.node}/{one.name}", lambda one=one: _keep(one, session, where / one.name))
+    about = subject_attributes(subject.encoder, subject.role, subject.of)
+    set_attributes(where, {**about, "refused": "; ".join(f"{n}: {r}" for n, r in refused.items())})
+
+
+def _keep(one: Probe, session: Session[Any], where: Path) -> None:
+    result = one(replace(session, out=where))
+    if not where.exists():  # it was not streamed
+        result.to_zarr(str(where), mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
+
+
+def _stimuli(suite: Suite, loaded: Sequence[Measured]) -> dict[str, StimulusSet]:
+    """Return what probes play to everybody, by kind."""
+    modalities = dict.fromkeys(encoder.modality for encoder in loaded)
+    asked = [one for modality in modalities for one in suite.of(modality) if one.stimuli is not None]
+    return {kind: played for one in asked for kind, played in one.stimuli(**one.settings).items()}
 
 
 def _identity(
-    settings: Settings, stimuli: Mapping[str, StimulusSet], heard: Sequence[Encoder]
+    suite: Suite, stimuli: Mapping[str, StimulusSet], loaded: Sequence[Measured]
 ) -> Iterator[str]:
     """Yield what a run must have in common with one that was interrupted, to go on with it."""
-    yield repr(settings)
+    yield suite.description
     yield from (s.sha256 for s in stimuli.values())
-    for encoder in heard:
-        yield from (encoder.name, encoder.weights.sha256, str(encoder.sample_rate), repr(encoder.stages))
-        yield repr(getattr(encoder, "taps", ""))
+    for encoder in loaded:
+        yield from (encoder.name, encoder.modality, encoder.weights.sha256)
+        yield from (repr(getattr(encoder, name, "")) for name in ("sample_rate", "stages", "taps", "steps"))
+    for value in suite.settings.values():
+        if isinstance(value, str) and Path(value).exists():
+            yield from _files(Path(value))
 
 
-def _keep_stimuli(store: Path, stimuli: dict[str, StimulusSet], attributes: Mapping[str, Any]) -> None:
+def _files(given: Path) -> Iterator[str]:
+    """Yield names, sizes and times of what lies in a folder that a setting names."""
+    for file in (given, *sorted(given.rglob("*"))):
+        about = file.lstat()
+        yield f"{file} {about.st_size} {about.st_mtime_ns}"
+
+
+def _keep_stimuli(store: Path, stimuli: Mapping[str, StimulusSet], attributes: Mapping[str, Any]) -> None:
     set_attributes(store, attributes)
     set_attributes(store / "stimuli", {})
-    for kind, played_set in stimuli.items():
-        stimuli_dataset(played_set).to_zarr(
+    for kind, played in stimuli.items():
+        stimuli_dataset(played).to_zarr(
             str(store / "stimuli" / kind), mode="w", zarr_format=ZARR_FORMAT, consolidated=False
         )
 
 
 def _judge(store: Path, seed: int) -> None:
     """Give the verdicts that what was measured allows, a group of each encoder and baseline."""
-    with xr.open_datatree(store, engine="zarr", chunks=None, consolidated=False) as run:
-        for node, verdicts in evaluate(run, registered(), seed).items():
+    with xr.open_datatree(store, engine="zarr", chunks=None, consolidated=False) as tree:
+        for node, verdicts in evaluate(tree, hypotheses(), seed).items():
             verdicts.to_zarr(
                 str(store / node / "hypotheses"), mode="w", zarr_format=ZARR_FORMAT, consolidated=False
             )

@@ -16,10 +16,12 @@ from ...synth.errors import InputError
 from ...synth.partials import partials_at
 from ...synth.stimuli import Partial, StimulusSet
 from ..engine.grid import partial_grid
-from ..engine.progress import Progress
+from ..engine.known import Known, mean_of
+from ..engine.probe import Compared, Probe
 from ..engine.respond import Plan, respond
 from ..engine.runtime import flushing_denormals, holding_memory
 from ..engine.schema import dataset, stage_coordinates
+from ..engine.session import Session
 from ..engine.stages import check_single, run_attributes
 from ..statistics.information import information
 from .code_stability import certainty, code_stability, relative_margins
@@ -32,15 +34,13 @@ _AXES = ("delay", "generation", "arithmetic")
 
 
 def codes(
-    encoder: Encoder,
+    session: Session[Encoder],
     components: StimulusSet | None = None,
     *,
-    seed: int = 0,
     contexts: int = 4,
     density: int = 4,
     phases: int = 8,
     frames: int = 4,
-    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Ask of an encoder's tokens whether a partial keeps them in other company, and how firm they are.
 
@@ -49,13 +49,11 @@ def codes(
 
     Parameters
     ----------
-    encoder : Encoder
-        With a stage of kind "codes"; the deepest counts.
+    session : Session
+        Of an encoder with a stage of kind "codes"; the deepest counts.
     components : StimulusSet, optional
         Single partials of one level; by default 16 from 120 to 6000 Hz (0.45 of the sample rate, if
         that is less) at -20 dBFS.
-    seed : int
-        Of the company and of the shuffles.
     contexts : int >= 2
         How many companies.
     density : int > 0
@@ -63,7 +61,6 @@ def codes(
     phases : int >= 2
     frames : int > 0
         Steady frames wanted of every sound.
-    progress : Progress, optional
 
     Returns
     -------
@@ -88,10 +85,12 @@ def codes(
     Examples
     --------
     >>> from tonotopy.encoders import load
-    >>> found = codes(load("control:texture"), contexts=2, phases=3)
+    >>> from tonotopy.probes import Session
+    >>> found = codes(Session(load("control:texture")), contexts=2, phases=3)
     >>> dict(found.agreement_same.sizes)
     {'stage': 1, 'component': 16, 'codebook': 1}
     """
+    encoder, seed = session.encoder, session.seed
     stage = _codes_stage(encoder)
     components = default_components(encoder) if components is None else components
     _check(encoder, components, contexts, density, phases)
@@ -101,9 +100,8 @@ def codes(
     stages = ["latent", stage.name] if told else [stage.name]
     heard = _Heard(len(stimuli), phases, told)
     plan = respond(
-        encoder, stimuli, stages, heard.reduce, heard.write, phases=phases, frames=frames,
-        tile_seconds=TILE_SECONDS, label=f"{encoder.name}: {len(stimuli)} partials in company",
-        progress=progress,
+        session.tiled(TILE_SECONDS), stimuli, stages, heard.reduce, heard.write, phases=phases, frames=frames,
+        label=f"{encoder.name}: {len(stimuli)} partials in company",
     )  # fmt: skip
     n = len(components)
     tokens = heard.arrays["code"].reshape(n, contexts, *heard.arrays["code"].shape[1:])  # [n, C, K, Q, F]
@@ -282,3 +280,24 @@ def _remark(encoder: Encoder, codebooks: tuple[Tensor, ...], decoded: bool, sett
     if not settled:
         said.append("no steady state was reached: codes are from the middle of what was heard")
     return "; ".join(said)
+
+
+def _refuses(session: Session[Encoder], **_: object) -> str | None:
+    stages = session.encoder.stages
+    if any(stages[name].kind == "codes" for name in session.stages or stages):
+        return None
+    return f"{session.encoder.name} has no codes"
+
+
+CODES = Probe(
+    "codes",
+    question="Does a partial keep its tokens when others sound, and how firm are they?",
+    variables=VARIABLES["codes"],
+    measure=codes,
+    refuses=_refuses,
+    compared=Compared("component", ("agreement_same", "agreement_different", "information")),
+    known=(
+        Known("control:texture", "share of codes that a partial keeps in other company", 0, 0.05,
+              "at most 0.05", mean_of("agreement_same")),
+    ),
+)  # fmt: skip

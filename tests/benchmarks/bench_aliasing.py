@@ -8,6 +8,7 @@ import torch
 from tonotopy.encoders import Encoder, load
 from tonotopy.encoders.base import canonical_stages
 from tonotopy.probes.engine.runtime import flushing_denormals, holding_memory
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.folding.aliasing import aliasing, intermodulation
 from tonotopy.probes.folding.coherence import coherence, coherent_partials
 from tonotopy.probes.folding.ledger import hear
@@ -48,9 +49,9 @@ def compared(encoder: Encoder, stages: list[str]) -> Row:
 def battery(encoder: Encoder) -> Row:
     """Time ledger, map, collapse and representability at all canonical stages."""
     start = time.perf_counter()
-    aliasing(encoder)
-    intermodulation(encoder)
-    representability(encoder)
+    aliasing(Session(encoder))
+    intermodulation(Session(encoder))
+    representability(Session(encoder))
     ours = time.perf_counter() - start
     what = f"{encoder.name}: ledger, map, collapse, representability"
     return Row(what, f"{ours:.0f} s", "180 s", ours / 180, 1, at_most=True)
@@ -63,14 +64,14 @@ def rows() -> list[Row]:
         encoder = load(name, weights=weights)
         stages = [s for s in canonical_stages(encoder) if s not in ("quantized", "codes")]
         table += [compared(encoder, stages), battery(encoder)]
-    share = aliasing(load("control:rectifier")).share.isel(stage=0, channel=0).mean("frequency")
+    share = aliasing(Session(load("control:rectifier"))).share.isel(stage=0, channel=0).mean("frequency")
     found = share.sel(component=["mean_shift", "harmonic_2", "harmonic_4"]).values
     off = float(np.abs(found - np.array([8, 16 / 9, 16 / 225]) / np.pi**2).max())
     what = "rectifier: shares off their closed form (largest)"
     table.append(Row(what, f"{off:.1e}", "0.002", off, 0.002, at_most=True))
-    collapse = float(aliasing(load("control:decimator")).collapse[0])
+    collapse = float(aliasing(Session(load("control:decimator"))).collapse[0])
     table.append(Row("decimator: collapse", f"{collapse:.4f}", "1.00", collapse, 0.99))
-    collapse = abs(float(aliasing(load("filterbank:stft")).collapse[0]))
+    collapse = abs(float(aliasing(Session(load("filterbank:stft"))).collapse[0]))
     table.append(Row("STFT: collapse", f"{collapse:.1e}", "0.01", collapse, 0.01, at_most=True))
     return table
 

@@ -9,6 +9,7 @@ import numpy as np
 from tonotopy.encoders import load
 from tonotopy.probes import Settings, probe
 from tonotopy.probes.composition.compositionality import CONDITIONS, compositionality
+from tonotopy.probes.engine.session import Session
 
 from .table import Row
 
@@ -18,7 +19,7 @@ BATTERY_S = 300.0
 def index_of(name: str) -> np.ndarray:
     """Index of partials under every condition, by density and level."""
     partials = [c for c in CONDITIONS if c.kind == "partial"]
-    return compositionality(load(name), conditions=partials)["index"].values.ravel()
+    return compositionality(Session(load(name)), conditions=partials)["index"].values.ravel()
 
 
 def battery(name: str) -> Row:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tonotopy.encoders import load
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.selectivity import selectivity
 from tonotopy.synth import partials, partials_at
 
@@ -20,12 +21,16 @@ def rows() -> list[Row]:
         ("samplecnn_tiny", "pretrained"),
         ("filterbank:stft", "random"),
     ):
-        tuning = selectivity(load(name, weights=weights), partials(60, 10_000, count=240), ["first_layer"])
+        tuning = selectivity(
+            Session(load(name, weights=weights), ["first_layer"]), partials(60, 10_000, count=240)
+        )
         error_db = float(tuning.closed_form_error[0])
         what = f"{name}: first layer off its closed form (median)"
         table.append(Row(what, f"{error_db:.1e} dB", "0.05 dB", error_db, 0.05, at_most=True))
     grid = partials_at(np.arange(1, 1023) * BIN_HZ / 2)
-    stft = selectivity(load("filterbank:stft"), grid).isel(stage=0, channel=[*INSIDE, *(513 + INSIDE)])
+    stft = selectivity(Session(load("filterbank:stft")), grid).isel(
+        stage=0, channel=[*INSIDE, *(513 + INSIDE)]
+    )
     width = float(np.abs(stft.equivalent_noise_bandwidth / BIN_HZ / 1.5 - 1).max())
     table.append(
         Row(

@@ -8,6 +8,7 @@ import torch
 from tonotopy.encoders import Encoder, load
 from tonotopy.encoders.base import canonical_stages
 from tonotopy.probes.engine.runtime import flushing_denormals, holding_memory
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.selectivity import selectivity
 from tonotopy.synth import StimulusSet, partials
 
@@ -58,7 +59,7 @@ def compared(encoder: Encoder, stages: list[str], count: int) -> list[Row]:
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()
-        tuning = selectivity(encoder, stimuli, stages)
+        tuning = selectivity(Session(encoder, stages), stimuli)
         times.append(time.perf_counter() - start)
     ours = min(times)
     n_samples = tuning.attrs["n_samples"]
@@ -100,7 +101,7 @@ def rows() -> list[Row]:
         table += compared(encoder, stages, count)
     encoder, stimuli = load("encodec_24khz", weights="random"), partials(60, 10_000, count=240)
     start = time.perf_counter()
-    selectivity(encoder, stimuli, phases=4)
+    selectivity(Session(encoder), stimuli, phases=4)
     ours = time.perf_counter() - start
     what = "encodec_24khz: all canonical stages, 240 partials, 4 phases"
     return [*table, Row(what, f"{ours:.1f} s", "60 s", ours / 60, 1, at_most=True)]

@@ -17,6 +17,7 @@ from tonotopy.probes.composition.readout import readout
 from tonotopy.probes.composition.waveform_shape import waveform_shape
 from tonotopy.probes.engine import respond
 from tonotopy.probes.engine.progress import Progress
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.pitch_chord import chord_tuning, pitch_tuning
 from tonotopy.probes.filters.selectivity import selectivity
 from tonotopy.probes.filters.tiling import tiling
@@ -62,31 +63,37 @@ def _sounding(encoder: Encoder) -> dict[str, Callable[[], xr.Dataset]]:
     rate = encoder.sample_rate
     asked: dict[str, Callable[[], xr.Dataset]] = {
         "selectivity": lambda: selectivity(
-            encoder, partials(100, 5000, per_octave=2, level_dbfs=LEVELS_DBFS), refine=False
+            Session(encoder), partials(100, 5000, per_octave=2, level_dbfs=LEVELS_DBFS), refine=False
         ),
-        "selectivity_refined": lambda: selectivity(encoder, partials(800, 1200, per_octave=4), refine=True),
-        "pitch_tuning": lambda: pitch_tuning(encoder, pitches(midi=[48, 60, 72], timbres=["saw", "square"])),
+        "selectivity_refined": lambda: selectivity(
+            Session(encoder), partials(800, 1200, per_octave=4), refine=True
+        ),
+        "pitch_tuning": lambda: pitch_tuning(
+            Session(encoder), pitches(midi=[48, 60, 72], timbres=["saw", "square"])
+        ),
         "chord_tuning": lambda: chord_tuning(
-            encoder, chords([48, 50], ["major", "minor"], timbre=Timbre(4, -6.02, name="four partials"))
+            Session(encoder),
+            chords([48, 50], ["major", "minor"], timbre=Timbre(4, -6.02, name="four partials")),
         ),
         "aliasing": lambda: aliasing(
-            encoder, coherent_partials(encoder, low_hz=300, high_hz=1500, level_dbfs=LEVELS_DBFS), seed=1
+            Session(encoder, seed=1),
+            coherent_partials(encoder, low_hz=300, high_hz=1500, level_dbfs=LEVELS_DBFS),
         ),
-        "intermodulation": lambda: intermodulation(encoder, coherent_pairs(encoder)[::2]),
-        "invertibility": lambda: invertibility(encoder),
+        "intermodulation": lambda: intermodulation(Session(encoder), coherent_pairs(encoder)[::2]),
+        "invertibility": lambda: invertibility(Session(encoder)),
         "representability": lambda: representability(
-            encoder, representability_signals(rate, None, 0)[::8], draws=8, seed=1
+            Session(encoder, seed=1), representability_signals(rate, None, 0)[::8], draws=8
         ),
-        "tiling": lambda: tiling(encoder),
-        "compositionality": lambda: compositionality(encoder, conditions=CONDITIONS, seed=1),
-        "codes": lambda: codes(encoder, contexts=3, phases=4, seed=1),
-        "readout": lambda: readout(encoder, densities=(2, 8), seed=1),
-        "chord_composition": lambda: chord_composition(encoder, seed=1),
+        "tiling": lambda: tiling(Session(encoder)),
+        "compositionality": lambda: compositionality(Session(encoder, seed=1), conditions=CONDITIONS),
+        "codes": lambda: codes(Session(encoder, seed=1), contexts=3, phases=4),
+        "readout": lambda: readout(Session(encoder, seed=1), densities=(2, 8)),
+        "chord_composition": lambda: chord_composition(Session(encoder, seed=1)),
         "waveform_shape": lambda: waveform_shape(
-            encoder, sounds=shape_sounds(rate)[::5], detunings_hz=(2.5, 20.0), seed=1
+            Session(encoder, seed=1), sounds=shape_sounds(rate)[::5], detunings_hz=(2.5, 20.0)
         ),
         "interventions": lambda: interventions(
-            encoder, mixtures=intervention_mixtures(rate, 2), tested=1, doses=(0.0, 1.0), seed=1
+            Session(encoder, seed=1), mixtures=intervention_mixtures(rate, 2), tested=1, doses=(0.0, 1.0)
         ),
     }
     if "codes" not in encoder.stages:

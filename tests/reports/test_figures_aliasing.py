@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 
 from tonotopy.encoders import load
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.tiling import tiling
 from tonotopy.reports import figures
 from tonotopy.reports.figures.drawing import at_stage
@@ -162,7 +163,7 @@ def test_the_decimator_cannot_be_undone_and_the_transform_can(name, value, holds
 @pytest.mark.parametrize("sample_rate", [8_000, 24_000, 48_000])
 def test_the_answers_of_tiling_hold_at_any_sample_rate(sample_rate):
     for name in ("filterbank:stft", "filterbank:gammatone", "control:decimator"):
-        found = tiling(load(name, sample_rate=sample_rate))
+        found = tiling(Session(load(name, sample_rate=sample_rate)))
         root = xr.Dataset(attrs={"encoder": name, "sample_rate": sample_rate})
         (check,) = checks([Heard(name, xr.DataTree(root, children={"tiling": xr.DataTree(found)}), ())])
         assert check.holds, check

@@ -11,6 +11,7 @@ from torch import nn
 
 from tonotopy.encoders import load, wrap
 from tonotopy.probes import waveform_shape
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.interventions.interventions import interventions
 from tonotopy.probes.interventions.removal import OWN_ALONE, OWN_IN_COMPANY
 from tonotopy.reports import figures
@@ -24,18 +25,18 @@ def shaped():
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv1d(1, 4, 64, stride=32), nn.ELU(), nn.Conv1d(4, 4, 8))
     encoder = wrap(module, 24_000, {"first_layer": "0", "latent": "2", "end": "1"})
-    return waveform_shape(encoder, ["first_layer", "end", "latent"], draws=2)
+    return waveform_shape(Session(encoder, ["first_layer", "end", "latent"]), draws=2)
 
 
 @pytest.fixture(scope="module")
 def controls():
     names = ("filterbank:stft", "filterbank:stft_magnitude", "control:decimator")
-    return {name: waveform_shape(load(name)) for name in names}
+    return {name: waveform_shape(Session(load(name))) for name in names}
 
 
 @pytest.fixture(scope="module")
 def removed():
-    return interventions(LinearCodec(), mixtures=APART)
+    return interventions(Session(LinearCodec()), mixtures=APART)
 
 
 @pytest.fixture(scope="module")

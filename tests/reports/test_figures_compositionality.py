@@ -6,6 +6,7 @@ import pytest
 from tonotopy.encoders import load
 from tonotopy.probes.composition.compositionality import compositionality
 from tonotopy.probes.composition.mixtures import Condition
+from tonotopy.probes.engine.session import Session
 from tonotopy.reports import figures
 from tonotopy.reports.figures.drawing import TRAINED, of_kind
 
@@ -20,7 +21,7 @@ CONDITIONS = (
 @pytest.fixture(scope="module")
 def heard():
     names = ("filterbank:stft", "filterbank:stft_magnitude", "control:decimator", "control:texture")
-    return {name: compositionality(load(name), conditions=CONDITIONS) for name in names}
+    return {name: compositionality(Session(load(name)), conditions=CONDITIONS) for name in names}
 
 
 def drawn_by(axes, colour):

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from tonotopy.encoders import wrap
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.tiling import tiling
 from tonotopy.reports.figures.filters.coverage import coverage
 from tonotopy.reports.figures.filters.gram import gram_matrices
@@ -24,7 +25,7 @@ def measured(seed, channels=6, silent=False):
     if silent:
         module.load_state_dict({k: torch.zeros_like(v) for k, v in module.state_dict().items()})
     encoder = wrap(module, 24_000, {"first_layer": "0", "latent": "2"}, name="toy")
-    return tiling(encoder, partials_at((np.arange(48) + 0.5) * 250, level_dbfs=0.0))
+    return tiling(Session(encoder), partials_at((np.arange(48) + 0.5) * 250, level_dbfs=0.0))
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def differences(compared: xr.Dataset) -> Illustration:
     Parameters
     ----------
     compared : xarray.Dataset
-        As from `tonotopy.probes.hypotheses.compare.compare`.
+        As from `tonotopy.probes.run.compare.compare`.
     """
     first, second = compared.attrs["first"], compared.attrs["second"]
     columns = [compared[name].values.astype(str) for name in ("probe", "variable", "at")]

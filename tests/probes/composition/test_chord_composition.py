@@ -20,6 +20,7 @@ from tonotopy.probes.composition.chord_composition import (
     positions,
     transfer_errors,
 )
+from tonotopy.probes.engine.session import Session
 from tonotopy.synth import midi_to_hz
 from tonotopy.synth.chords import TRIADS
 
@@ -63,17 +64,17 @@ class Biased(nn.Module):
 @pytest.fixture(scope="module")
 def of_pitch_classes():
     stage = Stage("latent", 12, 4096, 16_384, 16_383)
-    return chord_composition(encoder_of(PitchClasses(16_384), [stage], {"latent": ""}))
+    return chord_composition(Session(encoder_of(PitchClasses(16_384), [stage], {"latent": ""})))
 
 
 @pytest.fixture(scope="module")
 def of_stft():
-    return chord_composition(load("filterbank:stft"))
+    return chord_composition(Session(load("filterbank:stft")))
 
 
 @pytest.fixture(scope="module")
 def of_texture():
-    return chord_composition(load("control:texture"), ["quantized", "codes"])
+    return chord_composition(Session(load("control:texture"), ["quantized", "codes"]))
 
 
 # sums
@@ -87,7 +88,7 @@ def test_the_fourier_transform_of_a_chord_is_the_sum_of_its_notes(of_stft):
 
 
 def test_the_decimator_is_additive_too_and_knows_no_chord():
-    composed = chord_composition(load("control:decimator"))
+    composed = chord_composition(Session(load("control:decimator")))
     assert composed.sum_error.max() < 1e-9
     assert composed.wrong_sum_error.median() > 1
     assert composed.position_auc.mean() < 0.6
@@ -96,7 +97,7 @@ def test_the_decimator_is_additive_too_and_knows_no_chord():
 def test_silence_counts_once():
     module = Biased(64.0)
     stage = Stage("latent", 2, 8, 8, 7, "convolution")
-    composed = chord_composition(encoder_of(module, [stage], {"latent": "conv"}))
+    composed = chord_composition(Session(encoder_of(module, [stage], {"latent": "conv"})))
     assert composed.sum_error.max() < 1e-6  # what float32 keeps of deviations on top of 64
 
 
@@ -107,7 +108,7 @@ def test_an_energy_detector_misses_the_beats_between_notes():
         def forward(self, x):
             return x.square()
 
-    composed = chord_composition(encoder_of(Square(), [Stage("latent", 1, 1, 1, 0)], {"latent": ""}))
+    composed = chord_composition(Session(encoder_of(Square(), [Stage("latent", 1, 1, 1, 0)], {"latent": ""})))
     assert composed.sum_error.min() > 0.1
 
 
@@ -230,7 +231,7 @@ def test_codes_and_dead_stages_say_so(of_texture):
     silent = nn.Conv1d(1, 4, 8, stride=8)
     nn.init.zeros_(silent.weight)
     dead = chord_composition(
-        encoder_of(nn.Sequential(silent), [Stage("latent", 4, 8, 8, 7)], {"latent": "0"})
+        Session(encoder_of(nn.Sequential(silent), [Stage("latent", 4, 8, 8, 7)], {"latent": "0"}))
     )
     assert dead.remark.item() == SILENT
     for name in ("sum_error", "offset_cosine", "offset_p", "transfer_error", "position_auc"):
@@ -238,6 +239,6 @@ def test_codes_and_dead_stages_say_so(of_texture):
 
 
 def test_codes_alone_leave_the_baselines():
-    result = chord_composition(load("control:texture"), ["codes"])
+    result = chord_composition(Session(load("control:texture"), ["codes"]))
     assert "sum_error" not in result
     assert result.position_auc_baseline.sel(baseline="chroma").mean() > 0.95

@@ -20,6 +20,7 @@ from tonotopy.probes.composition.mixtures import (
     turned,
 )
 from tonotopy.probes.engine.runtime import one_thread
+from tonotopy.probes.engine.session import Session
 from tonotopy.synth.errors import InputError
 
 from ..conftest import encoder_of
@@ -46,7 +47,7 @@ def hann_overlap(apart_hz: float, length: int = 1024, sample_rate: float = 24_00
 
 
 def test_the_stft_separates_partials_at_every_density():
-    result = compositionality(load("filterbank:stft"), conditions=DENSITIES)
+    result = compositionality(Session(load("filterbank:stft")), conditions=DENSITIES)
     assert (result["index"] >= 0.99).all()
     assert (result.auc == 1).all()
     assert (result.index_p == 0.001).all()
@@ -58,14 +59,14 @@ def test_the_stft_separates_partials_at_every_density():
 def test_partials_within_the_main_lobe_are_confused_as_theory_says(apart_hz):
     ensemble = tones([3000.0, 3000.0 + apart_hz])
     result = compositionality(
-        load("filterbank:stft"), conditions=[Condition("partial", 2, -20.0)], ensembles=[ensemble]
+        Session(load("filterbank:stft")), conditions=[Condition("partial", 2, -20.0)], ensembles=[ensemble]
     )
     assert result.confusion.values.ravel() == pytest.approx([hann_overlap(apart_hz)] * 2, abs=2e-3)
     assert result["index"].item() == pytest.approx(1 - hann_overlap(apart_hz), abs=2e-3)
 
 
 def test_the_decimator_is_additive_and_useless():
-    result = compositionality(load("control:decimator"))
+    result = compositionality(Session(load("control:decimator")))
     assert (abs(result["index"]) <= 0.01).all()
     assert (result.auc == 0.5).all()
     errors = result.additivity_error.values
@@ -76,7 +77,7 @@ def test_the_decimator_is_additive_and_useless():
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_texture_codebook_has_no_index_once_there_is_company(seed):
     conditions = [c for c in DENSITIES if c.density >= 2]
-    result = compositionality(load("control:texture"), conditions=conditions, seed=seed)
+    result = compositionality(Session(load("control:texture"), seed=seed), conditions=conditions)
     assert (result["index"] <= 0.05).all()
     assert (result.additivity_error > 0.5).all()
     assert result.unheard.values[0, -1] > 0.3  # many leave the patch unchanged, and that is counted
@@ -84,14 +85,14 @@ def test_the_texture_codebook_has_no_index_once_there_is_company(seed):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_magnitudes_lie_in_between_with_a_perfect_auc(seed):
-    result = compositionality(load("filterbank:stft_magnitude"), conditions=[REFERENCE], seed=seed)
+    result = compositionality(Session(load("filterbank:stft_magnitude"), seed=seed), conditions=[REFERENCE])
     assert 0.5 <= result["index"].item() <= 0.75
     assert result.auc.item() >= 0.99
 
 
 def test_the_first_layer_of_encodec_gives_the_index_of_its_kernels():
     encoder = load("encodec_24khz", weights="random")
-    result = compositionality(encoder, ["first_layer"], conditions=[REFERENCE])
+    result = compositionality(Session(encoder, ["first_layer"]), conditions=[REFERENCE])
     kernels = encoder.kernels("first_layer")
     assert kernels is not None
     frequency = result.component_frequency.values[0]
@@ -121,7 +122,8 @@ def test_what_answers_only_when_it_is_loudest_is_unstable():
     stage = bank.stages["first_layer"]
     gated = encoder_of(Gate(bank.module), [stage], {"first_layer": ""}, prepare=lambda w: w, name="gate")
     quiet, crowded = (
-        compositionality(gated, conditions=[Condition("partial", density, -20.0)]) for density in (1, 32)
+        compositionality(Session(gated), conditions=[Condition("partial", density, -20.0)])
+        for density in (1, 32)
     )
     assert crowded.stability.mean() < quiet.stability.mean() < 0.9
     assert crowded.unheard.item() > 0.2
@@ -133,7 +135,7 @@ def test_an_encoder_that_hears_nothing_has_no_plane_and_no_index():
             return torch.ones_like(waveforms[..., ::100]).expand(-1, 3, -1)
 
     deaf = encoder_of(Deaf(), [Stage("latent", 3, 100, 1, 0)], {"latent": ""})
-    result = compositionality(deaf, conditions=[REFERENCE])
+    result = compositionality(Session(deaf), conditions=[REFERENCE])
     assert result.unheard.item() == 1
     assert result["index"].item() == 0
     assert result.auc.item() == 0.5
@@ -142,7 +144,7 @@ def test_an_encoder_that_hears_nothing_has_no_plane_and_no_index():
 
 def test_harmonics_turn_at_rates_of_their_own():
     """At one common rate a pitch would span two dimensions at a linear stage, not eight."""
-    result = compositionality(load("filterbank:stft"), conditions=[Condition("pitch", 1, -20.0)])
+    result = compositionality(Session(load("filterbank:stft")), conditions=[Condition("pitch", 1, -20.0)])
     assert result["rank"].item() == 8
     assert result.planarity.item() > 1 - 1e-5
     phases = np.array([s.phase_rad for s in turned(Sound(*np.ones((3, 4))), 9)])
@@ -151,7 +153,7 @@ def test_harmonics_turn_at_rates_of_their_own():
 
 
 def test_chords_in_other_positions_are_other_partials():
-    result = compositionality(load("filterbank:stft"), conditions=[Condition("chord", 0, -20.0)])
+    result = compositionality(Session(load("filterbank:stft")), conditions=[Condition("chord", 0, -20.0)])
     assert 0.2 < result["index"].item() < 0.6
     assert result.auc.item() > 0.9
     assert np.isnan(result.additivity_error.item())
@@ -174,7 +176,7 @@ def test_ensembles_are_what_they_say():
 def test_a_run_repeats_and_does_not_depend_on_tiles_or_threads(stack):
     def measured(tile_seconds):
         return compositionality(
-            stack, conditions=[REFERENCE, Condition("pitch", 1, -20.0)], tile_seconds=tile_seconds
+            Session(stack, tile_seconds=tile_seconds), conditions=[REFERENCE, Condition("pitch", 1, -20.0)]
         )
 
     once, again, small = measured(4.0), measured(4.0), measured(0.5)
@@ -190,7 +192,7 @@ def test_a_run_repeats_and_does_not_depend_on_tiles_or_threads(stack):
 def test_more_contexts_keep_no_more_planes(stack):
     ensemble = tones([300.0, 700.0, 1500.0], contexts=20)
     result = compositionality(
-        stack, ["latent"], conditions=[Condition("partial", 1, -20.0)], ensembles=[ensemble]
+        Session(stack, ["latent"]), conditions=[Condition("partial", 1, -20.0)], ensembles=[ensemble]
     )
     assert result.sizes["context_pair"] == len(context_pairs(20)) == 28 + 28 + 6
     pairs = np.stack([result.first_context, result.second_context], 1)
@@ -206,20 +208,22 @@ def test_every_context_is_compared_with_another(contexts):
 def test_wrong_requests_are_refused_in_one_line():
     encoder = load("control:texture")
     with pytest.raises(InputError, match="codes alone"):
-        compositionality(encoder, ["codes"])
+        compositionality(Session(encoder, ["codes"]))
     with pytest.raises(InputError, match="no condition"):
-        compositionality(encoder, conditions=[])
+        compositionality(Session(encoder), conditions=[])
     with pytest.raises(InputError, match="density must be 0 to 2"):
         compositionality(
-            encoder, conditions=[Condition("partial", 3, -20.0)], ensembles=[tones([500.0, 900.0])]
+            Session(encoder), conditions=[Condition("partial", 3, -20.0)], ensembles=[tones([500.0, 900.0])]
         )
     with pytest.raises(InputError, match="no components of that kind"):
         compositionality(
-            encoder, conditions=[Condition("chord", 0, -20.0)], ensembles=[tones([500.0, 900.0])]
+            Session(encoder), conditions=[Condition("chord", 0, -20.0)], ensembles=[tones([500.0, 900.0])]
         )
     with pytest.raises(InputError, match="at least two contexts"):
         compositionality(
-            encoder, conditions=[Condition("partial", 1, -20.0)], ensembles=[tones([500.0], contexts=1)]
+            Session(encoder),
+            conditions=[Condition("partial", 1, -20.0)],
+            ensembles=[tones([500.0], contexts=1)],
         )
 
 
@@ -240,7 +244,7 @@ def test_silence_counts_once_in_additivity():
         encoder = encoder_of(Biased(power), [Stage("latent", 1, 1, 1, 0)], {"latent": "end"})
         heard = tones(np.geomspace(300, 5000, 8), contexts=8, most=1)
         found = compositionality(
-            encoder, conditions=[Condition("partial", 1, -20.0)], ensembles=[heard], frames=16
+            Session(encoder), conditions=[Condition("partial", 1, -20.0)], ensembles=[heard], frames=16
         )
         return found.additivity_error.item()
 
@@ -267,6 +271,6 @@ def test_a_component_that_is_not_heard_in_company_spoils_no_mean():
         ensemble = dataclasses.replace(heard, sounds=(sounds,) * 3)
         encoder = encoder_of(Deaf(), [Stage("latent", 1, 1, 1, 0)], {"latent": "end"})
         found = compositionality(
-            encoder, conditions=[Condition("partial", 1, -20.0)], ensembles=[ensemble], frames=16
+            Session(encoder), conditions=[Condition("partial", 1, -20.0)], ensembles=[ensemble], frames=16
         )
         assert np.isfinite(found.additivity_error.item()) == (loud in sounds)

@@ -11,6 +11,7 @@ from tonotopy.probes import readout
 from tonotopy.probes.composition.readout import DENSITIES, SHUFFLES, drawn_mixtures, read_partials
 from tonotopy.probes.composition.sounding_tasks import Task, sounding_tasks, task_scores
 from tonotopy.probes.engine.channel_levels import baseline_levels, channel_levels, decibels
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.engine.stages import readable_stages
 from tonotopy.probes.statistics.resampling import permutation_p
 from tonotopy.probes.statistics.ridge import area_under_curve, chosen_ridge, gram
@@ -24,17 +25,17 @@ MAIN_LOBE_HZ = 4 * RATE / 1024  # of the STFT's window
 
 @pytest.fixture(scope="module")
 def of_magnitude():
-    return readout(load("filterbank:stft_magnitude"))
+    return readout(Session(load("filterbank:stft_magnitude")))
 
 
 @pytest.fixture(scope="module")
 def of_decimator():
-    return readout(load("control:decimator"))
+    return readout(Session(load("control:decimator")))
 
 
 @pytest.fixture(scope="module")
 def of_texture():
-    return readout(load("control:texture"), ["quantized", "codes"], densities=(1, 16, 32))
+    return readout(Session(load("control:texture"), ["quantized", "codes"]), densities=(1, 16, 32))
 
 
 class Shifted(nn.Module):
@@ -185,7 +186,7 @@ def test_targets_that_share_a_penalty_are_judged_together():
 
 def test_levels_are_deviations_from_silence():
     tones = partials_at([440.0, 1234.0, 3000.0])
-    plain, moved = (channel_levels(shifted(c), tones, ["latent"]).rms["latent"] for c in (0.0, 64.0))
+    plain, moved = (channel_levels(Session(shifted(c)), tones, ["latent"]).rms["latent"] for c in (0.0, 64.0))
     np.testing.assert_allclose(moved, plain, rtol=2e-4)
     assert plain.min() > 0
 
@@ -193,7 +194,7 @@ def test_levels_are_deviations_from_silence():
 def test_levels_of_a_linear_stage_are_its_gain_times_the_tone():
     encoder = load("filterbank:gammatone")
     centre = encoder.centre_hz[[20, 40]]  # type: ignore[attr-defined]
-    rms = channel_levels(encoder, partials_at(centre, level_dbfs=-20.0), ["first_layer"], phases=5)
+    rms = channel_levels(Session(encoder), partials_at(centre, level_dbfs=-20.0), ["first_layer"], phases=5)
     np.testing.assert_allclose(rms.rms["first_layer"][[0, 1], [20, 40]], 0.1 / np.sqrt(2), rtol=1e-3)
 
 
@@ -265,14 +266,15 @@ def test_a_dead_stage_guesses():
     silent = nn.Conv1d(1, 4, 8, stride=8)
     nn.init.zeros_(silent.weight)
     dead = readout(
-        encoder_of(nn.Sequential(silent), [Stage("latent", 4, 8, 8, 7)], {"latent": "0"}), densities=(4,)
+        Session(encoder_of(nn.Sequential(silent), [Stage("latent", 4, 8, 8, 7)], {"latent": "0"})),
+        densities=(4,),
     )
     assert (dead.auc == 0.5).all()
     assert (dead.auc_p == 1).all()
 
 
 def test_capacity_of_all_channels_is_that_of_the_readout():
-    result = readout(load("filterbank:gammatone"), densities=(8,))
+    result = readout(Session(load("filterbank:gammatone")), densities=(8,))
     all_of_them = result.capacity.sel(n_channels_used=64).values
     np.testing.assert_allclose(all_of_them, result.mean_auc.item(), atol=1e-3)
     mean = result.capacity.mean("draw").isel(stage=0)
@@ -280,7 +282,7 @@ def test_capacity_of_all_channels_is_that_of_the_readout():
 
 
 def test_repeated_runs_are_identical(of_decimator):
-    again = readout(load("control:decimator"))
+    again = readout(Session(load("control:decimator")))
     for name, values in again.data_vars.items():
         np.testing.assert_array_equal(values, of_decimator[name])
 

@@ -10,6 +10,7 @@ from tonotopy.encoders.base import Stage
 from tonotopy.probes import waveform_shape
 from tonotopy.probes.composition.perturbations import shape_sounds
 from tonotopy.probes.composition.waveform_shape import _crossover, _flipped_p
+from tonotopy.probes.engine.session import Session
 from tonotopy.synth import Partial, Stimulus, StimulusSet
 from tonotopy.synth.errors import InputError
 
@@ -18,12 +19,12 @@ from ..conftest import encoder_of
 
 @pytest.fixture(scope="module")
 def stft():
-    return waveform_shape(load("filterbank:stft"), draws=4)
+    return waveform_shape(Session(load("filterbank:stft")), draws=4)
 
 
 @pytest.fixture(scope="module")
 def magnitude():
-    return waveform_shape(load("filterbank:stft_magnitude"))
+    return waveform_shape(Session(load("filterbank:stft_magnitude")))
 
 
 def hann_power(length=1024):
@@ -63,14 +64,14 @@ def test_a_magnitude_spectrum_prefers_the_spectrum(magnitude):
 
 
 def test_samples_prefer_the_waveform_whatever_the_detuning():
-    samples = waveform_shape(load("control:decimator"))
+    samples = waveform_shape(Session(load("control:decimator")))
     assert (samples.preference_by_detuning > 0.99).all()
     assert np.isinf(samples.crossover).all()
     assert samples.shift_distance.mean() > 1  # samples know instants, not shapes
 
 
 def test_a_texture_keeps_waveforms_together_until_detuning_turns_them_within_a_patch():
-    patches = waveform_shape(load("control:texture")).sel(stage="quantized")
+    patches = waveform_shape(Session(load("control:texture"))).sel(stage="quantized")
     assert float(patches.mean_preference[0]) > 0.8
     assert float(patches.mean_preference[-1]) < 0.1
     assert 40 < float(patches.crossover) <= 120  # a patch lasts 1 / (75 Hz)
@@ -98,14 +99,16 @@ class Delayed(nn.Module):
 @pytest.mark.parametrize("delay", [0, 700])
 def test_it_is_found_out_where_a_frame_hears(delay):
     stage = Stage("first_layer", 1, 1, delay + 1, 0)
-    result = waveform_shape(encoder_of(Delayed(delay), [stage], {"first_layer": ""}), detunings_hz=[10, 80])
+    result = waveform_shape(
+        Session(encoder_of(Delayed(delay), [stage], {"first_layer": ""})), detunings_hz=[10, 80]
+    )
     assert int(result.heard_centre[0]) == -delay
     assert (result.preference_by_detuning > 0.99).all()
 
 
 def test_what_is_quantized_is_heard_where_the_latent_is():
     encoder = load("codec_tiny", weights="random")
-    result = waveform_shape(encoder, ["latent", "quantized_1", "codes"], detunings_hz=[5], draws=2)
+    result = waveform_shape(Session(encoder, ["latent", "quantized_1", "codes"]), detunings_hz=[5], draws=2)
     assert len(set(result.heard_centre.values)) == 1
     assert not (np.abs(result.preference) > 1).any()
     assert (result.phase_distance.sel(stage="codes") <= np.sqrt(2) + 1e-9).all()  # one-hot vectors
@@ -114,9 +117,9 @@ def test_what_is_quantized_is_heard_where_the_latent_is():
 
 def test_tiles_and_repetitions_give_the_same():
     encoder = load("filterbank:stft")
-    one, other = (waveform_shape(encoder, detunings_hz=[10], tile_seconds=s) for s in (8.0, 0.2))
+    one, other = (waveform_shape(Session(encoder, tile_seconds=s), detunings_hz=[10]) for s in (8.0, 0.2))
     assert np.abs(one.preference - other.preference).max() < 1e-5
-    assert one.identical(waveform_shape(encoder, detunings_hz=[10]))
+    assert one.identical(waveform_shape(Session(encoder), detunings_hz=[10]))
 
 
 class Deaf(nn.Module):
@@ -126,7 +129,7 @@ class Deaf(nn.Module):
 
 def test_a_stage_that_hears_nothing_has_no_preference_and_says_so():
     deaf = encoder_of(Deaf(), [Stage("first_layer", 3, 4, 4, 3)], {"first_layer": ""})
-    result = waveform_shape(deaf, detunings_hz=[10])
+    result = waveform_shape(Session(deaf), detunings_hz=[10])
     assert result.preference.isnull().all()
     assert np.isnan(result.crossover).all()
     assert str(result.remark.values[0]).startswith("24 of 24 sounds")
@@ -191,5 +194,5 @@ def test_bad_input_takes_one_line():
         ({"stages": ["nowhere"]}, "nowhere"),
     ]:
         with pytest.raises(InputError, match=word) as caught:
-            waveform_shape(encoder, **options)
+            waveform_shape(Session(encoder), **options)
         assert "\n" not in str(caught.value)

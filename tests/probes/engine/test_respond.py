@@ -7,6 +7,7 @@ from tonotopy.encoders import load
 from tonotopy.encoders.base import Stage
 from tonotopy.probes.engine.respond import listening_plan, respond
 from tonotopy.probes.engine.runtime import flushing_denormals
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.engine.stages import tone_response
 from tonotopy.probes.filters.selectivity import selectivity
 from tonotopy.synth import partials
@@ -24,7 +25,7 @@ def collect(encoder, stimuli, stages, **options):
         heard[stage][rows] = values["response"]
         times[stage][rows] += 1
 
-    plan = respond(encoder, stimuli, stages, tone_response, write, **options)
+    plan = respond(Session(encoder), stimuli, stages, tone_response, write, **options)
     assert all((t == 1).all() for t in times.values()), "every stimulus is written exactly once"
     return heard, plan
 
@@ -74,7 +75,7 @@ def test_a_padded_stage_still_agrees_with_its_closed_form():
     encoder = encoder_of(
         module, [Stage("first_layer", 3, 1, 101, 50, "convolution")], {"first_layer": "0"}, kernels=kernels
     )
-    tuning = selectivity(encoder, partials(100, 11_000, count=50))
+    tuning = selectivity(Session(encoder), partials(100, 11_000, count=50))
     assert float(tuning.closed_form_error[0]) < 1e-3
 
 
@@ -172,7 +173,7 @@ def test_nyquist_is_refused(stack, frequency):
 
 def test_unknown_stage_names_those_there_are(stack):
     with pytest.raises(InputError, match="it has first_layer, latent"):
-        respond(stack, partials(100, 200, count=2), ["stack_end"], tone_response, print)
+        respond(Session(stack), partials(100, 200, count=2), ["stack_end"], tone_response, print)
 
 
 def test_denormals_are_flushed_inside_only():

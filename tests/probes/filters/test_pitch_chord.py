@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tonotopy.encoders import load
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.pitch_chord import chord_tuning, pitch_tuning, variance_shares
 from tonotopy.probes.filters.tuning import closed_form_response
 from tonotopy.synth import Noise, Timbre, chords, partials, pitches
@@ -27,7 +28,7 @@ def test_variance_shares_of_a_constant_are_nan():
 def test_a_sine_in_two_timbres_answers_as_the_closed_form(stack):
     """A pitch of one partial is a partial; its response is the kernel's."""
     notes = pitches(midi=range(40, 80, 4), timbres=["sine"])
-    tuning = pitch_tuning(stack, notes, ["first_layer"])
+    tuning = pitch_tuning(Session(stack, ["first_layer"]), notes)
     w = 2 * np.pi * tuning.f0.values / 24_000
     expected = np.abs(stack.kernels("first_layer") @ np.exp(-1j * np.outer(np.arange(8), w)))
     np.testing.assert_allclose(tuning.response[0, :, :, 0], expected, rtol=1e-3)
@@ -63,14 +64,16 @@ def test_power_of_a_sound_is_the_sum_over_its_partials(name):
 def test_the_table_does_not_depend_on_the_order_of_stimuli(stack):
     some = chords([48, 50, 52], ["major", "minor"], inversions=(0, 1))
     order = np.random.default_rng(1).permutation(len(some))
-    one, other = chord_tuning(stack, some), chord_tuning(stack, some[order])
+    one, other = chord_tuning(Session(stack), some), chord_tuning(Session(stack), some[order])
     other = other.sel(root=one.root, quality=one.quality, position=one.position)
     np.testing.assert_allclose(one.response, other.response, rtol=1e-4)
 
 
 def test_a_channel_that_hears_roots_only_follows_the_root():
     """Octave-wide STFT bins around the root: the root's share leads there."""
-    tuning = chord_tuning(load("filterbank:stft_magnitude"), chords(range(48, 60), ["major", "minor"]))
+    tuning = chord_tuning(
+        Session(load("filterbank:stft_magnitude")), chords(range(48, 60), ["major", "minor"])
+    )
     root_bin = round(130.8 / (24_000 / 1024))
     assert float(tuning.root_share[0, root_bin]) > 0.8
     shares = tuning.root_share + tuning.quality_share + tuning.position_share.fillna(0)
@@ -80,7 +83,7 @@ def test_a_channel_that_hears_roots_only_follows_the_root():
 @pytest.mark.parametrize("rows", [slice(0, 5), [0, 0, 1, 2, 3, 4]])
 def test_a_table_with_holes_or_doubles_is_refused(stack, rows):
     with pytest.raises(InputError, match="every combination of f0, timbre exactly once"):
-        pitch_tuning(stack, pitches(midi=[60, 62, 64], timbres=["saw", "square"])[rows])
+        pitch_tuning(Session(stack), pitches(midi=[60, 62, 64], timbres=["saw", "square"])[rows])
 
 
 def test_what_a_probe_needs_is_named():
@@ -92,4 +95,4 @@ def test_what_a_probe_needs_is_named():
         with pytest.raises(InputError, match=f"no coordinate '{missing}'"):
             measure(stft, stimuli)
     with pytest.raises(InputError, match="without context"):
-        pitch_tuning(stft, pitches(midi=[60]).in_contexts([Noise("white", 10, 0)]))
+        pitch_tuning(Session(stft), pitches(midi=[60]).in_contexts([Noise("white", 10, 0)]))

@@ -6,6 +6,7 @@ from torch import nn
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Stage
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.selectivity import selectivity
 from tonotopy.synth import Partial, Stimulus, StimulusSet, chords, partials
 from tonotopy.synth.errors import InputError
@@ -18,7 +19,7 @@ BIN = 24_000 / 1024
 
 @pytest.fixture(scope="module")
 def stft_tuning():
-    return selectivity(load("filterbank:stft"), partials_at(np.arange(1, 1023) * BIN / 2)).sel(
+    return selectivity(Session(load("filterbank:stft")), partials_at(np.arange(1, 1023) * BIN / 2)).sel(
         stage="first_layer"
     )
 
@@ -39,7 +40,7 @@ def test_stft_noise_bandwidth_is_one_and_a_half_bins(stft_tuning):
 def test_stft_on_the_grid_of_a_run():
     """The union of a logarithmic and a refining grid, at another rate: the same within 1 %."""
     stft = load("filterbank:stft", sample_rate=22_050)
-    tuning = selectivity(stft, partials(60, 10_000, per_octave=24), refine=True).isel(stage=0)
+    tuning = selectivity(Session(stft), partials(60, 10_000, per_octave=24), refine=True).isel(stage=0)
     n = int(tuning.receptive_field)
     bins = np.arange(8, round(9_900 * n / 22_050))
     inside = np.r_[bins, n // 2 + 1 + bins]
@@ -58,19 +59,21 @@ def test_stft_agrees_with_its_closed_form(stft_tuning):
     [("encodec_24khz", "random"), ("samplecnn_tiny", "pretrained"), ("filterbank:gammatone", "random")],
 )
 def test_first_layer_agrees_with_its_closed_form(name, weights):
-    tuning = selectivity(load(name, weights=weights), partials(60, 10_000, count=60), ["first_layer"])
+    tuning = selectivity(
+        Session(load(name, weights=weights), ["first_layer"]), partials(60, 10_000, count=60)
+    )
     assert float(tuning.closed_form_error[0]) < 0.05
 
 
 def test_a_wrong_kernel_would_be_noticed(stack):
     """The oracle is not the measurement again: shift or flip it and they part."""
     stack._kernels["first_layer"] = stack._kernels["first_layer"] * np.linspace(1, 1.2, 8)
-    tuning = selectivity(stack, partials(60, 10_000, count=60), ["first_layer"])
+    tuning = selectivity(Session(stack, ["first_layer"]), partials(60, 10_000, count=60))
     assert float(tuning.closed_form_error[0]) > 0.05
 
 
 def test_level_moves_nonlinear_stages_only(stack):
-    tuning = selectivity(stack, partials(100, 9000, count=20, level_dbfs=[-40.0, -20.0, 0.0]))
+    tuning = selectivity(Session(stack), partials(100, 9000, count=20, level_dbfs=[-40.0, -20.0, 0.0]))
     assert tuning.response.dims == ("stage", "channel", "frequency", "level")
     assert tuning.level_dbfs.values.tolist() == [-40, -20, 0]
     linear = tuning.response.sel(stage="first_layer")[:5]
@@ -81,7 +84,7 @@ def test_level_moves_nonlinear_stages_only(stack):
 
 
 def test_padding_is_nan(stack):
-    tuning = selectivity(stack, partials(100, 9000, count=10))
+    tuning = selectivity(Session(stack), partials(100, 9000, count=10))
     assert tuning.n_channels.values.tolist() == [5, 7]
     assert np.isnan(tuning.response.sel(stage="first_layer")[5:]).all()
     assert np.isfinite(tuning.response.sel(stage="first_layer")[:5]).all()
@@ -90,8 +93,8 @@ def test_padding_is_nan(stack):
 
 def test_refinement_resolves_what_a_coarse_grid_cannot():
     gammatone = load("filterbank:gammatone")
-    coarse = selectivity(gammatone, partials(100, 9000, per_octave=6))
-    fine = selectivity(gammatone, partials(100, 9000, per_octave=6), refine=True)
+    coarse = selectivity(Session(gammatone), partials(100, 9000, per_octave=6))
+    fine = selectivity(Session(gammatone), partials(100, 9000, per_octave=6), refine=True)
     assert int(coarse.resolved.sum()) < 10
     assert int(fine.resolved.sum()) > 50
     assert np.isnan(coarse.bandwidth_3db.where(~coarse.resolved)).all()
@@ -103,7 +106,9 @@ def test_refinement_resolves_what_a_coarse_grid_cannot():
 def test_gammatone_bandwidths_are_those_of_its_definition():
     """-3 dB bandwidth of a fourth-order gammatone is 2 b sqrt(2^(1/4) - 1), b = 1.019 ERB."""
     gammatone = load("filterbank:gammatone")
-    tuning = selectivity(gammatone, partials(60, 10_000, per_octave=12), refine=True).sel(stage="first_layer")
+    tuning = selectivity(Session(gammatone), partials(60, 10_000, per_octave=12), refine=True).sel(
+        stage="first_layer"
+    )
     f = tuning.best_frequency.values
     b = 1.019 * 24.7 * (4.37 * f / 1000 + 1)
     inside = (f > 300) & (f < 6000)
@@ -114,7 +119,7 @@ def test_gammatone_bandwidths_are_those_of_its_definition():
 
 def test_codes_get_a_probability_of_change():
     texture = load("control:texture")
-    tuning = selectivity(texture, partials(100, 9000, count=10))
+    tuning = selectivity(Session(texture), partials(100, 9000, count=10))
     change = tuning.change_probability.sel(stage="codes")[:1]
     assert ((change >= 0) & (change <= 1)).all()
     assert float(change.max()) > 0.5  # silence always gets one code, tones get others
@@ -124,8 +129,8 @@ def test_codes_get_a_probability_of_change():
 
 def test_streamed_to_disk_is_the_same_to_the_bit(stack, tmp_path):
     tones = partials(100, 9000, count=30, level_dbfs=[-30.0, -10.0])
-    memory = selectivity(stack, tones, tile_seconds=0.05)
-    disk = selectivity(stack, tones, tile_seconds=0.05, out=tmp_path / "tuning.zarr")
+    memory = selectivity(Session(stack, tile_seconds=0.05), tones)
+    disk = selectivity(Session(stack, tile_seconds=0.05), tones, out=tmp_path / "tuning.zarr")
     xr.testing.assert_identical(memory, disk.load())
     xr.testing.assert_identical(memory, xr.open_datatree(tmp_path / "tuning.zarr").to_dataset().load())
 
@@ -133,7 +138,7 @@ def test_streamed_to_disk_is_the_same_to_the_bit(stack, tmp_path):
 def test_an_output_that_exists_is_left_alone(stack, tmp_path):
     (tmp_path / "thesis.txt").write_text("years")
     with pytest.raises(InputError, match="exists already"):
-        selectivity(stack, partials(100, 200, count=2), out=tmp_path)
+        selectivity(Session(stack), partials(100, 200, count=2), out=tmp_path)
 
 
 def test_a_dead_channel_is_nan():
@@ -141,7 +146,7 @@ def test_a_dead_channel_is_nan():
     with torch.no_grad():
         module[0].weight[1] = 0
     encoder = encoder_of(module, [Stage("first_layer", 2, 1, 3, 2)], {"first_layer": "0"})
-    tuning = selectivity(encoder, partials(100, 9000, count=10)).sel(stage="first_layer")
+    tuning = selectivity(Session(encoder), partials(100, 9000, count=10)).sel(stage="first_layer")
     assert np.isfinite(tuning.best_frequency[0])
     assert np.isnan(tuning.best_frequency[1])
     assert (tuning.response[1] == 0).all()
@@ -154,8 +159,8 @@ def test_channel_order_does_not_matter(stack):
         read=lambda stage, output: output[:, order],
     )  # fmt: skip
     tones = partials(100, 9000, count=15)
-    one = selectivity(stack, tones, ["first_layer"]).isel(stage=0)
-    other = selectivity(turned, tones, ["first_layer"]).isel(stage=0)
+    one = selectivity(Session(stack, ["first_layer"]), tones).isel(stage=0)
+    other = selectivity(Session(turned, ["first_layer"]), tones).isel(stage=0)
     for name in ("response", "best_frequency", "side_lobe_level"):
         np.testing.assert_allclose(one[name].values[order], other[name].values, rtol=1e-6)
 
@@ -165,7 +170,7 @@ def _one(partial, **coordinates):
 
 
 def test_one_partial_and_a_stage_named_twice(stack):
-    tuning = selectivity(stack, partials_at([440.0]), ["latent", "latent"])
+    tuning = selectivity(Session(stack, ["latent", "latent"]), partials_at([440.0]))
     assert tuning.stage.values.tolist() == ["latent"]
     assert not tuning.resolved.any()
     assert np.isfinite(tuning.best_frequency).all()
@@ -192,5 +197,5 @@ def test_one_partial_and_a_stage_named_twice(stack):
 )
 def test_bad_input_is_told_in_one_line(stack, stimuli, options, message):
     with pytest.raises(InputError, match=message) as caught:
-        selectivity(stack, stimuli(), **options)
+        selectivity(Session(stack), stimuli(), **options)
     assert "\n" not in str(caught.value)

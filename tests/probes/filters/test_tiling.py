@@ -9,6 +9,7 @@ from torch import nn
 from tonotopy.encoders import load, wrap
 from tonotopy.encoders.base import Stage
 from tonotopy.encoders.filterbanks import gammatone
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.bank import (
     effective_rank,
     gram_matrix,
@@ -55,7 +56,7 @@ def dct_iv(size):
 
 @pytest.fixture(scope="module")
 def stft():
-    return tiling(load("filterbank:stft")).sel(stage="first_layer")
+    return tiling(Session(load("filterbank:stft"))).sel(stage="first_layer")
 
 
 def assert_gram_of_kernels(one, kernels):
@@ -68,7 +69,7 @@ def assert_gram_of_kernels(one, kernels):
 @pytest.mark.parametrize(("name", "weights"), [("encodec_24khz", "random"), ("samplecnn_tiny", "pretrained")])
 def test_gram_matrix_of_a_first_layer_is_that_of_its_kernels(name, weights):
     encoder = load(name, weights=weights)
-    one = tiling(encoder, stages=["first_layer"]).isel(stage=0)
+    one = tiling(Session(encoder, ["first_layer"])).isel(stage=0)
     kernels = encoder.kernels("first_layer")
     assert_gram_of_kernels(one, kernels)
     exact = of_kernels(kernels)
@@ -96,7 +97,7 @@ def test_gram_matrix_of_the_stft_is_that_of_its_kernels(stft):
 def test_a_bias_many_frames_and_any_hop_leave_a_linear_bank_what_it_is(hop, frames, phases):
     """Silence forgotten, frames turned wrongly or phases mirrored would show here."""
     kernels = np.random.default_rng(0).standard_normal((9, 16))
-    one = tiling(bank(kernels, hop, bias=3.0), frames=frames, phases=phases).isel(stage=0)
+    one = tiling(Session(bank(kernels, hop, bias=3.0)), frames=frames, phases=phases).isel(stage=0)
     assert_gram_of_kernels(one, kernels)
     np.testing.assert_allclose(one.linear_share, 1.0, atol=1e-5)
     frequency = one.frequency.values
@@ -114,16 +115,16 @@ def test_a_grid_coarser_than_the_kernels_is_noticed():
     kernels[0, 0] = kernels[1, 64] = 1.0  # orthogonal, 64 samples apart
     coarse = (np.arange(32) + 0.5) * 24_000 / 64
     fine = (np.arange(33) + 0.5) * 24_000 / 66
-    gram, _ = gram_of(tiling(bank(kernels), partials_at(coarse)).isel(stage=0))
+    gram, _ = gram_of(tiling(Session(bank(kernels)), partials_at(coarse)).isel(stage=0))
     assert gram[0, 1] == pytest.approx(-1.0, abs=1e-4)
-    gram, _ = gram_of(tiling(bank(kernels), partials_at(fine)).isel(stage=0))
+    gram, _ = gram_of(tiling(Session(bank(kernels)), partials_at(fine)).isel(stage=0))
     assert gram[0, 1] == pytest.approx(0.0, abs=1e-4)
 
 
 def test_sines_and_cosines_overlap_wholly_and_are_orthogonal():
     """Magnitudes in place of what the phases say would make them one."""
     encoder = load("filterbank:stft", sample_rate=2_000)
-    one = tiling(encoder).isel(stage=0)
+    one = tiling(Session(encoder)).isel(stage=0)
     gram, kept = gram_of(one)
     place = {channel: row for row, channel in enumerate(kept)}
     for k in range(8, 35):  # clear of their own mirror images
@@ -153,7 +154,7 @@ def test_the_stft_is_evenly_spaced_in_hertz_and_covers_evenly(stft):
 
 
 def test_an_orthonormal_bank():
-    one = tiling(bank(dct_iv(16), hop=16)).isel(stage=0)
+    one = tiling(Session(bank(dct_iv(16), hop=16))).isel(stage=0)
     assert float(one.mutual_coherence) < 1e-5
     assert float(one.effective_rank) == pytest.approx(16, rel=1e-5)
     assert float(one.effective_rank_share) == pytest.approx(1, rel=1e-5)
@@ -166,7 +167,7 @@ def test_an_orthonormal_bank():
 
 def test_a_bank_of_one_filter_many_times():
     kernels = np.outer([1.0, 2.0, -0.5, 1.0, 7.0], np.random.default_rng(1).standard_normal(3))
-    one = tiling(bank(kernels)).isel(stage=0)
+    one = tiling(Session(bank(kernels))).isel(stage=0)
     assert float(one.mutual_coherence) == pytest.approx(1, abs=1e-6)
     assert float(one.mean_coherence) == pytest.approx(1, abs=1e-6)
     assert float(one.effective_rank) == pytest.approx(1, abs=1e-3)
@@ -177,7 +178,7 @@ def test_a_bank_of_one_filter_many_times():
 
 def test_three_vectors_in_a_plane_reach_the_welch_bound():
     turn = 2 * np.pi * np.arange(3) / 3
-    one = tiling(bank(np.stack([np.cos(turn), np.sin(turn)], 1))).isel(stage=0)
+    one = tiling(Session(bank(np.stack([np.cos(turn), np.sin(turn)], 1)))).isel(stage=0)
     assert float(one.welch_bound) == pytest.approx(0.5)
     assert float(one.mutual_coherence) == pytest.approx(0.5, abs=1e-5)
     assert float(one.effective_rank) == pytest.approx(2, rel=1e-4)
@@ -186,7 +187,7 @@ def test_three_vectors_in_a_plane_reach_the_welch_bound():
 
 def test_the_gammatone_is_evenly_spaced_by_erb_rate():
     encoder = gammatone()
-    one = tiling(encoder).isel(stage=0)
+    one = tiling(Session(encoder)).isel(stage=0)
     low, high = float(one.frequency[0]), float(one.frequency[-1])
     for spacing in ("linear", "log", "mel", "erb"):
         expected = spacing_distance(encoder.centre_hz, low, high, spacing)
@@ -200,10 +201,10 @@ def test_the_gammatone_is_evenly_spaced_by_erb_rate():
 
 def test_bandwidths_are_those_of_the_kernels():
     """Of a rectangular kernel at DC the equivalent noise bandwidth is fs / (2 L), which is its floor."""
-    one = tiling(bank(np.ones((1, 10)))).isel(stage=0)
+    one = tiling(Session(bank(np.ones((1, 10))))).isel(stage=0)
     assert float(one.equivalent_noise_bandwidth[0]) == pytest.approx(1200, rel=1e-3)
     assert float(one.noise_bandwidth_floor[0]) == pytest.approx(1200, rel=1e-3)
-    many = tiling(bank(np.random.default_rng(3).standard_normal((20, 12)), hop=4)).isel(stage=0)
+    many = tiling(Session(bank(np.random.default_rng(3).standard_normal((20, 12)), hop=4))).isel(stage=0)
     assert (many.equivalent_noise_bandwidth > 0.99 * many.noise_bandwidth_floor).all()
     np.testing.assert_allclose(many.nyquist_share, many.equivalent_noise_bandwidth / 3000)
 
@@ -223,7 +224,9 @@ def test_order_of_channels_and_gain_do_not_matter(order, gain, nonlinear):
         conv = bank(kernels, 6, gain=gain).module[0]
         module = nn.Sequential(conv, nn.ReLU() if nonlinear else nn.Identity())
         stage = Stage("latent", 7, 6, 12, 11)
-        return tiling(encoder_of(module, [stage], {"latent": "1"}), FEW, tile_seconds=2.0).isel(stage=0)
+        return tiling(Session(encoder_of(module, [stage], {"latent": "1"}), tile_seconds=2.0), FEW).isel(
+            stage=0
+        )
 
     one, other = measured(kernels, 1.0), measured(kernels[order], gain)
     for name in MEASURES:
@@ -235,13 +238,13 @@ def test_order_of_channels_and_gain_do_not_matter(order, gain, nonlinear):
 def test_a_half_wave_rectifier_is_half_linear():
     """Of a sine's half-waves: mean power 1/4, the first harmonic's 1/8 (amplitude 1/2)."""
     encoder = wrap(nn.ReLU(), 24_000, {"first_layer": ""})
-    one = tiling(encoder, phases=5).isel(stage=0)
+    one = tiling(Session(encoder), phases=5).isel(stage=0)
     assert float(one.linear_share[0]) == pytest.approx(0.5, abs=0.005)
     assert np.abs(one.coverage).max() < 0.5
 
 
 def test_a_rectifier_hears_all_and_follows_nothing():
-    one = tiling(load("control:rectifier"), phases=5).isel(stage=0)
+    one = tiling(Session(load("control:rectifier")), phases=5).isel(stage=0)
     assert int(one.n_live) == 1
     assert float(one.linear_share[0]) < 0.005
     assert np.abs(one.coverage).max() < 0.1
@@ -256,7 +259,7 @@ def test_what_a_frame_hears_twice_is_said_to_be_redundant():
     with torch.no_grad():
         conv.weight[:, 0, 0] = torch.tensor([1.0, -1.0])
     encoder = wrap(nn.Sequential(conv, nn.ReLU()), 24_000, {"first_layer": "0", "stack_end": "1"})
-    heard = tiling(encoder, phases=5)
+    heard = tiling(Session(encoder), phases=5)
     gram = heard.gram.sel(stage="first_layer").values
     assert gram[0, 1] == pytest.approx(-1, abs=1e-6)
     assert float(heard.mutual_coherence.sel(stage="stack_end")) < 1e-6  # never awake at the same time
@@ -265,30 +268,30 @@ def test_what_a_frame_hears_twice_is_said_to_be_redundant():
 def test_dead_channels_are_left_out_and_counted():
     kernels = np.random.default_rng(4).standard_normal((4, 8))
     kernels[2] = 0
-    one = tiling(bank(kernels, bias=100.0)).isel(stage=0)
+    one = tiling(Session(bank(kernels, bias=100.0))).isel(stage=0)
     assert int(one.n_live) == 3
     assert np.flatnonzero(one.best_frequency.isnull()).tolist() == [2]
     assert 2 not in gram_of(one)[1]
     np.testing.assert_allclose(gram_of(one)[0], of_kernels(kernels[gram_of(one)[1]]), atol=2e-3)
-    alone = tiling(bank(kernels[[0, 1, 3]])).isel(stage=0)
+    alone = tiling(Session(bank(kernels[[0, 1, 3]]))).isel(stage=0)
     np.testing.assert_allclose(one.effective_rank, alone.effective_rank, rtol=2e-3)
-    silent = tiling(bank(np.zeros((3, 8)), bias=1.0)).isel(stage=0)
+    silent = tiling(Session(bank(np.zeros((3, 8)), bias=1.0))).isel(stage=0)
     assert int(silent.n_live) == 0
 
 
 def test_codes_have_no_tiling():
-    both = tiling(load("control:texture", sample_rate=2_000))
+    both = tiling(Session(load("control:texture", sample_rate=2_000)))
     assert both.stage.values.tolist() == ["quantized", "codes"]
     assert np.isfinite(both.effective_rank.sel(stage="quantized"))
     codes = both.sel(stage="codes")
     assert all(codes[name].isnull().all() for name in codes.data_vars if name != "gram_channel")
     assert (codes.gram_channel == -1).all()
     with pytest.raises(InputError, match="codes of control:texture holds codes, which have no response"):
-        tiling(load("control:texture"), stages=["codes"])
+        tiling(Session(load("control:texture"), ["codes"]))
 
 
 def test_stages_of_different_width_lie_side_by_side(stack, tmp_path):
-    heard = tiling(stack)
+    heard = tiling(Session(stack))
     assert heard.n_live.values.tolist() == [5, 7]
     assert heard.gram.dims == ("stage", "rank", "rank_2")
     assert np.isnan(heard.gram.sel(stage="first_layer")[5:]).all()
@@ -302,7 +305,7 @@ def test_stages_of_different_width_lie_side_by_side(stack, tmp_path):
 
 
 def test_tiles_make_no_difference(stack):
-    one, other = (tiling(stack, FEW, tile_seconds=seconds) for seconds in (0.05, 3.0))
+    one, other = (tiling(Session(stack, tile_seconds=seconds), FEW) for seconds in (0.05, 3.0))
     for name in MEASURES:
         np.testing.assert_allclose(one[name], other[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
@@ -359,12 +362,12 @@ def test_even_spacing_is_the_nearest_there_is(count, spacing, seed):
 )
 def test_bad_input_is_told_in_one_line(stack, stimuli, options, message):
     with pytest.raises(InputError, match=message) as caught:
-        tiling(stack, stimuli(), **options)
+        tiling(Session(stack), stimuli(), **options)
     assert "\n" not in str(caught.value)
 
 
 def test_an_even_grid_of_the_user_may_come_in_any_order(stack):
     tones = partials(300, 9_000, count=30, spacing="linear", snap=Snap(240, 24_000))
     shuffled = tones[np.random.default_rng(0).permutation(len(tones))]
-    one, other = tiling(stack, tones), tiling(stack, shuffled)
+    one, other = tiling(Session(stack), tones), tiling(Session(stack), shuffled)
     np.testing.assert_allclose(one.coverage, other.coverage, atol=1e-3)

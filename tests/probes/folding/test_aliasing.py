@@ -6,6 +6,7 @@ from torch import nn
 from tonotopy.encoders import load, wrap
 from tonotopy.encoders.base import Stage
 from tonotopy.encoders.weights import randomly_initialised
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.folding.aliasing import aliasing, intermodulation, rejection_db
 from tonotopy.probes.folding.coherence import coherence, coherent_pairs, coherent_partials
 from tonotopy.probes.folding.folding import fold
@@ -40,7 +41,7 @@ def mean_share(result, *names):
 
 def test_full_wave_rectifier():
     # |sin| = 2/pi - 4/pi sum cos(2nwt) / (4n^2 - 1); its mean square is 1/2
-    result = aliasing(load("control:rectifier"))
+    result = aliasing(Session(load("control:rectifier")))
     shares = mean_share(result, "mean_shift", "fold", "harmonic_2", "harmonic_4")
     exact = [8 / np.pi**2, 0, 16 / 9 / np.pi**2, 16 / 225 / np.pi**2]
     np.testing.assert_allclose(shares, exact, atol=2e-4)
@@ -51,7 +52,7 @@ def test_full_wave_rectifier():
 
 def test_half_wave_rectifier():
     # max(sin, 0) = 1/pi + sin/2 - 2/pi sum cos(2nwt) / (4n^2 - 1); its mean square is 1/4
-    result = aliasing(pointwise(torch.relu))
+    result = aliasing(Session(pointwise(torch.relu)))
     shares = mean_share(result, "mean_shift", "fold", "harmonic_2", "harmonic_3")
     exact = [4 / np.pi**2, 0.5, (2 / 3 / np.pi) ** 2 * 2, 0]
     np.testing.assert_allclose(shares, exact, atol=2e-4)
@@ -60,7 +61,7 @@ def test_half_wave_rectifier():
 
 def test_squarer_of_two_tones():
     # (sin a + sin b)^2 = 1 - cos 2a / 2 - cos 2b / 2 + cos(a - b) - cos(a + b); its mean square is 9/4
-    result = intermodulation(pointwise(torch.square)).isel(stage=0)
+    result = intermodulation(Session(pointwise(torch.square))).isel(stage=0)
     bank = result.bank_share.mean("pair")
     assert float(bank.sel(component="mean_shift")) == pytest.approx(4 / 9, abs=1e-5)
     assert float(bank.sel(component="harmonic_2")) == pytest.approx(1 / 9, abs=1e-5)
@@ -85,13 +86,13 @@ def test_intermodulation_lies_at_the_folds_of_sum_and_difference_and_nowhere_els
         expected = fold([0, 2 * one, 2 * two, one + two, one - two], rate)
         found = output[spectrum > 1e-8 * spectrum.sum()]
         np.testing.assert_allclose(found, np.sort(expected), atol=1e-6)
-    ledger = intermodulation(encoder, pairs).isel(stage=0)
+    ledger = intermodulation(Session(encoder), pairs).isel(stage=0)
     assert not ledger.coincident.any()
     np.testing.assert_allclose(ledger.bank_share.sel(component="intermodulation"), 4 / 9, atol=1e-5)
 
 
 def test_decimator_puts_everything_at_the_predicted_fold():
-    result = aliasing(load("control:decimator")).isel(stage=0)
+    result = aliasing(Session(load("control:decimator"))).isel(stage=0)
     np.testing.assert_allclose(result.share.sel(component="fold"), 1, atol=1e-6)
     assert float(result.collapse) == pytest.approx(1.0, abs=0.01)
     assert float(result.collapse_low) > 0.99
@@ -106,7 +107,7 @@ def test_decimator_puts_everything_at_the_predicted_fold():
 
 
 def test_stft_folds_everything_and_collapses_nothing():
-    result = aliasing(load("filterbank:stft")).isel(stage=0)
+    result = aliasing(Session(load("filterbank:stft"))).isel(stage=0)
     heard = result.share.sel(component="fold").values
     np.testing.assert_allclose(heard[np.isfinite(heard)], 1, atol=1e-4)
     assert float(result.apart) == pytest.approx(4 * 24_000 / 1024)  # the main lobe
@@ -119,7 +120,7 @@ def test_stft_folds_everything_and_collapses_nothing():
 def test_the_ledger_is_that_of_an_independent_spectrum(stack):
     encoder = stack
     tones = coherent_partials(encoder, per_octave=2)
-    result = aliasing(encoder, tones)
+    result = aliasing(Session(encoder), tones)
     window = coherence(encoder)
     for i, stage in enumerate(("first_layer", "latent")):
         about, n_frames = encoder.stages[stage], window.frames[stage]
@@ -154,7 +155,7 @@ def test_the_ledger_is_that_of_an_independent_spectrum(stack):
 def test_shares_sum_to_one_above_the_floor_and_the_rest_is_counted(name, weights):
     encoder = load(name, weights=weights)
     tones = coherent_partials(encoder, per_octave=1)
-    result = aliasing(encoder, tones)
+    result = aliasing(Session(encoder), tones)
     for stage in result.stage.values:
         one = result.sel(stage=stage).isel(channel=slice(0, encoder.stages[stage].channels))
         if encoder.stages[stage].kind == "codes":
@@ -178,7 +179,7 @@ def test_a_dead_channel_has_no_ledger_whatever_its_bias():
         assert layer.bias is not None
         layer.bias[:] = torch.tensor([0.1, 5.0, -0.2])
     encoder = encoder_of(layer, [Stage("first_layer", 3, 4, 8, 7, "convolution")], {"first_layer": ""})
-    result = aliasing(encoder).isel(stage=0)
+    result = aliasing(Session(encoder)).isel(stage=0)
     assert result.share.isel(channel=1).isnull().all()
     assert int(result.n_below_floor) == result.sizes["frequency"]
     # and the bias of the others is no mean shift
@@ -196,7 +197,7 @@ def test_channel_order_changes_nothing():
         return encoder_of(net, stages, {"latent": "2"})
 
     order = [3, 0, 4, 1, 2]
-    straight, mixed = (aliasing(build(o)).isel(stage=0) for o in (list(range(5)), order))
+    straight, mixed = (aliasing(Session(build(o))).isel(stage=0) for o in (list(range(5)), order))
     np.testing.assert_allclose(mixed.share, straight.share.isel(channel=order), atol=1e-6)
     for name in ("bank_share", "alias_map", "similarity", "collapse", "collapse_low", "fold_p"):
         np.testing.assert_allclose(mixed[name], straight[name], atol=2e-6, err_msg=name)
@@ -209,7 +210,7 @@ def test_gain_changes_nothing_in_a_linear_stage_and_is_a_level_effect_elsewhere(
     stages = [Stage("first_layer", 6, 4, 9, 8, "convolution"), Stage("latent", 5, 8, 17, 16)]
     encoder = encoder_of(net, stages, {"first_layer": "0", "latent": "2"})
     tones = coherent_partials(encoder, per_octave=2, level_dbfs=[-30.0, 10.0, 30.0])
-    result = aliasing(encoder, tones)
+    result = aliasing(Session(encoder), tones)
     assert result.sizes["level"] == 3
     linear, curved = (result.sel(stage=s) for s in ("first_layer", "latent"))
     np.testing.assert_allclose(linear.share.isel(level=0), linear.share.isel(level=2), atol=1e-6)
@@ -223,7 +224,9 @@ def test_gain_changes_nothing_in_a_linear_stage_and_is_a_level_effect_elsewhere(
 def test_level_effect_is_the_share_that_moves():
     # x + x^2 of a tone of amplitude a: a^2 / 2 at the fold, a^4 / 4 + a^4 / 8 elsewhere
     encoder = pointwise(lambda x: x + x**2)
-    result = aliasing(encoder, coherent_partials(encoder, per_octave=1, level_dbfs=[-40.0, -20.0, 0.0]))
+    result = aliasing(
+        Session(encoder), coherent_partials(encoder, per_octave=1, level_dbfs=[-40.0, -20.0, 0.0])
+    )
     amplitude = 10 ** (np.array([-40.0, 0.0]) / 20)
     elsewhere = 3 / 8 * amplitude**4 / (amplitude**2 / 2 + 3 / 8 * amplitude**4)
     assert float(result.level_effect[0]) == pytest.approx(elsewhere[1] - elsewhere[0], abs=1e-4)
@@ -236,7 +239,7 @@ def test_output_power_adds_up_to_the_mean_square(n_frames):
 
 
 def test_a_stage_that_remembers_is_booked_once_settled(leaky):
-    result = aliasing(leaky, coherent_partials(leaky, per_octave=1)).isel(stage=0)
+    result = aliasing(Session(leaky), coherent_partials(leaky, per_octave=1)).isel(stage=0)
     assert int(result.first_frame) > 500  # 0.99^t below 0.5 %
     np.testing.assert_allclose(result.bank_share.sel(component="fold"), 1, atol=1e-4)
 
@@ -246,7 +249,7 @@ def test_coincident_predictions_are_said_and_counted_once():
     encoder = pointwise(torch.relu)
     window = coherence(encoder, n_samples=400)
     tones = partials_at([6000.0, 1620.0])
-    result = aliasing(encoder, tones, n_samples=window.n_samples).isel(stage=0, channel=0)
+    result = aliasing(Session(encoder), tones, n_samples=window.n_samples).isel(stage=0, channel=0)
     said = result.coincident.sel(frequency=6000.0)
     assert said.component.values[said.values].tolist() == ["harmonic_3", "harmonic_4", "harmonic_5"]
     assert not result.coincident.sel(frequency=1620.0).any()
@@ -262,7 +265,7 @@ def test_what_varies_in_time_is_booked_as_rest():
             return x * (1 + 0.5 * torch.sin(2 * np.pi * t * np.sqrt(2) / 50))
 
     encoder = encoder_of(Wobble(), [Stage("first_layer", 1, 1, 1, 0)], {"first_layer": ""})
-    result = aliasing(encoder).isel(stage=0)
+    result = aliasing(Session(encoder)).isel(stage=0)
     assert float(result.bank_share.sel(component="rest").median()) == pytest.approx(1 / 9, abs=1e-3)
 
 
@@ -287,7 +290,7 @@ def test_an_anti_alias_filter_rejects():
     encoder = encoder_of(
         low_pass, [Stage("first_layer", 1, 32, 255, 254, "convolution")], {"first_layer": ""}
     )
-    result = aliasing(encoder).isel(stage=0)
+    result = aliasing(Session(encoder)).isel(stage=0)
     assert float(result.bank_rejection) < -15
     assert float(result.rejection[0]) == pytest.approx(float(result.bank_rejection))
 
@@ -303,7 +306,7 @@ def test_what_a_filter_leaves_of_a_tone_is_not_told_by_its_rounding(bias):
     encoder = encoder_of(
         low_pass, [Stage("first_layer", 1, 32, 513, 512, "convolution")], {"first_layer": ""}
     )
-    result = aliasing(encoder).isel(stage=0)
+    result = aliasing(Session(encoder)).isel(stage=0)
     told = result.bank_share.notnull().all("component")
     assert 10 < told.sum() < result.sizes["frequency"]
     np.testing.assert_allclose(result.bank_share.sel(component="fold")[told], 1, atol=1e-3)
@@ -315,7 +318,7 @@ def test_what_a_filter_leaves_of_a_tone_is_not_told_by_its_rounding(bias):
 def test_repeat_runs_and_tile_sizes_agree():
     encoder = load("samplecnn_tiny")
     tones = coherent_partials(encoder, per_octave=1)
-    one, same, other = (aliasing(encoder, tones, tile_seconds=s) for s in (8.0, 8.0, 20.0))
+    one, same, other = (aliasing(Session(encoder, tile_seconds=s), tones) for s in (8.0, 8.0, 20.0))
     for name in one.data_vars:
         np.testing.assert_array_equal(one[name], same[name], err_msg=str(name))
     loud = one.share.notnull() & other.share.notnull()
@@ -326,12 +329,12 @@ def test_repeat_runs_and_tile_sizes_agree():
 def test_tones_that_do_not_fit_are_refused():
     encoder = load("control:decimator")
     with pytest.raises(InputError, match="has no whole number of cycles in the window of 3232 samples"):
-        aliasing(encoder, partials(100, 1000, per_octave=3))
+        aliasing(Session(encoder), partials(100, 1000, per_octave=3))
     with pytest.raises(InputError, match=r"n_samples 1000: the hop of stage 'first_layer', 320 samples"):
-        aliasing(encoder, n_samples=1000)
+        aliasing(Session(encoder), n_samples=1000)
     with pytest.raises(InputError, match="aliasing: takes single partials"):
-        aliasing(encoder, coherent_pairs(encoder))
+        aliasing(Session(encoder), coherent_pairs(encoder))
     with pytest.raises(InputError, match="intermodulation: every stimulus must have two partials"):
-        intermodulation(encoder, coherent_partials(encoder))
+        intermodulation(Session(encoder), coherent_partials(encoder))
     with pytest.raises(InputError, match="has no such stage"):
-        aliasing(encoder, stages=["latent"])
+        aliasing(Session(encoder, ["latent"]))

@@ -11,6 +11,7 @@ from torch import nn
 from tonotopy.encoders import ModuleEncoder, load, wrap
 from tonotopy.encoders.base import Stage
 from tonotopy.encoders.weights import randomly_initialised
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.engine.store import ZARR_FORMAT
 from tonotopy.probes.folding.invertibility import (
     FLOOR,
@@ -41,7 +42,7 @@ def extremes(kernels, hop):
 
 
 def at(encoder, stage, **options):
-    return invertibility(encoder, [stage], **options).sel(stage=stage)
+    return invertibility(Session(encoder, [stage]), **options).sel(stage=stage)
 
 
 def conv(kernels, hop):
@@ -340,7 +341,7 @@ def test_encoders_that_gradients_do_not_flow_through(leaky, stack):
 
 
 def test_all_canonical_stages_by_default(stack):
-    found = invertibility(stack)
+    found = invertibility(Session(stack))
     assert found.stage.values.tolist() == ["first_layer", "latent"]
     assert found.method.values.tolist() == ["polyphase", "jacobian"]
     assert found.smallest_by_turn.dims == ("stage", "turn")
@@ -351,11 +352,11 @@ def test_all_canonical_stages_by_default(stack):
     assert (found.smallest_singular_value <= low).all()
     assert (found.smallest_singular_value > 0.5 * low).all()
     np.testing.assert_allclose(found.largest_singular_value, high, rtol=0.01)
-    assert invertibility(stack).identical(found)  # nothing is drawn
+    assert invertibility(Session(stack)).identical(found)  # nothing is drawn
 
 
 def test_the_result_survives_the_disk(stack, tmp_path):
-    found = invertibility(stack, ["latent"])
+    found = invertibility(Session(stack, ["latent"]))
     xr.DataTree(found).to_zarr(tmp_path / "kept.zarr", zarr_format=ZARR_FORMAT)
     with xr.open_datatree(tmp_path / "kept.zarr", engine="zarr") as kept:
         xr.testing.assert_identical(kept.to_dataset().load(), found)
@@ -378,4 +379,4 @@ def test_banks_that_are_none(arguments, message):
 
 def test_a_stage_that_is_not_there(stack):
     with pytest.raises(InputError, match="stage 'middle': test has no such stage"):
-        invertibility(stack, ["middle"])
+        invertibility(Session(stack, ["middle"]))

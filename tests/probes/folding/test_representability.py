@@ -10,6 +10,7 @@ from torch import nn
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Stage
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.folding.folding import fold, fold_plan, one_channel_recovery
 from tonotopy.probes.folding.representability import recovery, representability
 from tonotopy.probes.folding.signals import demodulated, draws_of, representability_signals, spectral_peaks
@@ -236,7 +237,7 @@ def decimator():
 
 @pytest.fixture(scope="module")
 def heard_by_the_decimator(decimator):
-    return representability(decimator)
+    return representability(Session(decimator))
 
 
 @pytest.mark.parametrize("ratio", [1.0, 0.5])
@@ -260,7 +261,7 @@ def test_partials_that_share_a_fold_share_what_is_recovered(decimator, ratio):
 
 
 def test_partials_of_different_folds_are_recovered(decimator):
-    result = representability(decimator, signals_of([(310.0, 0.1), (400.0, 0.05)], [(1_000.0, 0.1)]))
+    result = representability(Session(decimator), signals_of([(310.0, 0.1), (400.0, 0.05)], [(1_000.0, 0.1)]))
     assert (result.recovered > 0.95).all()
 
 
@@ -283,7 +284,7 @@ def test_the_stft_recovers_what_folds(decimator):
     rows = [replace(row, coordinates={"signal_kind": "pitch"}) for row in rows]
     known = signals_of(*kinds)
     signals = StimulusSet.of([*(known.stimulus(i) for i in range(len(known))), *rows])
-    result = representability(stft, signals)
+    result = representability(Session(stft), signals)
     assert (result.recovered > 0.98).all()
     assert float(result.predicted.min()) < 0.8
     assert np.isnan(result.correlation[0])
@@ -301,7 +302,7 @@ def test_an_encoder_that_ignores_its_input_recovers_nothing():
         Deaf(), [Stage("first_layer", 3, 100, 100, 99)], {"first_layer": ""}, prepare=lambda x: x
     )
     recovered = representability(
-        deaf, signals_of(*([(f, 0.1)] for f in np.geomspace(100, 5_000, 20)))
+        Session(deaf), signals_of(*([(f, 0.1)] for f in np.geomspace(100, 5_000, 20)))
     ).recovered
     assert float(recovered.mean()) < 0.02
     assert float(recovered.max()) < 0.15
@@ -310,27 +311,27 @@ def test_an_encoder_that_ignores_its_input_recovers_nothing():
 def test_a_seed_repeats_and_tiles_do_not_matter(decimator, heard_by_the_decimator):
     signals = representability_signals(RATE)[::8]
     one, again, tiled = (
-        representability(decimator, signals, tile_seconds=seconds) for seconds in (8.0, 8.0, 0.5)
+        representability(Session(decimator, tile_seconds=seconds), signals) for seconds in (8.0, 8.0, 0.5)
     )
     np.testing.assert_array_equal(one.recovered, again.recovered)
     np.testing.assert_allclose(tiled.recovered, one.recovered, atol=1e-6)
-    other = representability(decimator, signals, seed=1)
+    other = representability(Session(decimator, seed=1), signals)
     assert (other.recovered != one.recovered).any()
 
 
 def test_stages_of_other_hops_and_codes(stack):
-    result = representability(stack, representability_signals(RATE)[::4])
+    result = representability(Session(stack), representability_signals(RATE)[::4])
     assert result.recovered.dims == ("stage", "signal")
     assert result.recovered.notnull().all()
     assert result.resolution.values.tolist() == [RATE / (2 * 16), RATE / (6 * 16)]
-    texture = representability(load("control:texture"), representability_signals(RATE)[::8])
+    texture = representability(Session(load("control:texture")), representability_signals(RATE)[::8])
     assert texture.stage.values.tolist() == ["quantized", "codes"]
     assert texture.recovered.sel(stage="codes").isnull().all()
     assert str(texture.remark.sel(stage="codes").item()) == "codes have no linear readout"
 
 
 def test_an_unbounded_stage_is_read_once_settled(leaky):
-    result = representability(leaky, signals_of([(500.0, 0.1)], [(900.0, 0.1)]))
+    result = representability(Session(leaky), signals_of([(500.0, 0.1)], [(900.0, 0.1)]))
     assert int(result.first_frame[0]) > 100  # 0.99^t below 1 %
     assert (result.recovered > 0.95).all()
 
@@ -344,7 +345,7 @@ def test_recordings_are_signals_too(decimator, tmp_path):
     soundfile.write(tmp_path / "short.wav", wave[:RATE], RATE)
     signals = representability_signals(RATE, recordings=tmp_path)
     assert signals.coordinates["signal_kind"].tolist().count("recording") == 1
-    result = representability(decimator, signals[[0, len(signals) - 1]])
+    result = representability(Session(decimator), signals[[0, len(signals) - 1]])
     assert result.n_partials.values.tolist() == [1, 1]
     assert float(result.recovered[0, 1]) > 0.95
     (tmp_path / "tone.wav").unlink()
@@ -363,13 +364,13 @@ def test_a_recording_that_is_silent_or_too_short_has_no_values_and_the_others_ha
     stages = [Stage("first_layer", 1, 6_000, 4 * RATE, 4 * RATE - 1)]
     patient = encoder_of(long, stages, {"first_layer": ""})
     for encoder, signals in ((decimator, silent), (patient, sounding[[0, 3, 7, -1]])):
-        result = representability(encoder, signals).isel(stage=0)
+        result = representability(Session(encoder), signals).isel(stage=0)
         unread = result.signal_kind == "recording"
         assert unread.sum() == 1
         assert (result.recovered.isnull() == unread).all()
         assert (result.n_partials == 0).values.tolist() == unread.values.tolist()
-    result = representability(decimator, silent).isel(stage=0)
-    alone = representability(decimator, silent[np.arange(len(silent) - 1)]).isel(stage=0)
+    result = representability(Session(decimator), silent).isel(stage=0)
+    alone = representability(Session(decimator), silent[np.arange(len(silent) - 1)]).isel(stage=0)
     assert float(result.correlation) == float(alone.correlation)
 
 
@@ -377,7 +378,7 @@ def test_a_stage_that_answers_nothing_recovers_nothing():
     dead = encoder_of(nn.Conv1d(1, 2, 8, stride=4), [Stage("latent", 2, 4, 8, 7)], {"latent": ""})
     with torch.no_grad():
         dead.module.weight.zero_()
-    result = representability(dead, representability_signals(RATE)[::8]).isel(stage=0)
+    result = representability(Session(dead), representability_signals(RATE)[::8]).isel(stage=0)
     assert float(result.recovered.max()) < 0.01
     assert "measured alike" in str(result.remark.item())
 
@@ -396,4 +397,4 @@ def test_a_stage_that_answers_nothing_recovers_nothing():
 )
 def test_bad_input_is_named(decimator, signals, options, said):
     with pytest.raises(InputError, match=said):
-        representability(decimator, signals, **options)
+        representability(Session(decimator), signals, **options)

@@ -7,6 +7,7 @@ import xarray as xr
 from tonotopy.encoders import load
 from tonotopy.encoders.base import CANONICAL_STAGES
 from tonotopy.probes.engine.schema import dataset
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.tiling import tiling
 from tonotopy.probes.folding.aliasing import aliasing
 from tonotopy.probes.hypotheses import composition as composition_claims
@@ -297,7 +298,7 @@ def folds():
     """Aliasing of the controls that gate it."""
     run = xr.DataTree()
     for name in ("filterbank:stft", "control:decimator", "control:rectifier"):
-        heard = aliasing(load(name, sample_rate=8_000))
+        heard = aliasing(Session(load(name, sample_rate=8_000)))
         about = {"encoder": name, "role": "control", "of": "", "sample_rate": 8_000}
         run[name.replace(":", ".")] = xr.DataTree(xr.Dataset(attrs=about))
         run[f"{name.replace(':', '.')}/aliasing"] = xr.DataTree(heard)
@@ -324,7 +325,7 @@ def test_collapse_per_tone_is_the_probe_s_collapse(folds):
 def test_the_gammatone_bank_is_the_ear_s():
     run = xr.DataTree()
     run["g"] = xr.DataTree(xr.Dataset(attrs={"encoder": "filterbank:gammatone"}))
-    run["g/tiling"] = xr.DataTree(tiling(load("filterbank:gammatone", sample_rate=8_000)))
+    run["g/tiling"] = xr.DataTree(tiling(Session(load("filterbank:gammatone", sample_rate=8_000))))
     assert abs(filter_claims.narrowness(run, "g", "first_layer").effect) < 0.05
     assert filter_claims.unevenness(run, "g", "first_layer").effect < 0.1
 

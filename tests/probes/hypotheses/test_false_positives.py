@@ -16,6 +16,7 @@ from tonotopy.probes.composition.mixtures import Condition, partial_ensemble, pi
 from tonotopy.probes.composition.readout import readout
 from tonotopy.probes.composition.waveform_shape import waveform_shape
 from tonotopy.probes.engine.schema import subject_attributes
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.tiling import tiling
 from tonotopy.probes.folding.aliasing import aliasing
 from tonotopy.probes.folding.coherence import coherent_partials
@@ -39,28 +40,30 @@ def reduced_battery(encoder, full):
     tones = partials_at((np.arange(128) + 0.5) * rate / 256)
     conditions = [Condition("partial", density, -20.0) for density in (1, 2, 4, 8, 16)]
     ensembles = [partial_ensemble(rate, 3, 16), pitch_ensemble(rate, 3, 4)]
-    yield "tiling", tiling(encoder, tones, STAGES[:2], frames=2)
+    yield "tiling", tiling(Session(encoder, STAGES[:2]), tones, frames=2)
     yield (
         "compositionality",
         compositionality(
-            encoder,
-            STAGES,
+            Session(encoder, STAGES),
             conditions=[*conditions, Condition("pitch", 4, -20.0)],
             ensembles=ensembles,
             frames=2,
         ),
     )
-    yield "codes", codes(encoder, contexts=2, phases=4, frames=2)
+    yield "codes", codes(Session(encoder), contexts=2, phases=4, frames=2)
     if full:
         coherent = coherent_partials(encoder, ["stack_end"], per_octave=6)
         signals = representability_signals(rate)[np.arange(0, 40, 2)]
-        yield "aliasing", aliasing(encoder, coherent, ["stack_end"])
-        yield "chord_composition", chord_composition(encoder, ["latent"])
-        yield "readout", readout(encoder, ["latent"], densities=(1, 2, 32))
-        yield "waveform_shape", waveform_shape(encoder, ["latent"], detunings_hz=[5.0, 20.0], draws=2)
+        yield "aliasing", aliasing(Session(encoder, ["stack_end"]), coherent)
+        yield "chord_composition", chord_composition(Session(encoder, ["latent"]))
+        yield "readout", readout(Session(encoder, ["latent"]), densities=(1, 2, 32))
+        yield (
+            "waveform_shape",
+            waveform_shape(Session(encoder, ["latent"]), detunings_hz=[5.0, 20.0], draws=2),
+        )
         yield (
             "representability",
-            representability(encoder, signals, ["quantized"], window_frames=8, draws=6, windows=6),
+            representability(Session(encoder, ["quantized"]), signals, window_frames=8, draws=6, windows=6),
         )
 
 

@@ -5,6 +5,7 @@ from torch import nn
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import ModuleEncoder, Stage, Weights
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.interventions.interventions import CLIPS, intervention_mixtures, interventions
 from tonotopy.probes.interventions.removal import (
     ABSENT,
@@ -90,7 +91,7 @@ APART = StimulusSet.of([mixture(310.0, 705.0, 1510.0, 3120.0), mixture(425.0, 93
 
 @pytest.fixture(scope="module")
 def linear():
-    return interventions(LinearCodec(), mixtures=APART, random_planes=3).isel(stage=0)
+    return interventions(Session(LinearCodec()), mixtures=APART, random_planes=3).isel(stage=0)
 
 
 @pytest.mark.parametrize("removal", [OWN_ALONE, OWN_IN_COMPANY])
@@ -103,7 +104,9 @@ def test_a_linear_codec_loses_the_partial_and_nothing_else(linear, removal):
 
 
 def test_a_hum_is_no_partial_however_loud_the_scale_makes_it():
-    found = interventions(HummingCodec(), mixtures=APART[:1], tested=4, random_planes=1).isel(stage=0)
+    found = interventions(Session(HummingCodec()), mixtures=APART[:1], tested=4, random_planes=1).isel(
+        stage=0
+    )
     assert np.abs(found.reference_db).max() < 0.01
     assert (found.removed_db.sel(removal=OWN_ALONE, dose=1) < -40).all()
 
@@ -146,7 +149,7 @@ def test_without_any_channel_there_is_silence_and_the_ideal_is_exact(linear):
 
 
 def test_what_holds_everything_in_one_plane_cannot_separate():
-    pairs = interventions(Pairs(), mixtures=APART, doses=[0, 0.5, 1]).isel(stage=0)
+    pairs = interventions(Session(Pairs()), mixtures=APART, doses=[0, 0.5, 1]).isel(stage=0)
     own = pairs.sel(removal=OWN_ALONE)
     assert np.abs(own.removed_db.sel(dose=0.5) - 20 * np.log10(0.5)).max() < 0.01
     assert np.abs(own.removed_db.sel(dose=0.5) - own.neighbours_db.sel(dose=0.5)).max() < 0.01
@@ -175,13 +178,13 @@ def test_clips_are_what_they_are_called(linear):
 def test_an_untrained_codec_transmits_nothing_and_says_so():
     encoder = load("codec_tiny", weights="random")
     mixtures = StimulusSet.of([mixture(310.0, 1510.0)])
-    result = interventions(encoder, mixtures=mixtures, tested=1, doses=[0, 1]).isel(stage=0)
+    result = interventions(Session(encoder), mixtures=mixtures, tested=1, doses=[0, 1]).isel(stage=0)
     assert result.codebooks.values.tolist() == [1, 2, 4, 8]
     assert str(result.remark.values).startswith("1 of 1 partials")
     for name in ("reference_db", "removed_db", "quantized_removed_db", "ideal_removed_db", "specific_p"):
         assert result[name].isnull().all()
     assert (result.held > 0).all()
-    again = interventions(encoder, mixtures=mixtures, tested=1, doses=[0, 1]).isel(stage=0)
+    again = interventions(Session(encoder), mixtures=mixtures, tested=1, doses=[0, 1]).isel(stage=0)
     assert result.identical(again)
 
 
@@ -229,5 +232,5 @@ def test_bad_input_takes_one_line():
         (codec, {"mixtures": single}, "at least two partials"),
     ]:
         with pytest.raises(InputError, match=word) as caught:
-            interventions(encoder, **options)
+            interventions(Session(encoder), **options)
         assert "\n" not in str(caught.value)

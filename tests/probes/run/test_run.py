@@ -15,6 +15,7 @@ from tonotopy.probes.composition.mixtures import Condition
 from tonotopy.probes.engine.activations import activations
 from tonotopy.probes.engine.checkpoint import Work
 from tonotopy.probes.engine.schema import stimuli_from, subjects
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.run import runner, suite
 from tonotopy.probes.run.runner import Settings, probe
 from tonotopy.probes.run.schema import validate
@@ -66,7 +67,7 @@ def test_a_run_reopens_bit_equal_and_by_xarray_alone(wrapped, tmp_path, few_stim
     tree = xr.open_datatree(out)
     validate(tree)
     again = xr.open_datatree(out)
-    direct = suite.selectivity(wrapped, runner.played(SMALL)["partials"], refine=False)
+    direct = suite.selectivity(Session(wrapped), runner.played(SMALL)["partials"], refine=False)
     stored = tree["mine/selectivity"].to_dataset().load()
     for name, values in direct.variables.items():
         if values.dtype.kind == "f" and name != "response":
@@ -210,11 +211,13 @@ def test_a_run_measures_what_the_functions_do(wrapped, tmp_path, few_stimuli):
     tree = xr.open_datatree(probe([wrapped], tmp_path / "run.zarr", replace(EVERY_PROBE, baselines=0)))
     tones = suite.coherent_partials(wrapped, low_hz=100, high_hz=5000, level_dbfs=suite.ALIASING_LEVELS_DBFS)
     direct = {
-        "aliasing": suite.aliasing(wrapped, tones),
-        "intermodulation": suite.intermodulation(wrapped),
-        "invertibility": suite.invertibility(wrapped),
-        "tiling": suite.tiling(wrapped),
-        "representability": suite.representability(wrapped, suite.representability_signals(16_000, None, 0)),
+        "aliasing": suite.aliasing(Session(wrapped), tones),
+        "intermodulation": suite.intermodulation(Session(wrapped)),
+        "invertibility": suite.invertibility(Session(wrapped)),
+        "tiling": suite.tiling(Session(wrapped)),
+        "representability": suite.representability(
+            Session(wrapped), suite.representability_signals(16_000, None, 0)
+        ),
     }
     for name, expected in direct.items():
         stored = tree[f"mine/{name}"].to_dataset().load()
@@ -335,17 +338,17 @@ def test_a_list_whose_store_is_gone_starts_afresh(wrapped, tmp_path, few_stimuli
 
 def test_activations_are_those_of_the_encoder(wrapped, tmp_path):
     tones = partials(100, 5000, count=20)
-    out = activations(wrapped, tones, tmp_path / "act.zarr", ["latent", "first_layer"], seconds=0.6)
+    out = activations(Session(wrapped, ["latent", "first_layer"]), tones, tmp_path / "act.zarr", seconds=0.6)
     tree = xr.open_datatree(out)
     waves = torch.from_numpy(tones.render(16_000, 9600))
     for stage, values in wrapped.run(waves, ["first_layer", "latent"]).items():
         assert tree[stage]["activation"].dims == ("stimulus", "channel", "frame")
         np.testing.assert_allclose(tree[stage]["activation"], values, atol=1e-6)
     with pytest.raises(InputError, match="exists already"):
-        activations(wrapped, tones, tmp_path / "act.zarr")
+        activations(Session(wrapped), tones, tmp_path / "act.zarr")
 
 
 def test_codes_stay_integers(tmp_path):
     texture, tones = load("control:texture"), partials(100, 5000, count=3)
-    out = activations(texture, tones, tmp_path / "act.zarr", seconds=0.2)
+    out = activations(Session(texture), tones, tmp_path / "act.zarr", seconds=0.2)
     assert xr.open_datatree(out)["codes/activation"].dtype.kind == "i"

@@ -9,6 +9,7 @@ from tonotopy.encoders import load
 from tonotopy.encoders.base import ModuleEncoder, Stage, Weights
 from tonotopy.encoders.quantization import residual_quantization
 from tonotopy.probes import codes
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.tokens.code_stability import certainty, relative_margins
 from tonotopy.synth import partials
 
@@ -48,7 +49,9 @@ class Patches(ModuleEncoder):
 
 
 def heard(encoder):
-    return codes(encoder, partials(120, 3000, count=5), contexts=2, density=2, phases=3).sel(stage="codes")
+    return codes(Session(encoder), partials(120, 3000, count=5), contexts=2, density=2, phases=3).sel(
+        stage="codes"
+    )
 
 
 def test_decoding_what_one_codebook_chose_gives_it_back():
@@ -165,7 +168,7 @@ def test_float32_turns_decisions_near_the_edge_and_no_others():
 @pytest.fixture(scope="module")
 def tiny():
     encoder = load("codec_tiny", weights="random")
-    found = codes(encoder, partials(200, 4000, count=4), contexts=2, density=2, phases=2, frames=2)
+    found = codes(Session(encoder), partials(200, 4000, count=4), contexts=2, density=2, phases=2, frames=2)
     return found.sel(stage="codes")
 
 

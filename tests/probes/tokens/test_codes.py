@@ -11,6 +11,7 @@ from torch import nn
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Stage
 from tonotopy.probes import Settings, codes
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.run.suite import measures
 from tonotopy.probes.statistics.information import information
 from tonotopy.probes.tokens.codes import companies, default_components
@@ -59,7 +60,7 @@ def slots():
 
 @pytest.fixture(scope="module")
 def found(slots):
-    return codes(slots, partials_at(SLOTS_HZ), contexts=2, density=3).sel(stage="codes")
+    return codes(Session(slots), partials_at(SLOTS_HZ), contexts=2, density=3).sel(stage="codes")
 
 
 def means(found, codebook):
@@ -256,7 +257,7 @@ def test_components_stay_below_what_an_encoder_can_hear():
 def test_texture_keeps_no_tokens_in_other_company_and_is_deaf_to_level():
     texture = load("control:texture")
     quiet, loud = (
-        codes(texture, partials(120, 6000, count=16, level_dbfs=level)).squeeze("stage")
+        codes(Session(texture), partials(120, 6000, count=16, level_dbfs=level)).squeeze("stage")
         for level in (-50, -10)
     )
     xr.testing.assert_equal(quiet, loud)
@@ -266,7 +267,7 @@ def test_texture_keeps_no_tokens_in_other_company_and_is_deaf_to_level():
 
 def test_repeat_runs_are_identical_and_the_seed_matters():
     texture = load("control:texture")
-    first, again, other = (codes(texture, contexts=2, phases=3, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (codes(Session(texture, seed=seed), contexts=2, phases=3) for seed in (0, 0, 1))
     xr.testing.assert_identical(first, again)
     assert not first.equals(other)
 
@@ -283,7 +284,7 @@ def test_repeat_runs_are_identical_and_the_seed_matters():
 )
 def test_what_cannot_be_played_is_told_in_a_line(wrong, told):
     with pytest.raises(InputError, match=told) as error:
-        codes(load("control:texture"), **wrong)
+        codes(Session(load("control:texture")), **wrong)
     assert "\n" not in str(error.value)
 
 
@@ -313,11 +314,11 @@ def test_what_never_settles_is_said():
             return self.end((waveforms * later).long())
 
     ramp = encoder_of(Ramp(), [stage], {"codes": "end"}, RATE)
-    found = codes(ramp, partials(500, 4000, count=3), contexts=2, density=1, phases=2)
+    found = codes(Session(ramp), partials(500, 4000, count=3), contexts=2, density=1, phases=2)
     assert not found.settled.item()
     assert "no steady state was reached" in found.remark.item()
 
 
 def test_an_encoder_without_codes_is_refused():
     with pytest.raises(InputError, match="filterbank:stft has no stage of kind 'codes'"):
-        codes(load("filterbank:stft"))
+        codes(Session(load("filterbank:stft")))

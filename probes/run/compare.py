@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import xarray as xr
 
 from ...synth.errors import InputError
-from ..engine.grid import USUAL_DBFS
 from ..engine.schema import dataset, subjects
-from .evidence import PerUnit
-from .hypothesis import two_sided, verdict_p
-from .variables import VARIABLES
+from ..hypotheses.evidence import PerUnit
+from ..engine.probe import Compared
+from ..hypotheses.hypothesis import two_sided, verdict_p
+from ..hypotheses.variables import VARIABLES
+from .registry import registered
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Variables of a probe that have a value for every item of a dimension, by which they are paired."""
-
-    group: str
-    unit: str
-    variables: tuple[str, ...]
-
-
-MEASURES = (
-    Measured("selectivity", "channel", ("best_frequency", "equivalent_noise_bandwidth", "peak_response")),
-    Measured("pitch_tuning", "channel", ("f0_share",)),
-    Measured("chord_tuning", "channel", ("root_share", "quality_share")),
-    Measured("aliasing", "frequency", ("bank_share",)),
-    Measured("intermodulation", "pair", ("bank_share",)),
-    Measured("representability", "signal", ("recovered",)),
-    Measured("tiling", "channel", ("equivalent_noise_bandwidth", "nyquist_share", "linear_share")),
-    Measured("compositionality", "component", ("index", "stability", "confusion")),
-    Measured("codes", "component", ("agreement_same", "agreement_different", "information")),
-    Measured("readout", "component", ("auc",)),
-    Measured("chord_composition", "chord", ("sum_error", "position_auc")),
-    Measured("waveform_shape", "sound", ("preference",)),
-    Measured("interventions", "trial", ("specific_db", "reference_db")),
-)
 SAME_ARCHITECTURE = ("n_channels", "hop", "kind")
 CONDITION = ("component_kind", "density", "component_level_dbfs")
 ROUNDING = 1e-6  # re the largest value there is: activations are of float32
@@ -89,11 +65,11 @@ def compare(
     if rates[0] != rates[1]:
         raise InputError(f"compare: {names} are of different architectures: {rates[0]} and {rates[1]} Hz")
     rows: list[dict[str, object]] = []
-    for measured in MEASURES:
-        if measured.group in one.children and measured.group in other.children:
-            before, after = (s[measured.group].to_dataset() for s in (one, other))
-            _check(names, measured, before, after)
-            rows += _rows(measured, before, after, seed)
+    for group, compared in measures().items():
+        if group in one.children and group in other.children:
+            before, after = (s[group].to_dataset() for s in (one, other))
+            _check(names, group, compared, before, after)
+            rows += _rows(group, compared, before, after, seed)
     if not rows:
         raise InputError(f"compare: {names} have no measure in common")
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
@@ -102,6 +78,11 @@ def compare(
         {"measure": np.arange(len(rows)), **columns},
         {"first": node, "second": other_node, "encoder": one.attrs["encoder"]},
     )
+
+
+def measures() -> dict[str, Compared]:
+    """Return what every probe that there is says two runs are compared by."""
+    return {probe.name: probe.compared for probe in registered() if probe.compared is not None}
 
 
 def _subject(run: xr.DataTree, node: str, which: str) -> tuple[xr.DataTree, str]:
@@ -119,7 +100,7 @@ def _subject(run: xr.DataTree, node: str, which: str) -> tuple[xr.DataTree, str]
     return known[node], node
 
 
-def _check(names: str, measured: Measured, one: xr.Dataset, other: xr.Dataset) -> None:
+def _check(names: str, group: str, compared: Compared, one: xr.Dataset, other: xr.Dataset) -> None:
     """Raise unless two results of a probe are of one architecture and of the same sounds."""
     shared = [s for s in one["stage"].values if s in other["stage"].values]
     if not shared:
@@ -132,18 +113,18 @@ def _check(names: str, measured: Measured, one: xr.Dataset, other: xr.Dataset) -
                     raise InputError(
                         f"compare: {names} are of different architectures: {name} {a} and {b} at {stage}"
                     )
-    for name in _grid(measured, one):
+    for name in _grid(compared, one):
         a, b = (probe[name].values if name in probe.variables else np.zeros(0) for probe in (one, other))
         if not _alike(a, b):
             raise InputError(
-                f"compare: {names} heard other things in {measured.group}: {name} does not match "
+                f"compare: {names} heard other things in {group}: {name} does not match "
                 f"({np.size(a)} and {np.size(b)} values)"
             )
 
 
-def _grid(measured: Measured, probe: xr.Dataset) -> list[str]:
+def _grid(compared: Compared, probe: xr.Dataset) -> list[str]:
     """Name the coordinates that say what was heard: of the units, and of all that labels a measure."""
-    dims = {str(d) for v in measured.variables if v in probe for d in probe[v].dims}
+    dims = {str(d) for v in compared.variables if v in probe for d in probe[v].dims}
     beside = {
         name
         for name, values in probe.variables.items()
@@ -162,13 +143,15 @@ def _alike(a: np.ndarray, b: np.ndarray) -> bool:
     return bool((a.astype(str) == b.astype(str)).all())
 
 
-def _rows(measured: Measured, one: xr.Dataset, other: xr.Dataset, seed: int) -> Iterator[dict[str, object]]:
-    for variable in measured.variables:
-        values = [_values(probe, measured, variable) for probe in (one, other)]
+def _rows(
+    group: str, compared: Compared, one: xr.Dataset, other: xr.Dataset, seed: int
+) -> Iterator[dict[str, object]]:
+    for variable in compared.variables:
+        values = [compared.values(probe, variable) for probe in (one, other)]
         if values[0] is None or values[1] is None:
             continue
         rounding = ROUNDING * max(float(np.abs(v).max()) for v in values if v is not None)
-        for at, (before, after) in _slices(values[0], values[1], measured.unit, one):
+        for at, (before, after) in _slices(values[0], values[1], compared.unit, one):
             difference = PerUnit(after - before)
             there = np.isfinite(after - before)
             if not difference.n_units:
@@ -176,11 +159,11 @@ def _rows(measured: Measured, one: xr.Dataset, other: xr.Dataset, seed: int) -> 
             low, high = difference.interval(seed)
             real = difference.n_units > 1 and abs(difference.effect) > rounding
             yield {
-                "probe": measured.group,
+                "probe": group,
                 "variable": variable,
                 "at_stage": at.pop("stage"),
                 "at": ", ".join(at.values()),
-                "unit_of": measured.unit,
+                "unit_of": compared.unit,
                 "n_units": difference.n_units,
                 "first": before[there].mean(),
                 "second": after[there].mean(),
@@ -190,27 +173,6 @@ def _rows(measured: Measured, one: xr.Dataset, other: xr.Dataset, seed: int) -> 
                 "p": two_sided(*verdict_p(difference, "above", 0.0, seed)),
                 "flagged": bool(real and (low > 0 or high < 0)),
             }
-
-
-def _values(probe: xr.Dataset, measured: Measured, variable: str) -> xr.DataArray | None:
-    """Return a measure with one value per unit, at one level."""
-    if (measured.group, variable) == ("compositionality", "index"):
-        if "stability" not in probe:
-            return None
-        values = probe["stability"] - _own(probe["confusion"])  # of each component; their mean is the index
-    elif variable not in probe:
-        return None
-    else:
-        values = _own(probe[variable]) if variable == "confusion" else probe[variable]
-    if "level" in values.dims:
-        values = values.isel(level=int(np.abs(probe["level_dbfs"].values - USUAL_DBFS).argmin()))
-    return values if {"stage", measured.unit} <= set(values.dims) else None
-
-
-def _own(confusion: xr.DataArray) -> xr.DataArray:
-    """Confusion is of two components each: `pseudo_values`, among those there are."""
-    mean, n = confusion.mean("component"), confusion.count("component")
-    return mean + 2 * (n - 1) / (n - 2).clip(1) * (confusion - mean)
 
 
 def _slices(

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from tonotopy.probes.engine.schema import dataset
-from tonotopy.probes.hypotheses.compare import compare
+from tonotopy.probes.run.compare import compare
 from tonotopy.probes.run.schema import SCHEMA
 from tonotopy.synth.errors import InputError
 

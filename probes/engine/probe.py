@@ -1,0 +1,129 @@
+"""What a probe is: one object that says what it asks, what it measures, and what controls must give."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import xarray as xr
+
+from ...synth.errors import InputError
+from ...synth.stimuli import StimulusSet
+from .known import Known
+from .selecting import usual_level
+from .session import Session
+from .variable import Variable
+
+Played = Mapping[str, StimulusSet]  # what is played, by kind
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What two runs are compared by: variables with a value for every item of a dimension, which pairs them.
+
+    Parameters
+    ----------
+    unit : str
+        The dimension.
+    variables : tuple of str
+    read : callable, optional
+        (result, variable) -> its values, if they are not the variable's own; None where there are none.
+    """
+
+    unit: str
+    variables: tuple[str, ...]
+    read: Callable[[xr.Dataset, str], xr.DataArray | None] | None = None
+
+    def values(self, result: xr.Dataset, variable: str) -> xr.DataArray | None:
+        """Return the values by which two runs are compared, at one level; None where there are none."""
+        if self.read is not None:
+            values = self.read(result, variable)
+        else:
+            values = result.get(variable)
+        if values is None or not {"stage", self.unit} <= set(values.dims):
+            return None
+        return values.isel(level=usual_level(result)) if "level" in values.dims else values
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A question to encoders: what is measured, of whom, and what is known of the answer.
+
+    Parameters
+    ----------
+    name : str
+        Of the probe, and of the group that holds its result.
+    question : str
+        One sentence.
+    variables : mapping of str to Variable
+        Whatever the result may hold.
+    measure : callable
+        ``measure(session, **settings) -> xarray.Dataset``.
+    refuses : callable
+        ``refuses(session, **settings)`` says why the probe has nothing to ask of an encoder at the session's
+        stages, or returns None. It raises where what it is set to cannot be played.
+    stimuli : callable, optional
+        ``stimuli(**settings)`` returns what is played to everybody, by kind, to be kept beside the result.
+    modality : {"waveform", "melody"}
+        Of the encoders that it asks.
+    asks_baselines : bool
+        Whether random networks are asked too.
+    compared : Compared, optional
+    known : tuple of Known
+    settings : mapping of str to object
+        Keyword arguments of `measure`; see `with_settings`.
+    """
+
+    name: str
+    question: str
+    variables: Mapping[str, Variable]
+    measure: Callable[..., xr.Dataset]
+    refuses: Callable[..., str | None] = lambda session, **settings: None
+    stimuli: Callable[..., Played] | None = None
+    modality: str = "waveform"
+    asks_baselines: bool = True
+    compared: Compared | None = None
+    known: tuple[Known, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """Names of the settings that it takes."""
+        return frozenset(list(inspect.signature(self.measure).parameters)[1:])
+
+    def with_settings(self, **settings: object) -> Probe:
+        """Return the probe with other settings.
+
+        Raises
+        ------
+        InputError
+            If it has no such setting.
+        """
+        for name in settings:
+            if name not in self.takes:
+                raise InputError(f"probe {self.name!r}: has no setting {name!r}; it has {listed(self.takes)}")
+        return replace(self, settings={**self.settings, **settings})
+
+    def refusal(self, session: Session[Any]) -> str | None:
+        """Say why the probe has nothing to ask of the session's encoder, or return None."""
+        if session.encoder.modality != self.modality:
+            return (
+                f"{session.encoder.name} takes {session.encoder.modality}s, it asks {self.modality} encoders"
+            )
+        return self.refuses(session, **self.settings)
+
+    def __call__(self, session: Session[Any]) -> xr.Dataset:
+        """Measure, with the probe's settings."""
+        return self.measure(session, **self.settings)
+
+    @property
+    def identity(self) -> str:
+        """What a result depends on, in words: the name and the settings."""
+        return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in sorted(self.settings.items()))})"
+
+
+def listed(names: frozenset[str]) -> str:
+    """Write names in order."""
+    return ", ".join(sorted(names)) or "none"

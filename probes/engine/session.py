@@ -1,0 +1,112 @@
+"""A session: who is measured, where and how; what every measure needs beside its own settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+
+from ...encoders.base import Weights
+from .progress import Progress
+
+
+class Named(Protocol):
+    """What is measured has a name, weights and a modality, whatever else it is."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def weights(self) -> Weights: ...  # noqa: D102
+    @property
+    def modality(self) -> str: ...  # noqa: D102
+
+
+Subject = TypeVar("Subject", bound=Named)
+Other = TypeVar("Other", bound=Named)
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Session(Generic[Subject]):
+    """Who is measured, at which stages, and how.
+
+    Parameters
+    ----------
+    encoder : Encoder or LatentModel
+    stages : sequence of str, optional
+        Stages to measure at; each measure has its own default.
+    seed : int >= 0
+        Of whatever is drawn: mixtures, splits, resampling.
+    progress : Progress
+    tile_seconds : float > 0, optional
+        Seconds of audio that go through the encoder at once. At a fixed size repeated runs are identical,
+        digit for digit; by default some measures find the fastest by timing, and activations then differ
+        by rounding (some 1e-7) from run to run.
+    out : Path, optional
+        A zarr group that a measure may stream a large result to.
+
+    Examples
+    --------
+    >>> from tonotopy.encoders import load
+    >>> session = Session(load("filterbank:stft"), ["first_layer"], seed=3)
+    >>> session.stages, session.seed, session.device
+    (('first_layer',), 3, device(type='cpu'))
+    """
+
+    encoder: Subject
+    stages: Iterable[str] | None = None
+    seed: int = 0
+    progress: Progress = field(default_factory=lambda: Progress(show=False))
+    tile_seconds: float | None = None
+    out: Path | None = None
+    _made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    _shared: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.stages is not None:
+            object.__setattr__(self, "stages", tuple(self.stages))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the encoder's tensors live."""
+        return getattr(self.encoder, "device", torch.device("cpu"))
+
+    def at(self, stages: Iterable[str] | None) -> Session[Subject]:
+        """Return the same session at other stages."""
+        return replace(self, stages=stages)
+
+    def tiled(self, seconds: float) -> Session[Subject]:
+        """Return the same session with tiles of a size, unless it has one already."""
+        return self if self.tile_seconds is not None else replace(self, tile_seconds=seconds)
+
+    def of(self, encoder: Other, stages: Iterable[str] | None) -> Session[Other]:
+        """Return a session of another encoder in the same run."""
+        return replace(self, encoder=encoder, stages=stages, _made={})  # type: ignore[return-value, type-var]
+
+    def once(self, make: Callable[..., Made], *arguments: object) -> Made:
+        """Return ``make(self, *arguments)``, made once for all measures of the session.
+
+        Examples
+        --------
+        >>> from tonotopy.encoders import load
+        >>> session = Session(load("filterbank:stft"))
+        >>> session.once(lambda session: object()) is session.once(lambda session: object())
+        False
+        >>> name = lambda session, suffix: session.encoder.name + suffix
+        >>> session.once(name, "!") is session.once(name, "!")
+        True
+        """
+        key = (make, *arguments)
+        if key not in self._made:
+            self._made[key] = make(self, *arguments)
+        return self._made[key]
+
+    def shared(self, make: Callable[..., Made], *arguments: object) -> Made:
+        """Return ``make(*arguments)``, made once for all encoders of a run."""
+        key = (make, *arguments)
+        if key not in self._shared:
+            self._shared[key] = make(*arguments)
+        return self._shared[key]
