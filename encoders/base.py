@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 
+MODALITIES = ("waveform", "melody")
 CANONICAL_STAGES = ("first_layer", "stack_end", "latent", "quantized", "codes")
 
 
@@ -67,6 +68,8 @@ class Encoder(Protocol):
     Attributes
     ----------
     name : str
+    modality : {"waveform"}
+        What it takes; a model of melodies is a `LatentModel`.
     sample_rate : int
         Samples per second of the waveforms it expects.
     stages : mapping of str to Stage
@@ -88,6 +91,8 @@ class Encoder(Protocol):
     # read-only here, so that an attribute, a property or a narrower type all meet the contract
     @property
     def name(self) -> str: ...  # noqa: D102
+    @property
+    def modality(self) -> str: ...  # noqa: D102
     @property
     def sample_rate(self) -> int: ...  # noqa: D102
     @property
@@ -135,6 +140,7 @@ class ModuleEncoder:
         Closed forms of plain convolution stages.
     """
 
+    modality = "waveform"
     randomised: Callable[[int], Encoder] | None = None  # seed -> the same architecture, drawn anew
 
     def __init__(

@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from ..encoders.base import Encoder
-from ..encoders.registry import hears_melodies, load
+from ..encoders.registry import load, load_for
 from ..synth.errors import InputError
 from ..synth.stimuli import StimulusSet
 from .battery import Settings, measures, played
@@ -80,15 +80,8 @@ def probe(
     out = fresh(out)
     if not encoders:
         raise InputError("encoders: none given")
-    for name in encoders:
-        if isinstance(name, str) and hears_melodies(name):
-            raise InputError(
-                f"encoder {name!r}: hears melodies, not waveforms: ask `tonotopy latents {name}`"
-            )
     stimuli = played(settings)
-    heard = [
-        (e if not isinstance(e, str) else load(e, weights=weights, seed=settings.seed)) for e in encoders
-    ]
+    heard = [load_for("waveform", encoder, weights, settings.seed) for encoder in encoders]
     twins = [_twins(origin, encoder) for origin, encoder in zip(encoders, heard, strict=True)]
     _check(heard, twins, settings)
     work = Work(out, _identity(settings, stimuli, heard))

@@ -129,6 +129,8 @@ class MusicVAE(nn.Module):
     ((3, 4), (3, 32))
     """
 
+    modality = "melody"
+
     def __init__(
         self, config: MusicVAEConfig, name: str = "musicvae", weights: Weights | None = None
     ) -> None:
