@@ -79,13 +79,8 @@ class Encoder(Protocol):
 
     Notes
     -----
-    An encoder may have `randomised`: seed -> the same architecture with random weights, the baseline;
-    and `differentiable`: stage -> a function that gradients flow through, as of `ModuleEncoder`.
-
-    One that quantizes its `latent` has `codebooks`, a tuple of float32 [entries, D], one for each
-    residual step (see `residual_quantization`), and between `latent` and `quantized` the stages
-    `quantized_1`, `quantized_2`, `quantized_4` ...: sums over the first codebooks only. One that can
-    go back to sound has `decode`: (latent [B, D, F], scale=None) -> waveforms [B, T].
+    What else an encoder can do is declared by the protocols of `abilities`: `Decodes`, `RunsFrom`,
+    `Quantizes`, `Redraws`, `Differentiates`. `check` tries all of it.
     """
 
     # read-only here, so that an attribute, a property or a narrower type all meet the contract
@@ -141,7 +136,7 @@ class ModuleEncoder:
     """
 
     modality = "waveform"
-    randomised: Callable[[int], Encoder] | None = None  # seed -> the same architecture, drawn anew
+    randomised: Callable[[int], Encoder]  # of `Redraws`; set on those alone that can be drawn anew
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from ..synth.errors import InputError
+from .abilities import Redraws
 from .base import MODALITIES, Encoder, ModuleEncoder
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def load(
         module, attribute = factory.split(":")
         factory = getattr(import_module(module, __package__), attribute)
     encoder: Encoder | LatentModel = factory(weights=weights, seed=seed, **options)  # type: ignore[operator]
-    if isinstance(encoder, ModuleEncoder) and encoder.randomised is None and encoder.weights.source != "none":
+    drawable = isinstance(encoder, ModuleEncoder) and encoder.weights.source != "none"
+    if drawable and not isinstance(encoder, Redraws):
         encoder.randomised = lambda seed: load(name, weights="random", seed=seed, **options)
     return encoder
 

@@ -130,6 +130,7 @@ class MusicVAE(nn.Module):
     """
 
     modality = "melody"
+    randomised: Callable[[int], MusicVAE]  # of `Redraws`; set by who knows how the others were drawn
 
     def __init__(
         self, config: MusicVAEConfig, name: str = "musicvae", weights: Weights | None = None
@@ -137,7 +138,6 @@ class MusicVAE(nn.Module):
         super().__init__()
         self.config, self.name = config, name
         self.weights = weights or Weights("random", "", "")
-        self.randomised: Callable[[int], MusicVAE] | None = None  # the same architecture from a seed
         self.encoder: Encoder | None = Encoder(config)
         self.decoder: Decoder | None = Decoder(config)
 
