@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..synth.errors import InputError
+from .kinds import stage_kind
 
 MODALITIES = ("waveform", "melody")
 CANONICAL_STAGES = ("first_layer", "stack_end", "latent", "quantized", "codes")
@@ -36,11 +37,21 @@ class Stage:
         Samples a frame waits beyond its nominal time: the last sample that frame t sees is
         ``t * hop + latency``, the first ``t * hop + latency - receptive_field + 1``. Where the
         receptive field is None it is the latency of the bounded part, or 0.
-    kind : {"convolution", "nonlinear", "codes"}
-        "convolution": an affine function of the samples, with a closed form (`Encoder.kernels`).
-        "codes": integers, which have no power.
+    kind : {"convolution", "nonlinear", "quantized", "codes", "sparse"} or as registered
+        See `StageKind`, which says what the activations allow. "convolution": an affine function of the
+        samples, with a closed form (`Encoder.kernels`). "codes": integers, which have no power.
     codebooks : int >= 0
         How many codebooks the vectors are summed from; 0 before a quantizer, and where there is none.
+
+    Raises
+    ------
+    InputError
+        If the kind is not known.
+
+    Examples
+    --------
+    >>> Stage("codes", 8, 320, None, 319, "codes").is_integer
+    True
     """
 
     name: str
@@ -50,6 +61,34 @@ class Stage:
     latency: int
     kind: str = "nonlinear"
     codebooks: int = 0
+
+    def __post_init__(self) -> None:
+        stage_kind(self.kind)
+
+    @property
+    def has_power(self) -> bool:
+        """Whether activations can be squared and summed."""
+        return stage_kind(self.kind).has_power
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether activations are an affine function of the samples."""
+        return stage_kind(self.kind).is_linear
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether activations are integers."""
+        return stage_kind(self.kind).is_integer
+
+    @property
+    def is_stepwise(self) -> bool:
+        """Whether activations are piecewise constant."""
+        return stage_kind(self.kind).is_stepwise
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether most activations are 0."""
+        return stage_kind(self.kind).is_sparse
 
 
 @dataclass(frozen=True)
@@ -102,7 +141,7 @@ class Encoder(Protocol):
         ...
 
     def kernels(self, stage: str) -> np.ndarray | None:
-        """Return a "convolution" stage's closed form: float64 [C, receptive_field], in order of time.
+        """Return a linear stage's closed form: float64 [C, receptive_field], in order of time.
 
         ``activation[c, t] = sum_k kernels[c, k] x[t hop + latency - receptive_field + 1 + k] + bias``:
         frame t sees the samples up to ``t hop + latency``. None for every other kind.
