@@ -210,13 +210,13 @@ class ModuleEncoder:
         """
         check_stages(self, stages)
         check_waveforms(waveforms)
-        heard = self.hear(waveforms, stages)
-        return {stage: heard[stage] for stage in stages}
+        found = self.activations(waveforms, stages)
+        return {stage: found[stage] for stage in stages}
 
-    def hear(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
-        """Do what `run` does, unchecked; the stages come in the order they were heard."""
+    def activations(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        """Do what `run` does, unchecked; the stages come in the order in which they were reached."""
         with torch.inference_mode():
-            return self._heard(waveforms, stages)
+            return self._activations(waveforms, stages)
 
     def differentiable(self, stage: str) -> Callable[[Tensor], Tensor]:
         """Return the function [B, T] -> [B, C, F] that `run` evaluates at `stage`; gradients flow through it.
@@ -231,16 +231,20 @@ class ModuleEncoder:
         torch.Size([1, 8])
         """
         check_stages(self, [stage])
-        return lambda waveforms: self._heard(waveforms, [stage])[stage]
+        return lambda waveforms: self._activations(waveforms, [stage])[stage]
 
-    def _heard(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
-        heard: dict[str, Tensor] = {}
-        with self._listening(stages, heard), suppress(_Deepest):
+    def _activations(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        with self._recording(stages, found):
+            self._forward(waveforms)
+        missed = [stage for stage in stages if stage not in found]
+        if missed:
+            raise InputError(f"{self.name}: stage {missed[0]!r} ({self.taps[missed[0]]}) was never reached")
+        return found
+
+    def _forward(self, waveforms: Tensor) -> None:
+        with suppress(_Deepest):
             self.module(self._prepare(waveforms.to(self.device, torch.float32)))
-        silent = [stage for stage in stages if stage not in heard]
-        if silent:
-            raise InputError(f"{self.name}: stage {silent[0]!r} ({self.taps[silent[0]]}) was never reached")
-        return heard
 
     def kernels(self, stage: str) -> np.ndarray | None:
         """Return the closed form of a plain convolution stage; see `Encoder.kernels`."""
@@ -248,18 +252,20 @@ class ModuleEncoder:
         return self._kernels.get(stage)
 
     @contextmanager
-    def _listening(self, stages: Sequence[str], heard: dict[str, Tensor]) -> Iterator[None]:
-        def listen(stage: str) -> Callable[..., None]:
+    def _recording(self, stages: Sequence[str], found: dict[str, Tensor]) -> Iterator[None]:
+        """While this lasts, a forward pass fills `found`, and ends once it holds all `stages`."""
+
+        def recorder(stage: str) -> Callable[..., None]:
             def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-                if stage not in heard:  # a module that is called again is heard the first time
-                    heard[stage] = self._read(stage, output)
-                if len(heard) == len(set(stages)):
+                if stage not in found:  # a module that is called again is recorded the first time
+                    found[stage] = self._read(stage, output)
+                if len(found) == len(set(stages)):
                     raise _Deepest
 
             return hook
 
         handles = [
-            self.module.get_submodule(self.taps[stage]).register_forward_hook(listen(stage))
+            self.module.get_submodule(self.taps[stage]).register_forward_hook(recorder(stage))
             for stage in dict.fromkeys(stages)
         ]
         try:
@@ -277,6 +283,20 @@ def check_waveforms(waveforms: Tensor) -> None:
     if not finite.all():
         first = int((~finite).nonzero()[0])
         raise InputError(f"waveform {first} holds NaN or Inf: every sample must be a finite number")
+
+
+def check_activations(stage: Stage, activations: Tensor) -> None:
+    """Raise unless `activations` are [B, C, F] and finite, or integers, as they come from a stage."""
+    if activations.ndim != 3 or 0 in activations.shape or activations.shape[1] != stage.channels:
+        raise InputError(
+            f"stage {stage.name!r}: activations of shape {tuple(activations.shape)}; "
+            f"must be [B, {stage.channels}, F], neither of them 0"
+        )
+    if activations.is_floating_point() == stage.is_integer:
+        needed = "integers" if stage.is_integer else "floating-point numbers"
+        raise InputError(f"stage {stage.name!r}: activations of {activations.dtype}; must be {needed}")
+    if not torch.isfinite(activations).all():
+        raise InputError(f"stage {stage.name!r}: activations hold NaN or Inf; every one must be finite")
 
 
 def check_stages(encoder: Encoder, stages: Sequence[str]) -> list[str]:

@@ -148,10 +148,8 @@ def load_for(
 
     Examples
     --------
-    >>> load_for("waveform", "control:planted")
-    Traceback (most recent call last):
-    tonotopy.synth.errors.InputError: encoder 'control:planted': hears melodies, not waveforms: \
-    ask `tonotopy latents control:planted`
+    >>> load_for("melody", "control:planted").steps
+    32
     """
     found = load(encoder, weights=weights, seed=seed) if isinstance(encoder, str) else encoder
     name = encoder if isinstance(encoder, str) else found.name

@@ -6,20 +6,21 @@ from tonotopy.encoders.abilities import (
     Differentiates,
     Quantizes,
     Redraws,
+    RunsFrom,
     Scales,
     codebooks_of,
     scale_of,
 )
 
-ABILITIES = (Decodes, Scales, Quantizes, Redraws, Differentiates)
-CODEC = {"Decodes", "Scales", "Quantizes", "Redraws", "Differentiates"}
+ABILITIES = (Decodes, Scales, RunsFrom, Quantizes, Redraws, Differentiates)
+CODEC = {ability.__name__ for ability in ABILITIES}
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("codec_tiny", CODEC),
-        ("samplecnn_tiny", {"Redraws", "Differentiates"}),
+        ("samplecnn_tiny", {"RunsFrom", "Redraws", "Differentiates"}),
         ("filterbank:stft", {"Differentiates"}),  # no weights, nothing to draw
         ("control:texture", {"Differentiates"}),
         ("musicvae_tiny", {"Decodes", "Redraws"}),
