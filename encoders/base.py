@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ..synth.errors import InputError
+from .kinds import stage_kind
 
+MODALITIES = ("waveform", "melody")
 CANONICAL_STAGES = ("first_layer", "stack_end", "latent", "quantized", "codes")
 
 
@@ -35,11 +37,21 @@ class Stage:
         Samples a frame waits beyond its nominal time: the last sample that frame t sees is
         ``t * hop + latency``, the first ``t * hop + latency - receptive_field + 1``. Where the
         receptive field is None it is the latency of the bounded part, or 0.
-    kind : {"convolution", "nonlinear", "codes"}
-        "convolution": an affine function of the samples, with a closed form (`Encoder.kernels`).
-        "codes": integers, which have no power.
+    kind : {"convolution", "nonlinear", "quantized", "codes", "sparse"} or as registered
+        See `StageKind`, which says what the activations allow. "convolution": an affine function of the
+        samples, with a closed form (`Encoder.kernels`). "codes": integers, which have no power.
     codebooks : int >= 0
         How many codebooks the vectors are summed from; 0 before a quantizer, and where there is none.
+
+    Raises
+    ------
+    InputError
+        If the kind is not known.
+
+    Examples
+    --------
+    >>> Stage("codes", 8, 320, None, 319, "codes").is_integer
+    True
     """
 
     name: str
@@ -49,6 +61,34 @@ class Stage:
     latency: int
     kind: str = "nonlinear"
     codebooks: int = 0
+
+    def __post_init__(self) -> None:
+        stage_kind(self.kind)
+
+    @property
+    def has_power(self) -> bool:
+        """Whether activations can be squared and summed."""
+        return stage_kind(self.kind).has_power
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether activations are an affine function of the samples."""
+        return stage_kind(self.kind).is_linear
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether activations are integers."""
+        return stage_kind(self.kind).is_integer
+
+    @property
+    def is_stepwise(self) -> bool:
+        """Whether activations are piecewise constant."""
+        return stage_kind(self.kind).is_stepwise
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether most activations are 0."""
+        return stage_kind(self.kind).is_sparse
 
 
 @dataclass(frozen=True)
@@ -67,6 +107,8 @@ class Encoder(Protocol):
     Attributes
     ----------
     name : str
+    modality : {"waveform"}
+        What it takes; a model of melodies is a `LatentModel`.
     sample_rate : int
         Samples per second of the waveforms it expects.
     stages : mapping of str to Stage
@@ -76,18 +118,15 @@ class Encoder(Protocol):
 
     Notes
     -----
-    An encoder may have `randomised`: seed -> the same architecture with random weights, the baseline;
-    and `differentiable`: stage -> a function that gradients flow through, as of `ModuleEncoder`.
-
-    One that quantizes its `latent` has `codebooks`, a tuple of float32 [entries, D], one for each
-    residual step (see `residual_quantization`), and between `latent` and `quantized` the stages
-    `quantized_1`, `quantized_2`, `quantized_4` ...: sums over the first codebooks only. One that can
-    go back to sound has `decode`: (latent [B, D, F], scale=None) -> waveforms [B, T].
+    What else an encoder can do is declared by the protocols of `abilities`: `Decodes`, `RunsFrom`,
+    `Quantizes`, `Redraws`, `Differentiates`. `check` tries all of it.
     """
 
     # read-only here, so that an attribute, a property or a narrower type all meet the contract
     @property
     def name(self) -> str: ...  # noqa: D102
+    @property
+    def modality(self) -> str: ...  # noqa: D102
     @property
     def sample_rate(self) -> int: ...  # noqa: D102
     @property
@@ -102,7 +141,7 @@ class Encoder(Protocol):
         ...
 
     def kernels(self, stage: str) -> np.ndarray | None:
-        """Return a "convolution" stage's closed form: float64 [C, receptive_field], in order of time.
+        """Return a linear stage's closed form: float64 [C, receptive_field], in order of time.
 
         ``activation[c, t] = sum_k kernels[c, k] x[t hop + latency - receptive_field + 1 + k] + bias``:
         frame t sees the samples up to ``t hop + latency``. None for every other kind.
@@ -135,7 +174,8 @@ class ModuleEncoder:
         Closed forms of plain convolution stages.
     """
 
-    randomised: Callable[[int], Encoder] | None = None  # seed -> the same architecture, drawn anew
+    modality = "waveform"
+    randomised: Callable[[int], Encoder]  # of `Redraws`; set on those alone that can be drawn anew
 
     def __init__(
         self,
@@ -170,13 +210,13 @@ class ModuleEncoder:
         """
         check_stages(self, stages)
         check_waveforms(waveforms)
-        heard = self.hear(waveforms, stages)
-        return {stage: heard[stage] for stage in stages}
+        found = self.activations(waveforms, stages)
+        return {stage: found[stage] for stage in stages}
 
-    def hear(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
-        """Do what `run` does, unchecked; the stages come in the order they were heard."""
+    def activations(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        """Do what `run` does, unchecked; the stages come in the order in which they were reached."""
         with torch.inference_mode():
-            return self._heard(waveforms, stages)
+            return self._activations(waveforms, stages)
 
     def differentiable(self, stage: str) -> Callable[[Tensor], Tensor]:
         """Return the function [B, T] -> [B, C, F] that `run` evaluates at `stage`; gradients flow through it.
@@ -191,16 +231,20 @@ class ModuleEncoder:
         torch.Size([1, 8])
         """
         check_stages(self, [stage])
-        return lambda waveforms: self._heard(waveforms, [stage])[stage]
+        return lambda waveforms: self._activations(waveforms, [stage])[stage]
 
-    def _heard(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
-        heard: dict[str, Tensor] = {}
-        with self._listening(stages, heard), suppress(_Deepest):
+    def _activations(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        with self._recording(stages, found):
+            self._forward(waveforms)
+        missed = [stage for stage in stages if stage not in found]
+        if missed:
+            raise InputError(f"{self.name}: stage {missed[0]!r} ({self.taps[missed[0]]}) was never reached")
+        return found
+
+    def _forward(self, waveforms: Tensor) -> None:
+        with suppress(_Deepest):
             self.module(self._prepare(waveforms.to(self.device, torch.float32)))
-        silent = [stage for stage in stages if stage not in heard]
-        if silent:
-            raise InputError(f"{self.name}: stage {silent[0]!r} ({self.taps[silent[0]]}) was never reached")
-        return heard
 
     def kernels(self, stage: str) -> np.ndarray | None:
         """Return the closed form of a plain convolution stage; see `Encoder.kernels`."""
@@ -208,18 +252,20 @@ class ModuleEncoder:
         return self._kernels.get(stage)
 
     @contextmanager
-    def _listening(self, stages: Sequence[str], heard: dict[str, Tensor]) -> Iterator[None]:
-        def listen(stage: str) -> Callable[..., None]:
+    def _recording(self, stages: Sequence[str], found: dict[str, Tensor]) -> Iterator[None]:
+        """While this lasts, a forward pass fills `found`, and ends once it holds all `stages`."""
+
+        def recorder(stage: str) -> Callable[..., None]:
             def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-                if stage not in heard:  # a module that is called again is heard the first time
-                    heard[stage] = self._read(stage, output)
-                if len(heard) == len(set(stages)):
+                if stage not in found:  # a module that is called again is recorded the first time
+                    found[stage] = self._read(stage, output)
+                if len(found) == len(set(stages)):
                     raise _Deepest
 
             return hook
 
         handles = [
-            self.module.get_submodule(self.taps[stage]).register_forward_hook(listen(stage))
+            self.module.get_submodule(self.taps[stage]).register_forward_hook(recorder(stage))
             for stage in dict.fromkeys(stages)
         ]
         try:
@@ -237,6 +283,20 @@ def check_waveforms(waveforms: Tensor) -> None:
     if not finite.all():
         first = int((~finite).nonzero()[0])
         raise InputError(f"waveform {first} holds NaN or Inf: every sample must be a finite number")
+
+
+def check_activations(stage: Stage, activations: Tensor) -> None:
+    """Raise unless `activations` are [B, C, F] and finite, or integers, as they come from a stage."""
+    if activations.ndim != 3 or 0 in activations.shape or activations.shape[1] != stage.channels:
+        raise InputError(
+            f"stage {stage.name!r}: activations of shape {tuple(activations.shape)}; "
+            f"must be [B, {stage.channels}, F], neither of them 0"
+        )
+    if activations.is_floating_point() == stage.is_integer:
+        needed = "integers" if stage.is_integer else "floating-point numbers"
+        raise InputError(f"stage {stage.name!r}: activations of {activations.dtype}; must be {needed}")
+    if not torch.isfinite(activations).all():
+        raise InputError(f"stage {stage.name!r}: activations hold NaN or Inf; every one must be finite")
 
 
 def check_stages(encoder: Encoder, stages: Sequence[str]) -> list[str]:

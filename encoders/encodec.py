@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ..synth.errors import InputError
-from .base import ModuleEncoder, Stage, Weights
+from .base import Stage, Weights
 from .geometry import Geometry, Layer
+from .quantization import check_codes
+from .resuming import ResumableEncoder
 from .weights import download, fill, randomly_initialised, read_state, state_sha256
 
 CHECKPOINTS = {24_000: "encodec_24khz-d7cc33bc.th", 48_000: "encodec_48khz-7e698e3e.th"}
@@ -96,7 +99,7 @@ def encodec_48khz(weights: str | Path = "pretrained", seed: int = 0, codebooks: 
     return _encodec(48_000, weights, seed, codebooks)
 
 
-class EncodecEncoder(ModuleEncoder):
+class EncodecEncoder(ResumableEncoder):
     """An EnCodec model, heard at every SEANet block and behind its quantizer."""
 
     @property
@@ -110,14 +113,30 @@ class EncodecEncoder(ModuleEncoder):
         model: Any = self.module
         return 1e-8 + waveforms.square().mean(dim=1).sqrt() if model.codec.normalize else None
 
-    def _heard(self, waveforms: Tensor, stages: Any) -> dict[str, Tensor]:
-        heard = super()._heard(waveforms, stages)
+    def _activations(self, waveforms: Tensor, stages: Any) -> dict[str, Tensor]:
+        found = super()._activations(waveforms, stages)
         scale = self.scale(waveforms)
-        if "first_layer" in heard and scale is not None:
+        if "first_layer" in found and scale is not None:
             model: Any = self.module
             bias = model.codec.encoder.model[0].conv.conv.bias.detach()[:, None]
-            heard["first_layer"] = (heard["first_layer"] - bias) * scale.to(bias)[:, None, None] + bias
-        return heard
+            found["first_layer"] = (found["first_layer"] - bias) * scale.to(bias)[:, None, None] + bias
+        return found
+
+    def stages_from(self, stage: str) -> tuple[str, ...]:
+        """Return the stages that follow from one; from "codes" it is the sums of the entries they name."""
+        return tuple(self._sums) if stage == "codes" else super().stages_from(stage)
+
+    def _resumed(self, stage: str, activations: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        if stage != "codes":
+            return super()._resumed(stage, activations, stages)
+        check_codes(activations, self.codebooks)
+        quantize: Any = self.module.get_submodule("quantize")
+        codes = activations.to(self.device).transpose(0, 1)  # [Q, B, F]
+        return {name: quantize.vq.decode(codes[: self._sums[name]]) for name in stages}
+
+    @property
+    def _sums(self) -> dict[str, int]:
+        return quantized_stages(self.stages["codes"].channels)
 
     def decode(self, latent: Tensor, scale: Tensor | None = None) -> Tensor:
         """Return the sound of a latent, or of its quantized version.

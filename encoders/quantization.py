@@ -94,6 +94,15 @@ def residual_quantization(latent: Tensor, codebooks: Sequence[Tensor]) -> Quanti
     )
 
 
+def check_codes(codes: Tensor, codebooks: Sequence[Tensor]) -> None:
+    """Raise unless codes int [B, Q, F] name entries of their codebooks, [entries, D] each."""
+    for number, (chosen, book) in enumerate(zip(codes.unbind(1), codebooks, strict=True)):
+        least, most = int(chosen.min()), int(chosen.max())
+        if least < 0 or most >= len(book):
+            wrong = least if least < 0 else most
+            raise InputError(f"code {wrong} of codebook {number}: must be 0 to {len(book) - 1}")
+
+
 def _closeness(vectors: Tensor, book: Tensor) -> Tensor:  # [N, entries]: minus squared distances
     # in the order of operations of the encodec package, so that ties fall as there
     entries = book.t()

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from ..synth.errors import InputError
-from .base import Encoder, ModuleEncoder
+from .abilities import Redraws
+from .base import MODALITIES, Encoder, ModuleEncoder
 
 if TYPE_CHECKING:
     from .musicvae.base import LatentModel
@@ -53,17 +54,6 @@ def register(name: str, factory: Callable[..., Encoder]) -> None:
 def available() -> list[str]:
     """Return the names `load` knows: built in, registered, and from installed plug-ins."""
     return [*_factories, *(e.name for e in entry_points(group=ENTRY_POINT_GROUP) if e.name not in _factories)]
-
-
-def hears_melodies(name: str) -> bool:
-    """Whether what bears this name hears melodies: `tonotopy latents` is for it, the other probes are not.
-
-    Examples
-    --------
-    >>> hears_melodies("musicvae_tiny"), hears_melodies("codec_tiny")
-    (True, False)
-    """
-    return str(_factories.get(name, "")).startswith(".musicvae.")
 
 
 @overload
@@ -114,6 +104,62 @@ def load(
         module, attribute = factory.split(":")
         factory = getattr(import_module(module, __package__), attribute)
     encoder: Encoder | LatentModel = factory(weights=weights, seed=seed, **options)  # type: ignore[operator]
-    if isinstance(encoder, ModuleEncoder) and encoder.randomised is None and encoder.weights.source != "none":
+    drawable = isinstance(encoder, ModuleEncoder) and encoder.weights.source != "none"
+    if drawable and not isinstance(encoder, Redraws):
         encoder.randomised = lambda seed: load(name, weights="random", seed=seed, **options)
     return encoder
+
+
+@overload
+def load_for(
+    modality: Literal["waveform"],
+    encoder: str | Encoder | LatentModel,
+    weights: str | Path = "pretrained",
+    seed: int = 0,
+) -> Encoder: ...
+@overload
+def load_for(
+    modality: Literal["melody"],
+    encoder: str | Encoder | LatentModel,
+    weights: str | Path = "pretrained",
+    seed: int = 0,
+) -> LatentModel: ...
+def load_for(
+    modality: Literal["waveform", "melody"],
+    encoder: str | Encoder | LatentModel,
+    weights: str | Path = "pretrained",
+    seed: int = 0,
+) -> Encoder | LatentModel:
+    """Return an encoder, by name or at hand, which must be of a modality.
+
+    Parameters
+    ----------
+    modality : {"waveform", "melody"}
+        What it is to be given.
+    encoder : str or Encoder or LatentModel
+        A name that `load` knows, or what it would return.
+    weights, seed
+        Passed to `load` for a name.
+
+    Raises
+    ------
+    InputError
+        If it is of another modality or declares none, or `load` refuses it.
+
+    Examples
+    --------
+    >>> load_for("melody", "control:planted").steps
+    32
+    """
+    found = load(encoder, weights=weights, seed=seed) if isinstance(encoder, str) else encoder
+    name = encoder if isinstance(encoder, str) else found.name
+    own = getattr(found, "modality", None)  # a plug-in may have forgotten it
+    if own not in MODALITIES:
+        raise InputError(f"encoder {name!r}: modality {own!r}; it must be {' or '.join(MODALITIES)}")
+    if own != modality:
+        hears, other, command = {
+            "melody": ("melodies", "waveforms", "latents"),
+            "waveform": ("waveforms", "melodies", "probe"),
+        }[own]
+        raise InputError(f"encoder {name!r}: hears {hears}, not {other}: ask `tonotopy {command} {name}`")
+    return found

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..synth.errors import InputError
 from .base import ModuleEncoder, Stage, Weights
 from .geometry import Geometry, Layer
+from .resuming import ResumableEncoder
 from .weights import fill, randomly_initialised, read_state, state_sha256, stored_config
 
 METADATA_KEY = "samplecnn"
@@ -173,7 +174,7 @@ def encode(name: str, network: SampleCNN, weights: Weights) -> ModuleEncoder:
         "latent": "latent",
     }
     kernel = network.get_parameter("blocks.0.conv.weight").detach().to(torch.float64).numpy()[:, 0]  # [C, 3]
-    return ModuleEncoder(
+    return ResumableEncoder(
         name, network, network.config.sample_rate, stages, taps, weights, kernels={"first_layer": kernel}
     )
 

@@ -6,7 +6,7 @@ import copy
 import difflib
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .base import ModuleEncoder, Stage, Weights
+from .layouts import Layout, first_tensor, with_first_tensor
+from .resuming import ResumableEncoder
 from .weights import state_sha256
 
 LONGEST_S = 4.0  # a frame that still hears both ends of this much sound has no bounded receptive field
@@ -75,20 +77,25 @@ def wrap(
     spoilt = next((key for key, value in state.items() if value.isnan().any()), None)
     if spoilt is not None:
         raise InputError(f"{name}: {spoilt} holds NaN; every weight must be a number")
-    encoder = ModuleEncoder(
+    kind = ResumableEncoder if len(set(stages.values())) > 1 else ModuleEncoder
+    encoder = kind(
         name,
         module,
         sample_rate,
         {stage: Stage(stage, 1, 1, None, 0) for stage in stages},  # measured below
         stages,
         Weights("given", state_sha256(state)),
-        read=_first_tensor,
+        read=first_tensor,
     )
     forms = [lambda waveforms: waveforms[:, None], lambda waveforms: waveforms]
     length, order = _find_input(encoder, forms if prepare is None else [prepare])
     layouts = {stage: _layout(encoder, stage, length) for stage in order}
     # cloned, since modules further on may work in place
-    encoder._read = lambda stage, output: layouts[stage].arrange(_first_tensor(stage, output)).clone()
+    encoder._read = lambda stage, output: layouts[stage].arrange(first_tensor(stage, output)).clone()
+    if isinstance(encoder, ResumableEncoder):
+        encoder._write = lambda stage, output, changed: with_first_tensor(
+            output, lambda own: layouts[stage].restore(own, changed)
+        )
     encoder.stages = {stage: _measure(encoder, stage, length) for stage in order}
     for stage in order:
         if encoder.stages[stage].receptive_field is not None:
@@ -139,30 +146,20 @@ def _listed(names: list[str], most: int = 20) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _first_tensor(stage: str, output: Any) -> Tensor:
-    while not isinstance(output, Tensor):
-        if isinstance(output, Mapping):
-            output = list(output.values())
-        if not isinstance(output, list | tuple) or not output:
-            raise InputError(f"stage {stage!r}: gives {type(output).__name__}, not a tensor")
-        output = output[0]
-    return torch.view_as_real(output) if output.is_complex() else output
-
-
 def _noise(encoder: ModuleEncoder, batch: int, length: int) -> Tensor:
     generator = torch.Generator().manual_seed(length)
     return (0.1 * torch.randn(batch, length, generator=generator)).to(encoder.device)
 
 
 def _find_input(encoder: ModuleEncoder, forms: list[Callable[[Tensor], Any]]) -> tuple[int, list[str]]:
-    """Settle on a form and a length that the module takes; also return the stages in order of hearing."""
+    """Settle on a form and a length that the module takes; also return the stages in their order."""
     complaint = ""
     length = max(1, encoder.sample_rate // 4)
     while length <= LONGEST_S * encoder.sample_rate:
         for form in forms:
             encoder._prepare = form
             try:
-                return length, list(encoder.hear(_noise(encoder, 2, length), list(encoder.stages)))
+                return length, list(encoder.activations(_noise(encoder, 2, length), list(encoder.stages)))
             except InputError:
                 raise
             except Exception as error:  # whatever a module may raise at what it does not take
@@ -177,9 +174,9 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
-def _hear(encoder: ModuleEncoder, stage: str, waveforms: Tensor) -> Tensor:
+def _activations(encoder: ModuleEncoder, stage: str, waveforms: Tensor) -> Tensor:
     try:
-        return encoder.hear(waveforms, [stage])[stage]
+        return encoder.activations(waveforms, [stage])[stage]
     except InputError:
         raise
     except Exception as error:
@@ -189,22 +186,9 @@ def _hear(encoder: ModuleEncoder, stage: str, waveforms: Tensor) -> Tensor:
         ) from None
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Which axes of a submodule's output are batch and time."""
-
-    batch: int
-    time: int
-
-    def arrange(self, output: Tensor) -> Tensor:
-        """Return [B, C, F]; axes other than batch and time are flattened, in their order."""
-        output = output.movedim((self.batch, self.time), (0, -1))
-        return output.flatten(1, -2) if output.ndim > 2 else output[:, None]
-
-
-def _layout(encoder: ModuleEncoder, stage: str, length: int) -> _Layout:
+def _layout(encoder: ModuleEncoder, stage: str, length: int) -> Layout:
     plain, wide, long = (
-        _hear(encoder, stage, _noise(encoder, batch, samples)).shape
+        _activations(encoder, stage, _noise(encoder, batch, samples)).shape
         for batch, samples in ((2, length), (3, length), (2, 2 * length))
     )
     if not len(plain) == len(wide) == len(long):
@@ -221,11 +205,11 @@ def _layout(encoder: ModuleEncoder, stage: str, length: int) -> _Layout:
             f"stage {stage!r}: needs one batch axis and one time axis, has {len(batch)} and {len(time)} "
             f"in {tuple(plain)}"
         )
-    return _Layout(batch[0], time[0])
+    return Layout(batch[0], time[0])
 
 
 def _measure(encoder: ModuleEncoder, stage: str, length: int) -> Stage:
-    output = _hear(encoder, stage, _noise(encoder, 1, length))
+    output = _activations(encoder, stage, _noise(encoder, 1, length))
     hop, late = _hop(encoder, stage, length)
     measured = Stage(stage, output.shape[1], hop, None, max(0, late))
     if not output.is_floating_point():
@@ -245,7 +229,7 @@ def _hop(encoder: ModuleEncoder, stage: str, length: int) -> tuple[int, int]:
 
     @cache
     def count(samples: int) -> int:
-        return _hear(encoder, stage, _noise(encoder, 1, samples)).shape[-1]
+        return _activations(encoder, stage, _noise(encoder, 1, samples)).shape[-1]
 
     # frames per sample over a longer stretch bound the hop, the steps themselves tell it
     frames, longer = count(length), 2 * length
@@ -284,7 +268,7 @@ def _field(encoder: ModuleEncoder, stage: str, hop: int, length: int) -> tuple[i
     def lost(samples: int, start: int, stop: int) -> Tensor:  # bool [F]
         spoilt = _noise(encoder, 1, samples)
         spoilt[:, start:stop] = torch.nan
-        return _hear(encoder, stage, spoilt)[0].isnan().any(dim=0)
+        return _activations(encoder, stage, spoilt)[0].isnan().any(dim=0)
 
     def middle_lost(samples: int, start: int, stop: int) -> bool:
         frames = lost(samples, start, stop)
@@ -322,7 +306,7 @@ def _field(encoder: ModuleEncoder, stage: str, hop: int, length: int) -> tuple[i
     noise = _noise(encoder, 1, longer)
     elsewhere = noise.flip(-1)
     elsewhere[:, last - field + 1 : last + 1] = noise[:, last - field + 1 : last + 1]
-    heard, again = (_hear(encoder, stage, sound)[0, :, centre] for sound in (noise, elsewhere))
+    heard, again = (_activations(encoder, stage, sound)[0, :, centre] for sound in (noise, elsewhere))
     return (field if _close(again, heard) else None), latency
 
 
@@ -337,7 +321,7 @@ def _find_kernels(encoder: ModuleEncoder, stage: str, length: int) -> None:
     length = max(length, 2 * field + 16 * known.hop + abs(known.latency))
     one, two = _noise(encoder, 2, length)
     played = torch.stack([one + two, one, two, 0 * one])
-    both, first, second, silence = _hear(encoder, stage, played)
+    both, first, second, silence = _activations(encoder, stage, played)
     inside = _whole_frames(known, length, silence.shape[-1])
     bias = silence[:, inside.start, None]
     if not _close(silence[:, inside], bias.expand(-1, len(inside))):
@@ -348,7 +332,7 @@ def _find_kernels(encoder: ModuleEncoder, stage: str, length: int) -> None:
     start = inside.start * known.hop + known.latency - field + 1
     windows = one[start:].unfold(0, field, known.hop)[: len(inside)]  # [F, L]
     for gain in (0.1, 100.0):
-        heard = _hear(encoder, stage, gain * one[None])[0, :, inside]
+        heard = _activations(encoder, stage, gain * one[None])[0, :, inside]
         if not _close(heard - bias, gain * kernels @ windows.T):
             return
     exact = _conv_weights(encoder.module.get_submodule(encoder.taps[stage]))
@@ -372,7 +356,7 @@ def _impulse_kernels(encoder: ModuleEncoder, stage: str, length: int, bias: Tens
     for positions in torch.arange(field, field + hop).split(64):
         impulses = torch.zeros(len(positions), length)
         impulses[torch.arange(len(positions)), positions] = 1
-        answers = _hear(encoder, stage, impulses) - bias
+        answers = _activations(encoder, stage, impulses) - bias
         for answer, position in zip(answers, positions.tolist(), strict=True):
             newest = -(-(position - known.latency) // hop)  # the first frame that sees the impulse
             taps = list(range(position - (newest * hop + known.latency - field + 1), -1, -hop))

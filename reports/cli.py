@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from ..synth.errors import InputError
 from .judging import compare, hypotheses
 from .options import Out, Seed
 from .training import corpus, train
+
+if TYPE_CHECKING:
+    from ..encoders.base import Encoder
 
 Weights = Annotated[str, typer.Option("--weights", help="'pretrained', 'random', or the path of a file.")]
 Stages = Annotated[
@@ -102,38 +105,38 @@ def encoders() -> None:
 
 def _described(name: str) -> tuple[str, str, str]:
     """Sample rate, stages and whereabouts of the weights of an encoder, or why it cannot be had."""
-    from ..encoders.base import canonical_stages
-    from ..encoders.registry import hears_melodies, load
+    from ..encoders.registry import load
 
-    if hears_melodies(name):
-        return _described_melodic(name)
     try:
         encoder = load(name, weights="random")
+        melodic = encoder.modality == "melody"
+        rate, about = _described_melodic(encoder) if melodic else _described_stages(encoder)
     except InputError as error:
         return "–", "–", str(error)
     except Exception as error:  # a plug-in may fail in any way; the others are listed all the same
         return "–", "–", f"cannot be loaded: {type(error).__name__}"
+    return rate, about, _whereabouts(name, encoder.weights.source)
+
+
+def _described_melodic(model: Any) -> tuple[str, str]:
+    from ..synth.melodies import STEPS_PER_BAR
+
+    bars = f"{model.steps / STEPS_PER_BAR:g} bars"
+    return "melodies", f"latent: {model.latent_dimensions} for {bars}; ask `tonotopy latents`"
+
+
+def _described_stages(encoder: Encoder) -> tuple[str, str]:
+    from ..encoders.base import canonical_stages
+
+    named = canonical_stages(encoder) or list(encoder.stages)
     lines = []
-    for stage in canonical_stages(encoder) or list(encoder.stages):
+    for stage in named:
         about = encoder.stages[stage]
         field = "unbounded" if about.receptive_field is None else about.receptive_field
         lines.append(f"{stage}: {about.channels} / {about.hop} / {field}")
-    more = len(encoder.stages) - len(lines)
-    if more:
-        lines.append(
-            f"and {more} more: {', '.join(s for s in encoder.stages if s not in canonical_stages(encoder))}"
-        )
-    return str(encoder.sample_rate), "\n".join(lines), _whereabouts(name, encoder.weights.source)
-
-
-def _described_melodic(name: str) -> tuple[str, str, str]:
-    """Describe what hears melodies, without building it: the published ones are large."""
-    from ..encoders.musicvae.named import CONFIGS
-
-    if (config := CONFIGS.get(name)) is None:
-        return "melodies", "latents known beforehand; ask `tonotopy latents`", _whereabouts(name, "none")
-    about = f"latent: {config.latent_dimensions} for {config.bars} bars; ask `tonotopy latents`"
-    return "melodies", about, _whereabouts(name, "random")
+    if more := [stage for stage in encoder.stages if stage not in named]:
+        lines.append(f"and {len(more)} more: {', '.join(more)}")
+    return str(encoder.sample_rate), "\n".join(lines)
 
 
 def _whereabouts(name: str, source: str) -> str:
@@ -304,13 +307,13 @@ def activations(
 
         tonotopy activations samplecnn_tiny --stimuli pitches:midi=48-60 --stages latent --out act.zarr
     """
-    from ..encoders.registry import load
+    from ..encoders.registry import load_for
     from ..probes.engine.activations import activations as write_activations
     from ..probes.engine.progress import Progress
     from ..synth.export import parse_stimuli
 
     played = parse_stimuli(stimuli)
-    encoder = load(name, weights=weights, seed=seed)
+    encoder = load_for("waveform", name, weights, seed)
     print(write_activations(encoder, played, out, _names(stages), seconds=seconds, progress=Progress()))
 
 

@@ -53,6 +53,13 @@ def test_encoders_and_stages(refused, out):
     assert "stage 'conv7': samplecnn_tiny has no such stage; it has first_layer" in message
 
 
+@pytest.mark.parametrize("more", [("probe",), ("activations", "--stimuli", "partials:100-200:count=2")])
+def test_models_of_melodies(refused, out, more):
+    command, *options = more
+    line = "encoder 'musicvae_tiny': hears melodies, not waveforms: ask `tonotopy latents musicvae_tiny`"
+    assert line in refused(command, "musicvae_tiny", "-o", out, *options)
+
+
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [

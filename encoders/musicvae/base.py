@@ -18,6 +18,7 @@ class LatentModel(Protocol):
     Attributes
     ----------
     name : str
+    modality : {"melody"}
     weights : Weights
     steps : int
         Sixteenths of a melody.
@@ -26,6 +27,9 @@ class LatentModel(Protocol):
 
     name: str
     weights: Weights
+
+    @property
+    def modality(self) -> str: ...  # noqa: D102
 
     @property
     def steps(self) -> int: ...  # noqa: D102

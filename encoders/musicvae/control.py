@@ -28,6 +28,7 @@ class PlantedLatents:
     """
 
     name = "control:planted"
+    modality = "melody"
     weights = Weights("none", "", "melodies of two alternating notes; three latents carry them, exactly")
     steps, latent_dimensions = STEPS, DIMENSIONS
 

@@ -129,13 +129,15 @@ class MusicVAE(nn.Module):
     ((3, 4), (3, 32))
     """
 
+    modality = "melody"
+    randomised: Callable[[int], MusicVAE]  # of `Redraws`; set by who knows how the others were drawn
+
     def __init__(
         self, config: MusicVAEConfig, name: str = "musicvae", weights: Weights | None = None
     ) -> None:
         super().__init__()
         self.config, self.name = config, name
         self.weights = weights or Weights("random", "", "")
-        self.randomised: Callable[[int], MusicVAE] | None = None  # the same architecture from a seed
         self.encoder: Encoder | None = Encoder(config)
         self.decoder: Decoder | None = Decoder(config)
 

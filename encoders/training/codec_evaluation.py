@@ -134,7 +134,6 @@ def evaluate(
     from rich.progress import track
 
     stored = load_codec(weights)
-    assert stored.randomised is not None
     untrained = stored.randomised(seed)
     assert isinstance(untrained, EncodecEncoder)
     models = {"trained": stored, "untrained": untrained, "float32": listen("float32", codec, None, "")}

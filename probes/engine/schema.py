@@ -124,7 +124,7 @@ def stimuli_from(stored: xr.Dataset) -> StimulusSet:
 
 def subject_attributes(encoder: Encoder | LatentModel, role: str, of: str = "") -> dict[str, Any]:
     """Describe who was heard: attributes of a subject's node."""
-    hears = "waveforms" if isinstance(encoder, Encoder) else "melodies"
+    hears = {"waveform": "waveforms", "melody": "melodies"}[encoder.modality]
     return {
         "encoder": encoder.name,
         "role": role,

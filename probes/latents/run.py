@@ -10,7 +10,7 @@ import numpy as np
 
 from ...encoders.musicvae.base import LatentModel
 from ...encoders.musicvae.control import PlantedLatents
-from ...encoders.registry import hears_melodies, load
+from ...encoders.registry import load_for
 from ...synth.errors import InputError
 from ...synth.melodies import STEPS_PER_BAR
 from ..engine.checkpoint import Work, drawn_anew, node_name, provenance, set_attributes
@@ -55,7 +55,7 @@ def latents(
         `out` exists.
     """
     settings, progress, out = settings or Settings(), progress or Progress(show=False), fresh(out)
-    heard = [_able(_model(model, weights, settings.seed)) for model in models]
+    heard = [_able(load_for("melody", model, weights, settings.seed)) for model in models]
     names = [node_name(model.name) for model in heard]
     if not heard or len(set(names)) < len(names):
         raise InputError(f"models {', '.join(names) or '(none)'}: give at least one, and none twice")
@@ -91,19 +91,6 @@ def measured(role: str) -> tuple[str, ...]:
     """
     every = ("latents", "reconstruction", "features", "activation", "traversals")
     return ("latents", "features", "activation") if role == "baseline" else every
-
-
-def _model(model: str | LatentModel, weights: str, seed: int) -> LatentModel:
-    if not isinstance(model, str):
-        return model
-    if not hears_melodies(model):
-        loaded = load(model, weights=weights, seed=seed)
-        if not isinstance(loaded, LatentModel):
-            raise InputError(
-                f"encoder {model!r}: hears waveforms, not melodies: ask `tonotopy probe {model}`"
-            )
-        return loaded
-    return load(model, weights=weights, seed=seed)  # type: ignore[return-value]
 
 
 def _able(model: LatentModel) -> LatentModel:

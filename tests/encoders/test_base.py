@@ -127,7 +127,7 @@ def test_everything_meets_the_contract(encodec_24khz):
         assert encoder.device == torch.device("cpu")
         assert set(canonical_stages(encoder)) <= set(encoder.stages)
         for name, stage in encoder.stages.items():
-            assert (encoder.kernels(name) is not None) == (stage.kind == "convolution")
+            assert (encoder.kernels(name) is not None) == stage.is_linear
     assert canonical_stages(encodec_24khz) == ["first_layer", "stack_end", "latent", "quantized", "codes"]
 
 

@@ -101,4 +101,4 @@ def test_stages_say_what_is_heard(name, noise):
     heard = control.run(noise(3, 3200), list(control.stages))
     for stage in control.stages.values():
         assert heard[stage.name].shape == (3, stage.channels, 3200 // stage.hop)
-        assert heard[stage.name].is_floating_point() == (stage.kind != "codes")
+        assert heard[stage.name].is_floating_point() == (not stage.is_integer)

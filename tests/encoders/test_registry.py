@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,40 @@ def test_a_plug_in_is_found_by_its_entry_point(monkeypatch):
     assert load("theirs").name == "control:rectifier"
     with pytest.raises(InputError, match="already registered"):
         register("theirs", lambda **_: load("control:decimator"))
+
+
+@pytest.fixture
+def melodic(monkeypatch):
+    """A melody model of a plug-in, by the name of "theirs"."""
+    point = EntryPoint("theirs", "tonotopy.encoders.musicvae.named:musicvae_tiny", registry.ENTRY_POINT_GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+    return point.name
+
+
+@pytest.mark.parametrize("name", ["musicvae_tiny", "control:planted", "theirs"])
+def test_melody_models_are_refused_where_waveforms_are_played(name, melodic):
+    line = f"encoder '{name}': hears melodies, not waveforms: ask `tonotopy latents {name}`"
+    with pytest.raises(InputError, match=f"^{line}$"):
+        registry.load_for("waveform", name, "random")
+    assert registry.load_for("melody", name, "random").modality == "melody"
+
+
+def test_encoders_are_refused_where_melodies_are_played():
+    bank = load("filterbank:stft")
+    for given in (bank.name, bank):
+        with pytest.raises(
+            InputError, match="hears waveforms, not melodies: ask `tonotopy probe filterbank:"
+        ):
+            registry.load_for("melody", given)
+    assert registry.load_for("waveform", bank) is bank
+
+
+@pytest.mark.parametrize("modality", [None, "sound"])
+def test_a_modality_that_is_none_of_the_known(modality):
+    bank: Any = load("filterbank:stft")
+    bank.modality = modality
+    with pytest.raises(InputError, match=rf"modality {modality!r}; it must be waveform or melody"):
+        registry.load_for("waveform", bank)
 
 
 def test_the_room_opens_without_torch():

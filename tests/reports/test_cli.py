@@ -124,12 +124,26 @@ def test_activations_are_written(tonotopy, tmp_path):
 
 def test_encoders_lists_them_even_if_one_cannot_be_had(tonotopy, monkeypatch):
     def available():
-        return ["filterbank:stft", "plugin", "samplecnn_tiny"]
+        return [
+            "filterbank:stft",
+            "plugin",
+            "samplecnn_tiny",
+            "musicvae_tiny",
+            "of melodies",
+            "of no modality",
+        ]
 
     def load(name, **options):
         if name == "plugin":
             raise InputError("encoder 'plugin': its weights have gone")
+        if name == "of melodies":  # a plug-in's, of its own making
+            weights = SimpleNamespace(source="none")
+            return SimpleNamespace(modality="melody", steps=24, latent_dimensions=7, weights=weights)
+        if name == "of no modality":
+            return SimpleNamespace(name=name)
         return original(name, **options)
+
+    from types import SimpleNamespace
 
     from tonotopy.encoders import registry
 
@@ -141,6 +155,9 @@ def test_encoders_lists_them_even_if_one_cannot_be_had(tonotopy, monkeypatch):
     assert "first_layer: 1026 / 320 / 1024" in out
     assert "its weights have gone" in out
     assert "stack_end: 128 / 729" in out
+    assert "latent: 128 for 2 bars; ask `tonotopy latents`" in out
+    assert "latent: 7 for 1.5 bars; ask `tonotopy latents`" in out
+    assert "cannot be loaded: AttributeError" in out
 
 
 def test_the_demo_runs_once_and_again_only_if_something_changed(tonotopy, tmp_path, monkeypatch, run):

@@ -25,6 +25,7 @@ from tonotopy.synth.melodies import random_notes
 class Summing:
     """Latents are weighted sums of classes; a latent is decoded to notes as high as its sums."""
 
+    modality = "melody"
     name, steps, weights = "summing", 32, Weights("none", "")
 
     def __init__(self, latent_dimensions):

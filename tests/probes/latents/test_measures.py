@@ -27,6 +27,7 @@ def heard(control):
 class Fixed:
     """A model whose posteriors are given, and whose melodies say how many latents they were given."""
 
+    modality = "melody"
     name, steps, weights = "fixed", 32, Weights("none", "")
 
     def __init__(self, mu, sigma):
