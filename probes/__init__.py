@@ -7,6 +7,8 @@ from .composition.compositionality import compositionality
 from .composition.readout import readout
 from .composition.waveform_shape import waveform_shape
 from .engine.activations import activations
+from .engine.known import Known
+from .engine.probe import Compared, Probe
 from .engine.progress import Progress
 from .engine.session import Session
 from .filters.pitch_chord import chord_tuning, pitch_tuning
@@ -18,25 +20,29 @@ from .folding.folding import fold, fold_plan
 from .folding.invertibility import invertibility
 from .folding.representability import representability
 from .folding.signals import representability_signals
-from .run.compare import compare
 from .hypotheses.evidence import Association, Matching, PerUnit, Trend
 from .hypotheses.hypothesis import Control, Hypothesis, NoEvidence, evaluate, measured
 from .hypotheses.registry import HYPOTHESES
 from .interventions.interventions import interventions
-from .run.runner import Settings, probe
+from .run.compare import compare
+from .run.runner import probe, run
+from .run.suite import Suite
 from .tokens.codes import codes
 
 __all__ = [
     "HYPOTHESES",
     "Association",
+    "Compared",
     "Control",
     "Hypothesis",
+    "Known",
     "Matching",
     "NoEvidence",
     "PerUnit",
+    "Probe",
     "Progress",
     "Session",
-    "Settings",
+    "Suite",
     "Trend",
     "activations",
     "aliasing",
@@ -60,6 +66,7 @@ __all__ = [
     "readout",
     "representability",
     "representability_signals",
+    "run",
     "selectivity",
     "tiling",
     "waveform_shape",

@@ -12,29 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import torch
 import zarr
 
-from ...encoders.base import Weights
 from ...synth.errors import InputError
 from .schema import SCHEMA_VERSION
+from .session import Named, Subject
 from .store import ZARR_FORMAT
 
 VERSIONED = ("tonotopy", "torch", "numpy", "scipy", "numba", "librosa", "encodec", "xarray", "zarr")
-
-
-class Named(Protocol):
-    """What is heard has a name and weights, whatever else it is."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def weights(self) -> Weights: ...  # noqa: D102
-
-
-Heard = TypeVar("Heard", bound=Named)
 
 
 class Work:
@@ -102,7 +90,7 @@ class Work:
         os.replace(beside, self._marker)
 
 
-def provenance(settings: object, seed: int, heard: Sequence[Named]) -> dict[str, object]:
+def provenance(settings: str, seed: int, heard: Sequence[Named]) -> dict[str, object]:
     """Say where a run came from: the root's attributes."""
     versions = {name: version(name) for name in VERSIONED} | {"python": platform.python_version()}
     return {
@@ -112,7 +100,7 @@ def provenance(settings: object, seed: int, heard: Sequence[Named]) -> dict[str,
         "device": ", ".join(sorted({str(getattr(encoder, "device", "cpu")) for encoder in heard})),
         "precision": "float32",
         "seed": seed,
-        "settings": repr(settings),
+        "settings": settings,
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "platform": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
         "encoders": ", ".join(encoder.name for encoder in heard),
@@ -120,7 +108,7 @@ def provenance(settings: object, seed: int, heard: Sequence[Named]) -> dict[str,
     }
 
 
-def drawn_anew(encoder: Heard, twin: Callable[[int], Heard], seed: int, count: int) -> Iterator[Heard]:
+def drawn_anew(encoder: Subject, twin: Callable[[int], Subject], seed: int, count: int) -> Iterator[Subject]:
     """Draw random networks like an encoder; a draw that happens to be the encoder itself is none.
 
     Raises

@@ -34,14 +34,11 @@ class Compared:
 
     unit: str
     variables: tuple[str, ...]
-    read: Callable[[xr.Dataset, str], xr.DataArray | None] | None = None
+    read: Callable[[xr.Dataset, str], xr.DataArray | None] = lambda result, variable: result.get(variable)
 
     def values(self, result: xr.Dataset, variable: str) -> xr.DataArray | None:
         """Return the values by which two runs are compared, at one level; None where there are none."""
-        if self.read is not None:
-            values = self.read(result, variable)
-        else:
-            values = result.get(variable)
+        values = self.read(result, variable)
         if values is None or not {"stage", self.unit} <= set(values.dims):
             return None
         return values.isel(level=usual_level(result)) if "level" in values.dims else values

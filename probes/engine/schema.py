@@ -19,11 +19,11 @@ from ...synth.stimuli import COLUMNS, StimulusSet
 from .respond import Plan
 from .variable import STAGE, Variable
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 ROLES = ("encoder", "baseline", "control")
 ROOT_ATTRIBUTES = ("schema_version", "created_at", "versions", "device", "precision", "seed", "command")
-SUBJECT_ATTRIBUTES = ("encoder", "role", "of", "weights_source", "weights_sha256", "weights_note")
-HEARING = {"waveforms": ("sample_rate",), "melodies": ("steps", "latent_dimensions")}
+SUBJECT_ATTRIBUTES = ("encoder", "modality", "role", "of", "weights_source", "weights_sha256", "weights_note")
+BY_MODALITY = {"waveform": ("sample_rate",), "melody": ("steps", "latent_dimensions")}
 
 _UNITS = {"hz": "Hz", "s": "s", "rad": "rad", "dbfs": "dB re full-scale sine", "midi": "MIDI note"}
 
@@ -123,22 +123,17 @@ def stimuli_from(stored: xr.Dataset) -> StimulusSet:
 
 
 def subject_attributes(encoder: Encoder | LatentModel, role: str, of: str = "") -> dict[str, Any]:
-    """Describe who was heard: attributes of a subject's node."""
-    hears = {"waveform": "waveforms", "melody": "melodies"}[encoder.modality]
+    """Describe who was measured: attributes of a subject's node."""
     return {
         "encoder": encoder.name,
+        "modality": encoder.modality,
         "role": role,
         "of": of,
-        **{name: getattr(encoder, name) for name in HEARING[hears]},
+        **{name: getattr(encoder, name) for name in BY_MODALITY[encoder.modality]},
         "weights_source": encoder.weights.source,
         "weights_sha256": encoder.weights.sha256,
         "weights_note": encoder.weights.note,
     }
-
-
-def hears_in(tree: xr.DataTree) -> str:
-    """Return what a run's encoders hear: "waveforms" or "melodies"."""
-    return "melodies" if tree.attrs.get("hears") == "melodies" else "waveforms"
 
 
 def subjects(tree: xr.DataTree, role: str | None = None) -> dict[str, xr.DataTree]:

@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 
 from ...synth.errors import InputError
-from ..engine.grid import USUAL_DBFS
 from ..engine.schema import dataset, subjects
+from ..engine.selecting import usual_level
 from ..statistics.resampling import ALPHA, holm
 from .evidence import Evidence, tails
 from .variables import VARIABLES
@@ -73,6 +73,8 @@ class Hypothesis:
     evidence : callable
         (run, node of the subject, stage) -> `Evidence`; see `measured`. Raises `NoEvidence` where something
         is missing.
+    modality : {"waveform", "melody"}
+        Of the encoders that it is about; `stage` of melody models is "".
 
     Examples
     --------
@@ -101,6 +103,7 @@ class Hypothesis:
     null: str
     controls: tuple[Control, ...]
     evidence: Callable[[xr.DataTree, str, str], Evidence]
+    modality: str = "waveform"
 
     def __post_init__(self) -> None:
         for name, allowed in (
@@ -147,7 +150,7 @@ def measured(
         raise NoEvidence(f"{group} of {node} has no {variable}" + (f" ({remark})" if remark else ""))
     values = probe[variable].sel({k: v for k, v in labels.items() if k in probe[variable].dims})
     if "level" in values.dims:
-        values = values.isel(level=int(np.abs(probe["level_dbfs"].values - USUAL_DBFS).argmin()))
+        values = values.isel(level=usual_level(probe))
     if not values.notnull().any():
         raise NoEvidence(f"{group} of {node} has no value of {variable}" + (f" at {stage}" if stage else ""))
     return values.load()
@@ -197,10 +200,11 @@ def evaluate(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) 
     known: dict[tuple[str, str, Control], tuple[str, bool]] = {}
     verdicts = {}
     for node, subject in subjects(run).items():
-        if subject.attrs["role"] != "control":
-            rate = int(subject.attrs["sample_rate"])
-            rows = [_judged(run, node, h, _gate(run, h, rate, known), seed) for h in hypotheses]
-            verdicts[node] = _corrected(hypotheses, rows)
+        about = [h for h in hypotheses if h.modality == subject.attrs["modality"]]
+        if subject.attrs["role"] != "control" and about:
+            rate = int(subject.attrs.get("sample_rate", 0))
+            rows = [_judged(run, node, h, _gate(run, h, rate, known), seed) for h in about]
+            verdicts[node] = _corrected(about, rows)
     return verdicts
 
 
@@ -264,7 +268,7 @@ def _control_node(run: xr.DataTree, encoder: str, rate: int) -> str | None:
     found = (
         node
         for node, subject in subjects(run).items()
-        if subject.attrs["encoder"] == encoder and int(subject.attrs["sample_rate"]) == rate
+        if subject.attrs["encoder"] == encoder and int(subject.attrs.get("sample_rate", 0)) == rate
     )
     return next(found, None)
 
@@ -283,7 +287,10 @@ def _deepest(run: xr.DataTree, node: str, hypothesis: Hypothesis) -> str:
     """Return the stage at which a control is taken: its deepest, codes only where codes are judged."""
     if hypothesis.group not in run[node].children:
         raise NoEvidence(f"{hypothesis.group} was not asked of {node}")
-    stages = run[node][hypothesis.group].to_dataset()["stage"].values
+    probe = run[node][hypothesis.group].to_dataset()
+    if "stage" not in probe.dims:
+        return hypothesis.stage
+    stages = probe["stage"].values
     deep = [str(s) for s in stages if (s == "codes") == (hypothesis.stage == "codes")]
     if not deep:
         raise NoEvidence(f"{node} has no {hypothesis.stage}")

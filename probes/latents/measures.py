@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 import xarray as xr
 
 from ...encoders.musicvae.base import LatentModel
-from ...synth.errors import InputError
-from ...synth.melodies import STEPS_PER_BAR, whole_number
 from ..engine.schema import dataset
 from ..engine.session import Session
 from ..features import Features
@@ -18,8 +13,7 @@ from ..statistics.resampling import bootstrap_interval
 from . import excitation, feature_set, neurons, reconstruction, traversals
 from .correlation import FAINT, GROUPS, Correlation, correlate
 from .encodings import BINS, PERMUTATIONS, SAMPLES, THRESHOLD, TRAVERSED, by_piece, encodings, mean_of_known
-from .materials import MELODIES, PRIOR, Material, prior_material, random_material, real_material
-from .posterior import Encoded, encode
+from .materials import MELODIES, PRIOR
 from .variables import VARIABLES
 
 MOST_RECONSTRUCTED, BASES = 1024, 128

@@ -9,13 +9,12 @@ import numpy as np
 import xarray as xr
 
 from ...synth.errors import InputError
+from ..engine.probe import Compared
 from ..engine.schema import dataset, subjects
 from ..hypotheses.evidence import PerUnit
-from ..engine.probe import Compared
 from ..hypotheses.hypothesis import two_sided, verdict_p
 from ..hypotheses.variables import VARIABLES
 from .registry import registered
-
 
 SAME_ARCHITECTURE = ("n_channels", "hop", "kind")
 CONDITION = ("component_kind", "density", "component_level_dbfs")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
+from ...encoders.abilities import Redraws
 from ...encoders.base import Encoder
 from ...encoders.musicvae.base import LatentModel
-from ...encoders.registry import load
+from ...encoders.registry import load, load_for
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from ..engine.checkpoint import Work, drawn_anew, node_name, provenance, set_attributes
@@ -19,12 +20,14 @@ from ..engine.probe import Probe
 from ..engine.progress import Progress
 from ..engine.schema import stimuli_dataset, subject_attributes
 from ..engine.session import Session
+from ..engine.stages import chosen_stages
 from ..engine.store import ZARR_FORMAT, fresh
 from ..hypotheses.hypothesis import evaluate
 from ..hypotheses.registry import registered as hypotheses
 from .suite import CONTROLS, Suite
 
 Measured = Encoder | LatentModel
+Loaded = tuple[Measured, Callable[[int], Measured] | None]  # and what draws it anew, if anything does
 
 
 @dataclass(frozen=True)
@@ -84,29 +87,31 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> P
         encoder, what a probe is set to cannot be played, or `out` exists.
     """
     out = fresh(out)
-    loaded = [_loaded(encoder, suite) for encoder in suite.encoders]
-    _check_names(loaded)
-    base = Session(loaded[0], seed=suite.seed, progress=progress or Progress(show=False))
-    for encoder in loaded:
-        _check(base.of(encoder, suite.stages), suite)
-    stimuli = _stimuli(suite, loaded)
-    work = Work(out, _identity(suite, stimuli, loaded))
-    work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, provenance(suite, loaded)))
+    encoders = [_loaded(encoder, suite) for encoder in suite.encoders]
+    _check_names(encoders)
+    loaded = [(e, _redraw(given, e)) for given, e in zip(suite.encoders, encoders, strict=True)]
+    base: Session[Any] = Session(encoders[0], seed=suite.seed, progress=progress or Progress(show=False))
+    for encoder, redraw in loaded:
+        _check(base.of(encoder, suite.stages), suite, redraw is not None)
+    stimuli = _stimuli(suite, encoders)
+    work = Work(out, _identity(suite, stimuli, encoders))
+    about = provenance(suite.description, suite.seed, encoders)
+    work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, about))
     for subject in subjects_of(suite, loaded):
         _measure(subject, base.of(subject.encoder, subject.stages), suite, work)
     work.do("hypotheses", lambda: _judge(work.store, suite.seed))
     return work.finish()
 
 
-def subjects_of(suite: Suite, loaded: Sequence[Measured]) -> Iterator[Subject]:
+def subjects_of(suite: Suite, loaded: Sequence[Loaded]) -> Iterator[Subject]:
     """Yield the encoders, each followed by its random baselines, then the controls."""
-    for encoder in loaded:
+    for encoder, redraw in loaded:
         node = node_name(encoder.name)
         yield Subject(node, "encoder", "", encoder, suite.stages)
-        if isinstance(encoder, Redraws):
-            for i, baseline in enumerate(drawn_anew(encoder, encoder.randomised, suite.seed, suite.baselines)):
+        if redraw is not None:
+            for i, baseline in enumerate(drawn_anew(encoder, redraw, suite.seed, suite.baselines)):
                 yield Subject(f"{node}.random{i}", "baseline", node, baseline, suite.stages)
-    yield from _controls(loaded, suite.seed) if suite.controls else ()
+    yield from _controls([encoder for encoder, _ in loaded], suite.seed) if suite.controls else ()
 
 
 def _controls(loaded: Sequence[Measured], seed: int) -> Iterator[Subject]:
@@ -122,14 +127,18 @@ def _controls(loaded: Sequence[Measured], seed: int) -> Iterator[Subject]:
 
 
 def _loaded(encoder: str | Measured, suite: Suite) -> Measured:
-    loaded = load(encoder, weights=suite.weights, seed=suite.seed) if isinstance(encoder, str) else encoder
-    if suite.modality not in (None, loaded.modality):
-        other = {"melody": "latents", "waveform": "probe"}[loaded.modality]
-        raise InputError(
-            f"encoder {loaded.name!r}: takes {PLURAL[loaded.modality]}, not {PLURAL[suite.modality]}: "
-            f"ask `tonotopy {other} {loaded.name}`"
-        )
-    return loaded
+    if suite.modality is not None:
+        return load_for(suite.modality, encoder, weights=suite.weights, seed=suite.seed)
+    return load(encoder, weights=suite.weights, seed=suite.seed) if isinstance(encoder, str) else encoder
+
+
+def _redraw(given: str | Measured, encoder: Measured) -> Callable[[int], Measured] | None:
+    """Return what draws an encoder's architecture anew from a seed; None for what has no weights to draw."""
+    if encoder.weights.source == "none":
+        return None
+    if isinstance(encoder, Redraws):
+        return encoder.randomised
+    return (lambda seed: load(given, weights="random", seed=seed)) if isinstance(given, str) else None
 
 
 def _check_names(loaded: Sequence[Measured]) -> None:
@@ -141,16 +150,16 @@ def _check_names(loaded: Sequence[Measured]) -> None:
             raise InputError("encoder 'stimuli': the name is taken in every run; give it another")
 
 
-def _check(session: Session[Any], suite: Suite) -> None:
+def _check(session: Session[Any], suite: Suite, is_drawable: bool) -> None:
     """Refuse what could not be run to its end, before anything is written."""
     encoder = session.encoder
     if isinstance(encoder, Encoder):
         chosen_stages(encoder, suite.stages)
-    if suite.baselines and not isinstance(encoder, Redraws) and encoder.weights.source != "none":
+    if suite.baselines and not is_drawable and encoder.weights.source != "none":
         raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
     refusals = {probe.name: probe.refusal(session) for probe in suite.of(encoder.modality)}
     if not refusals:
-        raise InputError(f"encoder {encoder.name!r}: no probe asked is for {PLURAL[encoder.modality]}")
+        raise InputError(f"encoder {encoder.name!r}: no probe asked is for a {encoder.modality} encoder")
     if all(refusals.values()):
         name, reason = next(iter(refusals.items()))
         raise InputError(f"{name}: {reason}; nothing else is asked")
@@ -184,9 +193,7 @@ def _stimuli(suite: Suite, loaded: Sequence[Measured]) -> dict[str, StimulusSet]
     return {kind: played for one in asked for kind, played in one.stimuli(**one.settings).items()}
 
 
-def _identity(
-    suite: Suite, stimuli: Mapping[str, StimulusSet], loaded: Sequence[Measured]
-) -> Iterator[str]:
+def _identity(suite: Suite, stimuli: Mapping[str, StimulusSet], loaded: Sequence[Measured]) -> Iterator[str]:
     """Yield what a run must have in common with one that was interrupted, to go on with it."""
     yield suite.description
     yield from (s.sha256 for s in stimuli.values())

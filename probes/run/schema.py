@@ -1,4 +1,4 @@
-"""What a run may hold, all probes together, and the check of a run against it."""
+"""The check of a run against what probes say that it holds."""
 
 from __future__ import annotations
 
@@ -7,19 +7,9 @@ from collections.abc import Mapping
 import xarray as xr
 
 from ...synth.errors import InputError
-from ..composition.variables import VARIABLES as COMPOSITION
-from ..engine.schema import HEARING, ROOT_ATTRIBUTES, SCHEMA_VERSION, SUBJECT_ATTRIBUTES, hears_in, subjects
-from ..engine.variable import Groups, Variable
-from ..filters.variables import VARIABLES as FILTERS
-from ..folding.variables import VARIABLES as FOLDING
-from ..hypotheses.variables import VARIABLES as HYPOTHESES
-from ..interventions.variables import VARIABLES as INTERVENTIONS
-from ..latents.variables import VARIABLES as LATENTS
-from ..tokens.variables import VARIABLES as TOKENS
-
-SCHEMA: Groups = {
-    **FILTERS, **FOLDING, **COMPOSITION, **TOKENS, **INTERVENTIONS, **LATENTS, **HYPOTHESES
-}  # fmt: skip
+from ..engine.schema import BY_MODALITY, ROOT_ATTRIBUTES, SCHEMA_VERSION, SUBJECT_ATTRIBUTES, subjects
+from ..engine.variable import Variable
+from .registry import schema
 
 
 def validate(tree: xr.DataTree) -> None:
@@ -30,19 +20,22 @@ def validate(tree: xr.DataTree) -> None:
     InputError
         If it is no run, of another schema version, or a variable lacks what the schema promises.
     """
+    known = schema()
     for name in ROOT_ATTRIBUTES:
         if name not in tree.attrs:
             raise InputError(f"run: not a tonotopy result (attribute {name!r} is missing)")
     if tree.attrs["schema_version"] != SCHEMA_VERSION:
         raise InputError(
-            f"run: schema version {tree.attrs['schema_version']}, this library reads {SCHEMA_VERSION}"
+            f"run: schema version {tree.attrs['schema_version']}, this library reads {SCHEMA_VERSION}; "
+            "measure again, or read it with the tonotopy that wrote it"
         )
     for subject, node in subjects(tree).items():
-        for name in (*SUBJECT_ATTRIBUTES, *HEARING[hears_in(tree)]):
+        for name in (*SUBJECT_ATTRIBUTES, *BY_MODALITY.get(node.attrs.get("modality"), ())):
             if name not in node.attrs:
                 raise InputError(f"run: {subject} lacks attribute {name!r}")
         for probe, group in node.children.items():
-            _validate_probe(f"{subject}/{probe}", SCHEMA.get(probe, {}), group.to_dataset())
+            if probe in known:  # else it is a plug-in's that is not installed here
+                _validate_probe(f"{subject}/{probe}", known[probe], group.to_dataset())
 
 
 def _validate_probe(path: str, known: Mapping[str, Variable], probe: xr.Dataset) -> None:

@@ -78,7 +78,9 @@ class Suite:
         taken = {name for probe in probes for name in probe.takes}
         for name in self.settings:
             if name not in taken:
-                raise InputError(f"setting {name!r}: no probe asked has it; there are {', '.join(sorted(taken))}")
+                raise InputError(
+                    f"setting {name!r}: no probe asked has it; there are {', '.join(sorted(taken))}"
+                )
         configured = tuple(
             p.with_settings(**{k: v for k, v in self.settings.items() if k in p.takes}) for p in probes
         )

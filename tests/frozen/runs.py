@@ -9,6 +9,7 @@ import xarray as xr
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Encoder
+from tonotopy.encoders.registry import load_for
 from tonotopy.probes.composition.chord_composition import chord_composition
 from tonotopy.probes.composition.compositionality import compositionality
 from tonotopy.probes.composition.mixtures import Condition
@@ -16,7 +17,6 @@ from tonotopy.probes.composition.perturbations import shape_sounds
 from tonotopy.probes.composition.readout import readout
 from tonotopy.probes.composition.waveform_shape import waveform_shape
 from tonotopy.probes.engine import respond
-from tonotopy.probes.engine.progress import Progress
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.pitch_chord import chord_tuning, pitch_tuning
 from tonotopy.probes.filters.selectivity import selectivity
@@ -27,8 +27,7 @@ from tonotopy.probes.folding.invertibility import invertibility
 from tonotopy.probes.folding.representability import representability
 from tonotopy.probes.folding.signals import representability_signals
 from tonotopy.probes.interventions.interventions import intervention_mixtures, interventions
-from tonotopy.probes.latents.measures import Listening, Settings
-from tonotopy.probes.latents.run import _materials, _real, measured
+from tonotopy.probes.run.registry import registered
 from tonotopy.probes.tokens.codes import codes
 from tonotopy.synth import chords, partials, pitches
 from tonotopy.synth.pitches import Timbre
@@ -104,11 +103,8 @@ def _sounding(encoder: Encoder) -> dict[str, Callable[[], xr.Dataset]]:
 
 
 def _melodic(name: str) -> dict[str, Callable[[], xr.Dataset]]:
-    settings = Settings(samples=256, permutations=29, traversed=3, seed=1)
-    model = _loaded(name)
-    real = _real([model], settings)[model.steps]
-    listening = Listening(
-        model, lambda progress: _materials(model, real, settings, progress), settings, Progress(show=False)
-    )
-    groups = measured("baseline" if name.endswith(".random") else "encoder")
-    return {group: getattr(listening, group) for group in groups}
+    session = Session(load_for("melody", _loaded(name)), seed=1)
+    asked = [one for one in registered("melody") if one.asks_baselines or not name.endswith(".random")]
+    small = {"samples": 256, "permutations": 29, "traversed": 3}
+    each = [one.with_settings(**{k: v for k, v in small.items() if k in one.takes}) for one in asked]
+    return {one.name: lambda one=one: one(session) for one in each}
