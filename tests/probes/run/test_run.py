@@ -338,7 +338,11 @@ def test_the_baseline_of_a_file_has_the_size_of_the_file():
 
 def test_an_encoder_of_a_low_rate_is_probed_as_far_as_it_goes(tmp_path):
     slow = wrap(small_net(), 4_000, {"mine": "2"}, name="slow")
-    out = probe([slow], tmp_path / "run.zarr", **(SMALL | {"high_hz": 1_900, "low_hz": 100, "probes": ("selectivity", "pitch_tuning")}))
+    out = probe(
+        [slow],
+        tmp_path / "run.zarr",
+        **(SMALL | {"high_hz": 1_900, "low_hz": 100, "probes": ("selectivity", "pitch_tuning")}),
+    )
     tree = xr.open_datatree(out)
     assert float(tree["slow/pitch_tuning"].f0.max()) < 2_000
     assert tree["slow/selectivity"].stage.values.tolist() == ["mine"]

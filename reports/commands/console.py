@@ -10,12 +10,12 @@ import xarray as xr
 from rich.console import Console
 from rich.table import Table
 
-from ..probes.engine.store import ZARR_FORMAT, fresh
-from ..probes.run.compare import at_a_glance
-from ..probes.hypotheses.hypothesis import Hypothesis
-from .figures.hypotheses.differences import differences
-from .runs import Heard
-from .verdicts import sided, verdict_rows, verdict_sentences
+from ...probes.engine.store import ZARR_FORMAT, fresh
+from ...probes.hypotheses.hypothesis import Hypothesis
+from ...probes.run.compare import at_a_glance
+from ..figures.hypotheses.differences import differences
+from ..runs import Heard
+from ..verdicts import sided, verdict_rows, verdict_sentences
 
 PICTURE_DPI = 144
 
