@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from ..encoders.abilities import Decodes
 from ..encoders.base import Encoder
 from ..synth.chords import chords
 from ..synth.errors import InputError
@@ -164,10 +165,9 @@ def measures(
         "waveform_shape": lambda: waveform_shape(encoder, stages, seed=seed, progress=progress),
         "interventions": lambda: interventions(encoder, seed=seed, progress=progress),
     }
-    kinds = {encoder.stages[s].kind for s in stages or encoder.stages}
-    if "codes" not in kinds:
+    if all(encoder.stages[s].has_power for s in stages or encoder.stages):
         del asked["codes"]
-    if not hasattr(encoder, "decode") or "latent" not in (stages or encoder.stages):
+    if not isinstance(encoder, Decodes) or "latent" not in (stages or encoder.stages):
         del asked["interventions"]
 
     def kept(name: str) -> Callable[[], object]:

@@ -115,7 +115,7 @@ def chord_composition(
     (True, True)
     """
     stages = readable_stages(encoder, stages)
-    vectors = [s for s in stages if encoder.stages[s].kind != "codes"]
+    vectors = [s for s in stages if encoder.stages[s].has_power]
     chords = played_chords()
     placed = positions(encoder.sample_rate, level_dbfs)
     label = f"{encoder.name}: {len(placed)} chords in all positions"

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from ..encoders.abilities import Decodes, codebooks_of
 from ..encoders.base import Encoder, check_stages
 from ..encoders.quantization import residual_quantization
 from ..synth.errors import InputError
@@ -110,7 +111,7 @@ def interventions(
     Traceback (most recent call last):
     tonotopy.synth.errors.InputError: control:decimator: cannot decode, so nothing removed could be heard
     """
-    if not hasattr(encoder, "decode"):
+    if not isinstance(encoder, Decodes):
         raise InputError(f"{encoder.name}: cannot decode, so nothing removed could be heard")
     check_stages(encoder, [stage])
     if mixtures is None:
@@ -248,7 +249,7 @@ def _without(found: Removal, bench: Bench, count: int) -> torch.Tensor:
 
 def _quantized(bench: Bench, trial: Trial, found: Removal) -> dict[str, np.ndarray]:
     """Remove the plane in company, quantize, decode: changes re the mixture quantized alike, [codebooks]."""
-    codebooks = getattr(bench.encoder, "codebooks", ())
+    codebooks = codebooks_of(bench.encoder)
     if not codebooks or bench.stage != "latent":
         return {}
     both = torch.stack([found.mixture, found.mixture - found.taken[OWN_IN_COMPANY][0]])

@@ -9,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from ..encoders.abilities import Redraws
 from ..encoders.base import Encoder
 from ..encoders.registry import load, load_for
 from ..synth.errors import InputError
@@ -109,7 +110,7 @@ def _check(
             raise InputError("encoder 'stimuli': the name is taken in every run; give it another")
         stages = chosen_stages(encoder, settings.stages)
         powerless = [p for p in ("tiling", "compositionality", "readout") if p in settings.probes]
-        if powerless and all(encoder.stages[s].kind == "codes" for s in stages):
+        if powerless and not any(encoder.stages[s].has_power for s in stages):
             raise InputError(
                 f"{powerless[0]}: {', '.join(stages)} of {encoder.name} holds codes, which have no response; "
                 "leave it out of the probes"
@@ -150,10 +151,9 @@ def _twins(origin: str | Encoder, encoder: Encoder) -> Callable[[int], Encoder] 
     """Return what draws an encoder's architecture anew from a seed; None for what has no weights to draw."""
     if encoder.weights.source == "none":
         return None
-    own = getattr(encoder, "randomised", None)
-    if own is None and isinstance(origin, str):
-        return lambda seed: load(origin, weights="random", seed=seed)
-    return own
+    if isinstance(encoder, Redraws):
+        return encoder.randomised
+    return (lambda seed: load(origin, weights="random", seed=seed)) if isinstance(origin, str) else None
 
 
 def _identity(

@@ -151,7 +151,7 @@ def tone_response(
     if len(chosen) < n_frames:
         there = chosen.to(activations.device)
         activations, silence = activations[..., there], silence[..., there]
-    if stage.kind == "codes":
+    if not stage.has_power:
         return {"change_probability": (activations != silence).float().mean((1, 3))}
     power = (activations.float() - silence.float()).square().mean((1, 3))  # [b, C]
     rms = torch.as_tensor(stimuli.rms, dtype=torch.float32, device=power.device)
@@ -164,7 +164,7 @@ def sampled_frames(stage: Stage, n_frames: int) -> Tensor:
     They are spread by the golden ratio so that no period repeats them; 16 suffice at a linear stage, where
     enough phases make each single frame exact (`StimulusSet.with_phases`).
     """
-    enough = LINEAR_FRAMES if stage.kind == "convolution" else SAMPLED_FRAMES
+    enough = LINEAR_FRAMES if stage.is_linear else SAMPLED_FRAMES
     if n_frames <= enough:
         return torch.arange(n_frames)
     golden = torch.arange(enough, dtype=torch.float64) * 0.6180339887498949
@@ -215,12 +215,12 @@ def _columns(
     for i, name in enumerate(stages):
         stage = encoder.stages[name]
         step = encoder.sample_rate / (2 * resolving_length(encoder, stage))
-        for lo in range(0, 0 if stage.kind == "codes" else stage.channels, CHANNELS_AT_ONCE):
+        for lo in range(0, stage.channels if stage.has_power else 0, CHANNELS_AT_ONCE):
             block = slice(lo, min(lo + CHANNELS_AT_ONCE, stage.channels))
             curves = stacked(
                 [tuning_columns(frequency, curve, step) for curve in store.read(i, block, level)]
             )
-            if stage.kind == "convolution" and stage.receptive_field is not None:
+            if stage.is_linear and stage.receptive_field is not None:
                 curves["noise_bandwidth_floor"] = noise_bandwidth_floor(
                     curves["best_frequency"], encoder.sample_rate, stage.receptive_field
                 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...encoders.abilities import Redraws
 from ...encoders.musicvae.base import LatentModel
 from ...encoders.musicvae.control import PlantedLatents
 from ...encoders.registry import load_for
@@ -122,9 +123,10 @@ def _subjects(
     for model in heard:
         node = node_name(model.name)
         yield node, "encoder", "", model
-        randomised = getattr(model, "randomised", None)
-        if randomised is not None:
-            for i, random in enumerate(drawn_anew(model, randomised, settings.seed, settings.baselines)):
+        if isinstance(model, Redraws):
+            for i, random in enumerate(
+                drawn_anew(model, model.randomised, settings.seed, settings.baselines)
+            ):
                 yield f"{node}.random{i}", "baseline", node, random
     control = PlantedLatents()
     if settings.control and all(model.name != control.name for model in heard):
