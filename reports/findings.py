@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray as xr
 
+from ..encoders.kinds import stage_kind
 from .figures.drawing import at_stage, of_kind, stages_with
 from .figures.folding.collapse import against_chance, verdict
 from .numbers import COLUMNS, Column, interval, placed, stages_of, value_of, written
@@ -179,7 +180,7 @@ def cautions(heard: Heard) -> list[str]:
 
 
 def _selectivity_cautions(one: xr.Dataset) -> Iterator[str]:
-    if "resolved" not in one or str(one["kind"].values) == "codes":
+    if "resolved" not in one or not stage_kind(str(one["kind"].values)).has_power:
         return
     live = np.isfinite(one["best_frequency"].values)
     unresolved = int((live & ~one["resolved"].values.astype(bool)).sum())
@@ -224,7 +225,7 @@ def _aliasing_cautions(one: xr.Dataset) -> Iterator[str]:
 
 def _invertibility_cautions(one: xr.Dataset) -> Iterator[str]:
     remark = str(one["remark"].values)
-    if remark and str(one["kind"].values) != "codes":
+    if remark and stage_kind(str(one["kind"].values)).has_power:
         found = "no singular values"
         if str(one["method"].values) == "jacobian":
             found = "singular values are of the linearisation"

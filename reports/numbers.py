@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from ..encoders.kinds import stage_kind
 from .figures.drawing import at_stage, hertz, of_kind
 from .runs import Heard
 
@@ -264,7 +265,7 @@ def value_of(column: Column, probe: xr.Dataset | None, stage: str) -> float:
         return np.nan
     one = at_stage(probe, stage)
     values = np.asarray(picked(one[column.variable], column.pick).values, dtype=float)
-    has_power = str(one["kind"].values) != "codes" or column.probe in ("codes", "waveform_shape")
+    has_power = stage_kind(str(one["kind"].values)).has_power or column.probe in ("codes", "waveform_shape")
     if not has_power and column.variable != "change_probability":
         return np.nan  # codes have no power: no tuning curve, no ledger
     finite = values[np.isfinite(values)]
