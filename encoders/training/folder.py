@@ -26,10 +26,10 @@ def claim(out: Path, identity: Mapping[str, Any], resume: bool) -> None:
     """
     stored, text = out / "training.json", json.dumps(identity, indent=1)
     if stored.is_file():
-        if resume and stored.read_text() != text:
+        if resume and (found := stored.read_text()) != text:
             raise InputError(
-                f"output folder {out}: holds another training (see training.json in it): name another "
-                "folder, or start over without resuming"
+                f"output folder {out}: holds another training ({_difference(found, text)}): "
+                "name another folder, or start over without resuming"
             )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"output folder {out}: exists and holds something else")
@@ -37,6 +37,26 @@ def claim(out: Path, identity: Mapping[str, Any], resume: bool) -> None:
     if not resume:
         (out / "checkpoint.pt").unlink(missing_ok=True)
     replace_file(stored, text.encode())
+
+
+def _difference(stored: str, own: str) -> str:
+    """Name the first setting in which two identities, as JSON, differ.
+
+    Examples
+    --------
+    >>> _difference('{"seed": 0, "recipe": {"steps": 9}}', '{"seed": 0, "recipe": {"steps": 8}}')
+    'recipe.steps is 9 there and 8 here'
+    """
+    try:
+        there, here, name = json.loads(stored), json.loads(own), ""
+    except ValueError:
+        return "its training.json cannot be read"
+    while isinstance(there, dict) and isinstance(here, dict):
+        key = next((key for key in {**there, **here} if there.get(key) != here.get(key)), None)
+        if key is None:
+            return "its training.json is written otherwise"
+        there, here, name = there.get(key), here.get(key), f"{name}.{key}" if name else key
+    return f"{name} is {json.dumps(there)} there and {json.dumps(here)} here"
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -26,6 +26,7 @@ from .folder import claim, learning_rate_at, read_checkpoint, replace_file, writ
 from .musicvae_card import card
 from .musicvae_evaluation import MusicVAEScores, evaluate
 from .musicvae_material import MelodyMaterial, MusicVAERecipe, batch
+from .precision import precision_of
 
 _WARM_STEPS = 100
 _HELD_OUT = 5_000  # melodies
@@ -93,18 +94,21 @@ def train_musicvae(
             raise InputError(
                 f"{name} melodies of {part.rolls.shape[1]} steps: the model's have {config.steps}"
             )
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    precision = precision_of(recipe.bfloat16, device)
     identity = {
         "config": asdict(config),
         "recipe": asdict(recipe),
         "seed": seed,
         "melodies": material.sha256(),
+        "precision": precision,  # gone on with in another, a training would not end with the same numbers
     }
     claim(out, identity, resume)
-    model = _fit(material.splits["train"].rolls, config, recipe, seed, out, progress)
+    model = _fit(material.splits["train"].rolls, config, recipe, seed, out, device, precision, progress)
     replace_file(out / "model.safetensors", save(inference_state(model), metadata=metadata_of(config)))
     scores = evaluate(out / "model.safetensors", model, material.splits["test"], seed)
     replace_file(out / "heldout.npz", _held_out(material.splits["test"]))
-    text = card(out / "model.safetensors", config, recipe, seed, material, scores)
+    text = card(out / "model.safetensors", config, recipe, seed, precision, material, scores)
     replace_file(out / "model.md", text.encode())
     return scores
 
@@ -226,11 +230,17 @@ def losses(
 
 
 def _fit(
-    rolls: np.ndarray, config: MusicVAEConfig, recipe: MusicVAERecipe, seed: int, out: Path, progress: bool
+    rolls: np.ndarray,
+    config: MusicVAEConfig,
+    recipe: MusicVAERecipe,
+    seed: int,
+    out: Path,
+    device: torch.device,
+    precision: str,
+    progress: bool,
 ) -> MusicVAE:
     from rich.console import Console
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = _prepared(config, rolls, recipe.narrow, seed).to(device).train()
     optimizer = torch.optim.Adam(model.parameters(), recipe.learning_rate)
     start, history, rows = 0, [], []
@@ -239,6 +249,8 @@ def _fit(
         optimizer.load_state_dict(stored["optimizer"])
         start, history, rows = stored["step"], stored["history"], stored["rows"]
     console, began = Console(), time.monotonic()
+    if progress:
+        console.print(f"{recipe.steps:,} steps, matrices multiplied in {precision}", highlight=False)
     for step in range(start, recipe.steps):
         melodies = one_hot(batch(rolls, recipe, seed, step)).to(device)
         for group in optimizer.param_groups:
@@ -246,7 +258,7 @@ def _fit(
             group["lr"] = learning_rate_at(step, recipe.steps, recipe.learning_rate, warm)
         with torch.random.fork_rng():
             torch.manual_seed((seed * 1_000_003 + step) % 2**63)
-            rows.append(_step(model, optimizer, melodies, recipe, step))
+            rows.append(_step(model, optimizer, melodies, recipe, precision, step))
         done, last = step + 1, step + 1 == recipe.steps
         if done % _LOGGED_STEPS == 0 or last:
             history.append({"step": done, **dict(zip(_COLUMNS, np.mean(rows, axis=0).tolist(), strict=True))})
@@ -273,11 +285,16 @@ def _prepared(config: MusicVAEConfig, rolls: np.ndarray, narrow: int, seed: int)
 
 
 def _step(
-    model: MusicVAE, optimizer: torch.optim.Optimizer, melodies: Tensor, recipe: MusicVAERecipe, step: int
+    model: MusicVAE,
+    optimizer: torch.optim.Optimizer,
+    melodies: Tensor,
+    recipe: MusicVAERecipe,
+    precision: str,
+    step: int,
 ) -> list[float]:
     """One step down; return what is logged."""
     beta, share = recipe.beta(step), recipe.sampled_share(step)
-    with torch.autocast(melodies.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+    with torch.autocast(melodies.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         wrong, divergence, excess = losses(model, melodies, share, recipe.free_bits)
     loss = wrong + beta * excess
     if not torch.isfinite(loss):

@@ -22,6 +22,7 @@ def card(
     config: MusicVAEConfig,
     recipe: MusicVAERecipe,
     seed: int,
+    precision: str,
     material: MelodyMaterial,
     scores: MusicVAEScores,
 ) -> str:
@@ -34,7 +35,7 @@ def card(
         _data(material),
         _reconstruction(scores),
         _latents(scores.use),
-        _recipe(config, recipe, seed),
+        _recipe(config, recipe, seed, precision),
         f"## To reproduce\n\n```\ntonotopy train musicvae --out OUT {material.command}"
         f"--steps {recipe.steps} --seed {seed}\n```",
         f"## Licence\n\nWeights: MIT, as this library, as far as the data allow. Data: {material.licence}.",
@@ -99,7 +100,8 @@ def _latents(use: LatentUse) -> str:
     return f"{text}\n\n{_table(head, rows)}"
 
 
-def _recipe(config: MusicVAEConfig, recipe: MusicVAERecipe, seed: int) -> str:
+def _recipe(config: MusicVAEConfig, recipe: MusicVAERecipe, seed: int, precision: str) -> str:
+    lacking = ", as the processor cannot in bfloat16" * (recipe.bfloat16 and precision != "bfloat16")
     last, whole = recipe.steps - 1, round(-min(0.0, recipe.since_excerpts(0)))
     lines = [
         f"- network: {json.dumps(asdict(config))}",
@@ -125,6 +127,7 @@ def _recipe(config: MusicVAEConfig, recipe: MusicVAERecipe, seed: int) -> str:
             "(Magenta: 0, 1, 0 and Xavier's)",
             "- Adam (0.9, 0.999), gradients clipped to norm 1, learning rate linear over the first 100 "
             "steps, then half a cosine down to zero (Magenta: exponentially)",
+            f"- matrices multiplied in {precision}{lacking}",
             f"- seed {seed}",
         ]
     )

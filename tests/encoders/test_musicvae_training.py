@@ -15,6 +15,7 @@ from tonotopy.encoders.musicvae.config import MusicVAEConfig
 from tonotopy.encoders.musicvae.model import MusicVAE, one_hot
 from tonotopy.encoders.musicvae.named import heldout_melodies, musicvae_tiny
 from tonotopy.encoders.training import musicvae as trainer
+from tonotopy.encoders.training import precision
 from tonotopy.encoders.training.musicvae import losses, prepare, sampled_steps, train_musicvae
 from tonotopy.encoders.training.musicvae_evaluation import given_back, latent_use
 from tonotopy.encoders.training.musicvae_material import (
@@ -23,6 +24,7 @@ from tonotopy.encoders.training.musicvae_material import (
     batch,
     gather_melodies,
 )
+from tonotopy.encoders.training.precision import learns_in_bfloat16, precision_of
 from tonotopy.encoders.weights import randomly_initialised
 from tonotopy.synth.errors import InputError
 from tonotopy.synth.melodies import CLASSES, FIRST_NOTE, checked_rolls, random_notes
@@ -144,6 +146,7 @@ def test_the_card_states_what_was_measured(trained, material):
         assert f"| {place + 1} | {scores.use.order[place]} | {scores.use.sigma[place]:.3f} |" in card
     assert json.dumps({"steps": 12, "batch_size": 8})[1:-1] in card
     assert "tonotopy train musicvae --out OUT --generated 0 --steps 12 --seed 0" in card
+    assert f"matrices multiplied in {precision_of(True, torch.device('cpu'))}" in card
     assert f"| train | {int(material.splits['train'].written.sum())} | " in card
 
 
@@ -181,6 +184,42 @@ def test_another_training_in_the_folder_is_not_touched(trained, material):
     fewer = {**material.splits, "test": Material(melodies(3, 9), np.ones(3, bool), np.arange(3))}
     with pytest.raises(InputError, match="holds another training"):
         train_musicvae(replace(material, splits=fewer), trained[0], SMALL, SHORT)
+
+
+def test_a_processor_without_bfloat16_trains_in_float32_and_says_so(material, tmp_path, monkeypatch):
+    def refuse(*_arguments):
+        raise RuntimeError(
+            "could not create a primitive descriptor for the LSTM forward propagation primitive"
+        )
+
+    full = replace(SHORT, bfloat16=False)
+    train_musicvae(material, tmp_path / "full", SMALL, full)
+    monkeypatch.setattr(precision.LSTMLayer, "step", refuse)
+    learns_in_bfloat16.cache_clear()
+    assert precision_of(True, torch.device("cpu")) == "float32"
+    monkeypatch.undo()  # what was found holds for the process
+    train_musicvae(material, tmp_path / "lacking", SMALL, SHORT)
+    learns_in_bfloat16.cache_clear()
+    files = [tmp_path / name / "model.safetensors" for name in ("full", "lacking")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    cards = [(tmp_path / name / "model.md").read_text() for name in ("full", "lacking")]
+    assert "- matrices multiplied in float32\n" in cards[0]
+    assert "- matrices multiplied in float32, as the processor cannot in bfloat16\n" in cards[1]
+
+
+def test_a_training_does_not_go_on_in_another_precision(material, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "precision_of", lambda *_: "float32")
+    train_musicvae(material, tmp_path, SMALL, SHORT)
+    monkeypatch.setattr(trainer, "precision_of", lambda *_: "bfloat16")
+    with pytest.raises(InputError, match='precision is "float32" there and "bfloat16" here'):
+        train_musicvae(material, tmp_path, SMALL, SHORT)
+
+
+def test_trying_a_precision_draws_nothing():
+    learns_in_bfloat16.cache_clear()
+    before = torch.get_rng_state()
+    learns_in_bfloat16("cpu")
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_melodies_of_another_length_are_refused_before_anything_is_written(material, tmp_path):
