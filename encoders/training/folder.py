@@ -1,11 +1,10 @@
-"""The folder of a training: whose it is, its checkpoint, its log; and the schedule of its steps."""
+"""The folder of a training: whose it is, its checkpoint and its log, each written whole."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -86,19 +85,3 @@ def write_log(out: Path, columns: Sequence[str], rows: Sequence[Mapping[str, flo
     writer.writeheader()
     writer.writerows(rows)
     replace_file(out / "log.csv", log.getvalue().encode())
-
-
-def learning_rate_at(step: int, n_steps: int, peak: float, warm: int | None = None) -> float:
-    """Return the learning rate of a step: up over the first `warm`, then half a cosine down to zero.
-
-    Without `warm`, the first twentieth.
-
-    Examples
-    --------
-    >>> learning_rate_at(5, 100, 1.0), round(learning_rate_at(100, 100, 1.0), 6)
-    (1.0, 0.0)
-    """
-    warm = max(1, n_steps // 20 if warm is None else warm)
-    if step < warm:
-        return peak * (step + 1) / (warm + 1)
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, n_steps - warm)))

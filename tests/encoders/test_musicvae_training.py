@@ -16,7 +16,7 @@ from tonotopy.encoders.musicvae.model import MusicVAE, one_hot
 from tonotopy.encoders.musicvae.named import heldout_melodies, musicvae_tiny
 from tonotopy.encoders.training import musicvae as trainer
 from tonotopy.encoders.training import precision
-from tonotopy.encoders.training.musicvae import losses, prepare, sampled_steps, train_musicvae
+from tonotopy.encoders.training.musicvae import MusicVAETask, losses, prepare, sampled_steps, train_musicvae
 from tonotopy.encoders.training.musicvae_evaluation import given_back, latent_use
 from tonotopy.encoders.training.musicvae_material import (
     MelodyMaterial,
@@ -151,8 +151,8 @@ def test_the_card_states_what_was_measured(trained, material):
 
 
 def test_interrupted_and_resumed_it_ends_with_the_same_bytes(material, tmp_path, monkeypatch, trained):
-    monkeypatch.setattr(trainer, "_STORED_STEPS", 5)
-    step, done = trainer._step, []
+    monkeypatch.setattr(MusicVAETask, "stored", 5)
+    step, done = MusicVAETask.step, []
 
     def interrupted(*arguments):
         done.append(True)
@@ -160,7 +160,7 @@ def test_interrupted_and_resumed_it_ends_with_the_same_bytes(material, tmp_path,
             raise KeyboardInterrupt
         return step(*arguments)
 
-    monkeypatch.setattr(trainer, "_step", interrupted)
+    monkeypatch.setattr(MusicVAETask, "step", interrupted)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         train_musicvae(material, out, SMALL, SHORT)
