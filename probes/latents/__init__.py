@@ -1,8 +1,8 @@
 """Which latents of a melody model carry music, and what."""
 
+from ...encoders.musicvae.posterior import Encoded, Posterior, encode
 from .correlation import Correlation, correlate
 from .measures import Settings
-from .posterior import Encoded, Posterior, encode
 from .reconstruction import kept_curve
 from .run import latents
 from .traversals import traverse

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ...encoders.musicvae.base import LatentModel
+from ...encoders.musicvae.posterior import Encoded, encode
 from ...synth.errors import InputError
 from ...synth.melodies import whole_number
 from ..features import Features
@@ -19,7 +20,6 @@ from ..statistics import bootstrap_interval
 from . import activation, asked, neurons, reconstruction, traversals
 from .correlation import FAINT, GROUPS, Correlation, correlate
 from .materials import MELODIES, PRIOR, Material
-from .posterior import Encoded, encode
 
 MOST_RECONSTRUCTED, BASES = 1024, 128
 MOST_NEURONS = 64  # that are correlated with features

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...encoders.musicvae.base import LatentModel
 from ...encoders.musicvae.control import PlantedLatents
+from ...encoders.musicvae.posterior import encode
 from ...encoders.registry import hears_melodies, load
 from ...synth.errors import InputError
 from ...synth.melodies import STEPS_PER_BAR
@@ -19,7 +20,6 @@ from ..store import ZARR_FORMAT, fresh
 from ..work import Work, drawn_anew, node_name, provenance, set_attributes
 from .materials import Material, prior_material, random_material, real_material
 from .measures import Listening, Settings
-from .posterior import encode
 
 
 def latents(

@@ -81,7 +81,8 @@ def test_it_learns_scales(material, tmp_path):
     for kind in ("written", "generated"):
         assert scores.given["trained", kind].steps > scores.constant[kind] + 0.1
         assert scores.given["trained", kind].told_onsets > scores.given["untrained", kind].told_onsets + 0.2
-    assert np.abs(scores.use.pitch[:2]).max() > 0.5 or np.abs(scores.use.onsets[:2]).max() > 0.5
+    first = scores.use.posterior.order[:2]
+    assert np.abs(scores.use.pitch[first]).max() > 0.5 or np.abs(scores.use.onsets[first]).max() > 0.5
 
 
 def test_what_training_leaves_behind(trained):
@@ -141,9 +142,9 @@ def test_the_card_states_what_was_measured(trained, material):
     assert {kind for _, kind in scores.given} == {"written", "generated"}
     for share in scores.constant.values():
         assert f"{100 * share:.2f} (" in card
-    assert f"Divergence from the prior: {scores.use.divergence.sum():.1f} nats" in card
-    for place in range(8):
-        assert f"| {place + 1} | {scores.use.order[place]} | {scores.use.sigma[place]:.3f} |" in card
+    assert f"Divergence from the prior: {scores.use.posterior.divergence.sum():.1f} nats" in card
+    for place, dimension in enumerate(scores.use.posterior.order, 1):
+        assert f"| {place} | {dimension} | {scores.use.posterior.mean_sigma[dimension]:.3f} |" in card
     assert json.dumps({"steps": 12, "batch_size": 8})[1:-1] in card
     assert "tonotopy train musicvae --out OUT --generated 0 --steps 12 --seed 0" in card
     assert f"matrices multiplied in {precision_of(True, torch.device('cpu'))}" in card
@@ -256,7 +257,7 @@ def test_a_model_with_a_conductor_has_no_excerpts(material, tmp_path):
     with pytest.raises(InputError, match="learns from whole melodies"):
         train_musicvae(material, tmp_path / "out", config, SHORT)
     scores = train_musicvae(material, tmp_path / "out", config, replace(WHOLE, steps=2))
-    assert scores.use.sigma.shape == (4,)
+    assert scores.use.posterior.mean_sigma.shape == (4,)
 
 
 def test_a_melody_at_the_edge_is_moved_as_far_as_it_can_be():
@@ -413,15 +414,12 @@ class Planted(MusicVAE):
 
 
 def test_latent_use_of_known_latents():
-    use = latent_use(Planted(SMALL), random_notes(400))
-    assert use.order.tolist() == [2, 1, 0]
-    assert use.sigma == pytest.approx([0.2, 0.5, 1.0])
-    assert use.music().tolist() == [True, True, False]
-    assert use.music(0.4).tolist() == [True, False, False]
-    assert use.active == 2
-    assert use.total == pytest.approx(use.variance + use.sigma**2)
-    assert (use.onsets[0], use.pitch[1]) == (pytest.approx(1), pytest.approx(-1))
-    assert (use.onsets[2], use.pitch[2], use.divergence[2]) == (0, 0, 0)
+    use = latent_use(Planted(replace(SMALL, latent_dimensions=3)), random_notes(400))
+    assert use.posterior.order.tolist() == [2, 1, 0]
+    assert use.posterior.mean_sigma == pytest.approx([1.0, 0.5, 0.2])
+    assert use.music.tolist() == [False, True, True]
+    assert (use.onsets[2], use.pitch[1]) == (pytest.approx(1), pytest.approx(-1))
+    assert (use.onsets[0], use.pitch[0], use.posterior.divergence[0]) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

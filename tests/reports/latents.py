@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from tonotopy.encoders.musicvae.posterior import Posterior
 from tonotopy.probes.latents import asked, neurons
 from tonotopy.probes.latents.materials import MELODIES, PRIOR, RANDOM_NOTES
-from tonotopy.probes.latents.posterior import Posterior
 from tonotopy.probes.schema import dataset
 
 GROUPS = np.array(["pitch", "rhythm", "melody"])

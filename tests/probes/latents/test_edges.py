@@ -8,9 +8,10 @@ import xarray as xr
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Weights
+from tonotopy.encoders.musicvae import posterior
 from tonotopy.encoders.musicvae.config import MusicVAEConfig
 from tonotopy.encoders.musicvae.model import MusicVAE
-from tonotopy.probes.latents import activation, posterior
+from tonotopy.probes.latents import activation
 from tonotopy.probes.latents.materials import MELODIES, PRIOR, Material, prior_material
 from tonotopy.probes.latents.measures import MOST_NEURONS, Listening, Settings
 from tonotopy.probes.latents.run import _identity, latents

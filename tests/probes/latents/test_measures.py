@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Weights
-from tonotopy.probes.latents import activation, neurons, posterior, reconstruction
+from tonotopy.encoders.musicvae import posterior
+from tonotopy.probes.latents import activation, neurons, reconstruction
 from tonotopy.probes.latents.measures import _by_piece
 from tonotopy.synth.melodies import prior_samples, random_notes
 
