@@ -36,6 +36,8 @@ from tonotopy.encoders.weights import randomly_initialised
 from tonotopy.synth.errors import InputError
 from tonotopy.synth.recordings import find_recordings
 
+pytestmark = pytest.mark.numerical
+
 RATE = 8_000
 SMALL = CodecConfig(
     RATE, n_filters=4, dimension=8, ratios=(4, 2, 2, 2), codebooks=3, entries=8, lstm_layers=1

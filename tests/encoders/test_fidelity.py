@@ -15,6 +15,8 @@ from tonotopy.encoders.training.recognition import (
     same_pitch,
 )
 
+pytestmark = pytest.mark.numerical
+
 RATE = 8_000
 TIME_S = np.arange(RATE) / RATE
 

@@ -1,7 +1,11 @@
 import csv
 import hashlib
 import json
+import os
+import platform
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from importlib.resources import files
 
@@ -29,6 +33,8 @@ from tonotopy.encoders.weights import randomly_initialised
 from tonotopy.synth.errors import InputError
 from tonotopy.synth.melodies import CLASSES, FIRST_NOTE, checked_rolls, random_notes
 from tonotopy.synth.melody_material import Material, transposition_invariant
+
+pytestmark = pytest.mark.numerical
 
 SMALL = MusicVAEConfig(encoder=(16,), decoder=(16, 16), latent_dimensions=8)
 SHORT = MusicVAERecipe(steps=12, batch_size=8, sampling_rate=2.0, excerpts=((8, 0.3),))
@@ -206,6 +212,14 @@ def test_a_processor_without_bfloat16_trains_in_float32_and_says_so(material, tm
     cards = [(tmp_path / name / "model.md").read_text() for name in ("full", "lacking")]
     assert "- matrices multiplied in float32\n" in cards[0]
     assert "- matrices multiplied in float32, as the processor cannot in bfloat16\n" in cards[1]
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="AVX2 is of another processor")
+def test_what_the_processor_is_held_to_counts_and_not_what_it_has():
+    tried = "from tonotopy.encoders.training.precision import learns_in_bfloat16 as f; print(f('cpu'))"
+    held = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    ran = subprocess.run([sys.executable, "-c", tried], env=held, capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
 
 
 def test_a_training_does_not_go_on_in_another_precision(material, tmp_path, monkeypatch):

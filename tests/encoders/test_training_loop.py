@@ -8,6 +8,8 @@ from tonotopy.encoders.training.folder import claim, read_checkpoint, write_chec
 from tonotopy.encoders.training.loop import Task, backpropagate, fit, warmed_cosine
 from tonotopy.synth.errors import InputError
 
+pytestmark = pytest.mark.numerical
+
 
 class Line(Task):
     """Finds the slope of a line from noisy points; weights are dropped at random."""
