@@ -7,10 +7,11 @@ import pytest
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Weights
+from tonotopy.encoders.musicvae import posterior
 from tonotopy.encoders.musicvae.config import MusicVAEConfig
 from tonotopy.encoders.musicvae.model import MusicVAE
 from tonotopy.probes.engine.session import Session
-from tonotopy.probes.latents import excitation, measures, posterior
+from tonotopy.probes.latents import excitation, measures
 from tonotopy.probes.latents.encodings import SAMPLES, Encodings, encodings, refuses
 from tonotopy.probes.latents.materials import MELODIES, PRIOR, Material
 from tonotopy.probes.latents.measures import MOST_NEURONS

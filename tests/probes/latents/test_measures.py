@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Weights
-from tonotopy.probes.latents import excitation, neurons, posterior, reconstruction
+from tonotopy.encoders.musicvae import posterior
+from tonotopy.probes.latents import excitation, neurons, reconstruction
 from tonotopy.probes.latents.encodings import by_piece
 from tonotopy.synth.melodies import prior_samples, random_notes
 
