@@ -12,17 +12,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import zarr
 
 from ...synth.errors import InputError
 from .schema import SCHEMA_VERSION
-from .session import Named, Subject
+from .session import Named
 from .store import ZARR_FORMAT
 
 VERSIONED = ("tonotopy", "torch", "numpy", "scipy", "numba", "librosa", "encodec", "xarray", "zarr")
+
+Drawn = TypeVar("Drawn", bound=Named)
 
 
 class Work:
@@ -108,7 +110,7 @@ def provenance(settings: str, seed: int, heard: Sequence[Named]) -> dict[str, ob
     }
 
 
-def drawn_anew(encoder: Subject, twin: Callable[[int], Subject], seed: int, count: int) -> Iterator[Subject]:
+def drawn_anew(encoder: Drawn, twin: Callable[[int], Drawn], seed: int, count: int) -> Iterator[Drawn]:
     """Draw random networks like an encoder; a draw that happens to be the encoder itself is none.
 
     Raises

@@ -111,6 +111,10 @@ class Probe:
             )
         return self.refuses(session, **self.settings)
 
+    def played(self) -> Played:
+        """Return what is played to everybody, by kind; nothing where that depends on who is measured."""
+        return {} if self.stimuli is None else self.stimuli(**self.settings)
+
     def __call__(self, session: Session[Any]) -> xr.Dataset:
         """Measure, with the probe's settings."""
         return self.measure(session, **self.settings)

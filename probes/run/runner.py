@@ -189,8 +189,8 @@ def _keep(one: Probe, session: Session[Any], where: Path) -> None:
 def _stimuli(suite: Suite, loaded: Sequence[Measured]) -> dict[str, StimulusSet]:
     """Return what probes play to everybody, by kind."""
     modalities = dict.fromkeys(encoder.modality for encoder in loaded)
-    asked = [one for modality in modalities for one in suite.of(modality) if one.stimuli is not None]
-    return {kind: played for one in asked for kind, played in one.stimuli(**one.settings).items()}
+    asked = [one for modality in modalities for one in suite.of(modality)]
+    return {kind: played for one in asked for kind, played in one.played().items()}
 
 
 def _identity(suite: Suite, stimuli: Mapping[str, StimulusSet], loaded: Sequence[Measured]) -> Iterator[str]:

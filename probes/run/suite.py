@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ...encoders.base import Encoder
 from ...encoders.musicvae.base import LatentModel
@@ -58,7 +59,7 @@ class Suite:
 
     encoders: tuple[str | Encoder | LatentModel, ...]
     probes: tuple[str | Probe, ...] | None = None
-    modality: str | None = None
+    modality: Literal["waveform", "melody"] | None = None
     stages: tuple[str, ...] | None = None
     baselines: int = 3
     controls: bool = True

@@ -36,7 +36,7 @@ def compared(encoder: Encoder, stages: list[str]) -> Row:
     ours, bare = [], []
     for _ in range(REPEATS):
         start = time.perf_counter()
-        _, plan = hear(encoder, tones, window, stages)
+        _, plan = hear(Session(encoder), tones, window, stages)
         ours.append(time.perf_counter() - start)
         assert plan.tile_seconds is not None
         tile = max(1, round(plan.tile_seconds * encoder.sample_rate / plan.n_samples))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from tonotopy.encoders.musicvae.posterior import Posterior
 from tonotopy.probes.engine.schema import dataset
 from tonotopy.probes.latents import feature_set, neurons
 from tonotopy.probes.latents.materials import MELODIES, PRIOR, RANDOM_NOTES
-from tonotopy.encoders.musicvae.posterior import Posterior
 from tonotopy.probes.run.schema import SCHEMA
 
 GROUPS = np.array(["pitch", "rhythm", "melody"])

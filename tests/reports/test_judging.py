@@ -6,8 +6,8 @@ import pytest
 import xarray as xr
 
 from tonotopy.probes.engine.store import ZARR_FORMAT
-from tonotopy.probes.run.compare import compare
 from tonotopy.probes.hypotheses.registry import HYPOTHESES
+from tonotopy.probes.run.compare import compare
 from tonotopy.probes.run.schema import validate
 from tonotopy.reports import cli
 from tonotopy.reports.figures.hypotheses.differences import PANELS, differences
