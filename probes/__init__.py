@@ -25,6 +25,7 @@ from .hypotheses.hypothesis import Control, Hypothesis, NoEvidence, evaluate, me
 from .hypotheses.registry import HYPOTHESES
 from .interventions.interventions import interventions
 from .run.compare import compare
+from .run.conformance import check
 from .run.runner import probe, run
 from .run.suite import Suite
 from .tokens.codes import codes
@@ -46,6 +47,7 @@ __all__ = [
     "Trend",
     "activations",
     "aliasing",
+    "check",
     "chord_composition",
     "chord_tuning",
     "codes",
