@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -84,6 +84,7 @@ def check(probe: Probe, encoder: str | Measured | None = None, **settings: objec
             results[one.name] = one, _tried(probe, one, twice=not results)
     if not results:
         raise faults.NobodyMeasured(f"probe {probe.name}: refuses {'; '.join(refused.values())}")
+    _check_compared(probe, [result for _, result in results.values()])
     _check_known(probe, results, refused)
 
 
@@ -276,6 +277,17 @@ def _differing(one: xr.Dataset, other: xr.Dataset) -> str:
         ):
             return f"variable {name!r}"
     return "" if one.identical(other) else "an attribute"
+
+
+def _check_compared(probe: Probe, results: Sequence[xr.Dataset]) -> None:
+    """Raise where two runs would never be compared by what they are said to be."""
+    if (compared := probe.compared) is None:
+        return
+    for name in compared.variables:
+        if all(compared.values(result, name) is None for result in results):
+            raise faults.ComparedUnknown(
+                f"probe {probe.name}: compared by {name!r}, which no result has over `stage` and `{compared.unit}`"
+            )
 
 
 def _check_known(
