@@ -286,7 +286,7 @@ def _check_compared(probe: Probe, results: Sequence[xr.Dataset]) -> None:
     for name in compared.variables:
         if all(compared.values(result, name) is None for result in results):
             raise faults.ComparedUnknown(
-                f"probe {probe.name}: compared by {name!r}, which no result has over `stage` and `{compared.unit}`"
+                f"probe {probe.name}: compared by {name!r}, which no result has over `{compared.unit}`"
             )
 
 
