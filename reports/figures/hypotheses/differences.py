@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ..drawing import DARK, LABEL_SIZE, TRAINED, Illustration, canvas, listed, one_legend
+from ...writing import listed
+from ..drawing import DARK, LABEL_SIZE, TRAINED, Illustration, canvas, one_legend
 
 # (group, variable, where) -> what the panel is called
 PANELS = {
@@ -83,8 +84,8 @@ def _largest(compared: xr.Dataset, there: dict[tuple[str, str, str], list[int]])
     """Name the three largest flagged differences among the panels'."""
     rows = [(abs(float(compared["difference"][i])), i, p) for p, many in there.items() for i in many]
     rows = sorted((r for r in rows if bool(compared["flagged"][r[1]])), reverse=True)[:3]
-    told = [
+    said = [
         f"{PANELS[panel]} at {compared['at_stage'].values[i]} {float(compared['difference'][i]):+.2f}"
         for _, i, panel in rows
     ]
-    return told or ["none"]
+    return said or ["none"]
