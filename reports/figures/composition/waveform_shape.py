@@ -56,10 +56,8 @@ def preference_by_stage(
             _dot(axes, one, y, TRAINED, "o", name or "encoder")
             axes.plot(_under_window(one), y, "|", color=DARK, ms=13, mew=2, ls="none",
                       label="the waveform itself, under its window")  # fmt: skip
-        for y, (control, found) in zip(range(len(beside), 0, -1), beside.items(), strict=True):
-            _dot(
-                axes, at_stage(found, str(found["stage"].values[0])), y, THIRD, REFERENCES[control], "control"
-            )
+        for y, (control, own) in zip(range(len(beside), 0, -1), beside.items(), strict=True):
+            _dot(axes, at_stage(own, str(own["stage"].values[0])), y, THIRD, REFERENCES[control], "control")
         axes.axvline(0, color="#777777", lw=0.9)
         axes.set_yticks(range(len(labels), 0, -1), [label.removeprefix("filterbank:") for label in labels])
         axes.set(xlim=(-1.05, 1.05), ylim=(0.4, len(labels) + 0.6), ylabel="stage, control")
