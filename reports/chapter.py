@@ -80,8 +80,9 @@ def each_stage(
     """
 
     def findings(subject: Subject) -> Sentences:
-        result = subject.result(probe)
-        for stage in stages_of(result) if result is not None else ():
+        if (result := subject.result(probe)) is None:
+            return
+        for stage in stages_of(result):
             if said := " ".join(say(subject, result, stage)):
                 yield f"{stage}: {said}"
 

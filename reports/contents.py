@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -23,14 +23,14 @@ from .verdicts import GROUP, VerdictRow, verdict_rows, verdict_sentences
 from .writing import counted, enumerated, hertz
 
 VERDICTS = (
-    "Each claim of Machines on Music is a hypothesis with a statistic, controls, a null and a threshold. It is "
-    "supported or refuted where the corrected p is at most 0.05 and the 95 % interval lies on one side of the "
-    "threshold, and has no verdict where a control fails or something was not measured."
+    "Each claim of Machines on Music is a hypothesis with a statistic, controls, a null and a threshold. It "
+    "is supported or refuted where the corrected p is at most 0.05 and the 95 % interval lies on one side of "
+    "the threshold, and has no verdict where a control fails or something was not measured."
 )
 MARKS = (
     "▲ above every random network, ▼ below every one; no mark: within their range, the same to the digits "
-    "shown, or nothing to compare with. This is a range over a few draws, no test of significance. What random "
-    "weights show as well is owed to the architecture, not to training."
+    "shown, or nothing to compare with. This is a range over a few draws, no test of significance. What "
+    "random weights show as well is owed to the architecture, not to training."
 )
 STIMULI = (
     "A few of the sounds, rendered anew from the stored specification: one second, faded over 10 ms, at the "
@@ -156,7 +156,7 @@ def _first(
     return Section("first", "Read this first", sections=parts, is_panel=True) if parts else None
 
 
-def _named(one: Subject, sentences: Sequence[str] | Iterator[str], encoders: Sequence[Subject]) -> list[str]:
+def _named(one: Subject, sentences: Iterable[str], encoders: Sequence[Subject]) -> list[str]:
     """Put an encoder's name before what is said of it, where there are several."""
     return [f"{one.name} – {s}" if len(encoders) > 1 else s for s in sentences]
 
@@ -180,8 +180,9 @@ def _cautions(one: Subject, chapters: Sequence[Chapter]) -> Iterator[str]:
     """Yield what the numbers of an encoder do not show, once where several probes say the same."""
     said = []
     for chapter in chapters:
-        result = one.result(chapter.probe)
-        for stage in stages_of(result) if result is not None else ():
+        if (result := one.result(chapter.probe)) is None:
+            continue
+        for stage in stages_of(result):
             at = at_stage(result, stage) if stage else result
             if "settled" in at and not bool(at["settled"].values):
                 said.append(f"{stage} reached no steady state: its numbers are of the last frames measured.")
@@ -195,9 +196,7 @@ def _compared(encoders: Sequence[Subject], chapters: Sequence[Chapter], dpi: int
     numbers = side_by_side(encoders, chapters)
     drawn = [comparison(numbers)] if numbers.sizes["encoder"] > 1 else []
     drawn += [one for chapter in chapters for one in chapter.figures_of_several(encoders)]
-    about = (
-        ["Every encoder beside its own random networks, stage by stage."] if numbers.sizes["encoder"] else []
-    )
+    about = ["Every encoder beside its own random networks, stage by stage."]
     pictures = [pictured(one, "compared", dpi) for one in drawn]
     return Section("compared", "Side by side", sentences=about, pictures=pictures) if drawn else None
 

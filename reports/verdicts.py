@@ -156,8 +156,9 @@ def verdict_sentences(subject: Subject) -> list[str]:
     decided = (verdict != NO_VERDICT) & (verdict != "undecided")
     counts = [decided.sum(), (verdict == "undecided").sum(), (verdict == NO_VERDICT).sum()]
     said = [
-        f"Of {counted(len(names), 'hypothesis', 'hypotheses')} {counts[0]} {'is' if counts[0] == 1 else 'are'} "
-        f"decided, {counts[1]} undecided, and {counts[2]} {'has' if counts[2] == 1 else 'have'} no verdict."
+        f"Of {counted(len(names), 'hypothesis', 'hypotheses')} {counts[0]} "
+        f"{'is' if counts[0] == 1 else 'are'} decided, {counts[1]} undecided, "
+        f"and {counts[2]} {'has' if counts[2] == 1 else 'have'} no verdict."
     ]
     for answer, text in (("yes", "It agrees with the source on"), ("no", "It goes against the source on")):
         if (agrees == answer).any():

@@ -132,8 +132,9 @@ def _what_is_lost(subject: Subject) -> Iterator[str]:
     said = [f"{written(_accuracy(m)(found, ''), 'percent')} {m}" for m in found["measure"].values]
     active = counted(int(found.attrs["music_neurons"]), "active latent")
     yield (
-        f"With all dimensions {', '.join(said)} ({found.attrs['n_melodies']} {found.attrs['material']}); with "
-        f"all but the {active} zeroed it loses {loss:z.2f} percentage points{_between(low, high, 'z.2f')}."
+        f"With all dimensions {', '.join(said)} ({found.attrs['n_melodies']} {found.attrs['material']}); "
+        f"with all but the {active} zeroed it loses {loss:z.2f} percentage points"
+        f"{_between(low, high, 'z.2f')}."
     )
 
 
@@ -207,15 +208,15 @@ def _what_moving_does(subject: Subject) -> Iterator[str]:
     verdicts = found["verdict"].values[~is_unused]
     moved = counted(verdicts.shape[0], "dimension")
     confirmed, contradicted = (int((verdicts == name).sum()) for name in ("confirmed", "contradicted"))
+    one = verdicts.shape[0] == 1
     if together := confirmed + contradicted:
-        one = verdicts.shape[0] == 1
         sentence = (
             f"Moved one at a time, {moved} confirm{'s' * one} {confirmed} of {'its' if one else 'their'} "
-            f"{counted(together, 'correlation')} with the feature {'it goes' if one else 'they go'} with most "
-            f"in each group, and contradict{'s' * one} {contradicted}."
+            f"{counted(together, 'correlation')} with the feature {'it goes' if one else 'they go'} with "
+            f"most in each group, and contradict{'s' * one} {contradicted}."
         )
     else:
-        sentence = f"Of {moved} moved none has a correlation to confirm."
+        sentence = f"Of {moved} that {'was' if one else 'were'} moved none has a correlation to confirm."
     for unused in (found.isel(neuron=i) for i in np.flatnonzero(is_unused)):
         stirred = int((unused["p_corrected"].values <= ALPHA).sum())
         sentence += (
@@ -230,9 +231,8 @@ def _traversals(found: xr.Dataset, random: Sequence[xr.Dataset], name: str) -> S
 
 
 def _moved_sounds(found: xr.Dataset) -> Sounds:
-    return Sounds(
-        "The same melody, one dimension set to another value, all at one gain:", traversal_clips(found)
-    )
+    caption = "The same melody, one dimension set to another value, all at one gain:"
+    return Sounds(caption, traversal_clips(found))
 
 
 def _between(low: float, high: float, form: str) -> str:

@@ -116,7 +116,7 @@ def chord_positions(composed: xr.Dataset, random: Sequence[xr.Dataset] = (), nam
         _baselines(axes, {b: float(beside.sel(baseline=b)) for b in BESIDE})
         for y, stage in zip(range(len(stages), 0, -1), stages, strict=True):
             own = composed["position_auc"].sel(stage=stage).values
-            _spread(axes, own, y, TRAINED, "o", name or "encoder", middle=np.mean)
+            _spread(axes, own, y, TRAINED, "o", name or "encoder", centre=np.mean)
             seeds = [float(r["position_auc"].mean()) for r in _at(random, stage)]
             axes.plot(seeds, [y - 0.22] * len(seeds), "x", color=RANDOM, ms=5, label="random weights")
         axes.axvline(0.5, color="#777777", lw=0.8)

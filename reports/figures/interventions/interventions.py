@@ -135,12 +135,12 @@ def _drawn(change_db: np.ndarray) -> np.ndarray:
 def _reading(one: xr.Dataset) -> str:
     full = one.sel(dose=1.0)
 
-    def said(removal: str, who: str) -> str:
+    def change(removal: str, who: str) -> str:
         mean, low, high = (float(full[f"mean_{who}_{k}"].sel(removal=removal)) for k in ("db", "low", "high"))
         return f"{mean:z.1f} dB ({low:z.1f} to {high:z.1f})"
 
     said = [
-        f"by {said(removal, 'removed')} and its neighbours by {said(removal, 'neighbours')} with {which}"
+        f"by {change(removal, 'removed')} and its neighbours by {change(removal, 'neighbours')} with {which}"
         for removal, which in (
             (OWN_IN_COMPANY, "its plane measured in context"),
             (OWN_ALONE, "its plane measured alone"),
