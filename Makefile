@@ -1,6 +1,7 @@
 # make demo   install into .venv, probe the bundled codec, print where the report is
 # make test   run the tests            make check  tests and linters
 # make bench  timings side by side     make lint   ruff and pyright
+# make test-generic   those of training, engine and kernels, as on a processor with fewer instructions
 # make picture  the README's, from the demo's run and two of its own
 
 PYTHON ?= python3
@@ -8,13 +9,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check lint bench picture clean
+.PHONY: demo test test-generic check lint bench picture clean
 
 demo: $(VENV)/installed
 	$(BIN)/tonotopy demo
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
+
+# Without AVX-512 and bfloat16 in torch's networks, and without any extension in what numba compiles; numba
+# keeps what it compiled for one processor apart from what it compiled for another.
+test-generic: $(VENV)/installed-test
+	ONEDNN_MAX_CPU_ISA=AVX2 NUMBA_CPU_NAME=generic $(BIN)/python -m pytest -m 'numerical and not slow'
 
 check: test lint
 

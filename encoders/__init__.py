@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..synth.errors import InputError
     from .base import Encoder, ModuleEncoder, Stage
+    from .conformance import check
     from .registry import available, load, register
     from .wrapping import wrap
 
@@ -16,12 +17,15 @@ _homes = {
     "ModuleEncoder": ".base",
     "Stage": ".base",
     "available": ".registry",
+    "check": ".conformance",
     "load": ".registry",
     "register": ".registry",
     "wrap": ".wrapping",
 }
 
-__all__ = ["Encoder", "InputError", "ModuleEncoder", "Stage", "available", "load", "register", "wrap"]
+__all__ = [
+    "Encoder", "InputError", "ModuleEncoder", "Stage", "available", "check", "load", "register", "wrap",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -104,8 +104,8 @@ def load(
         module, attribute = factory.split(":")
         factory = getattr(import_module(module, __package__), attribute)
     encoder: Encoder | LatentModel = factory(weights=weights, seed=seed, **options)  # type: ignore[operator]
-    drawable = isinstance(encoder, ModuleEncoder) and encoder.weights.source != "none"
-    if drawable and not isinstance(encoder, Redraws):
+    lacking = not isinstance(encoder, Redraws)
+    if lacking and isinstance(encoder, ModuleEncoder) and encoder.weights.source != "none":
         encoder.randomised = lambda seed: load(name, weights="random", seed=seed, **options)
     return encoder
 

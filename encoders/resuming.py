@@ -76,6 +76,8 @@ class ResumableEncoder(ModuleEncoder):
             if other not in follow:
                 do = f"; {', '.join(follow)} do" if follow else ", and nothing does"
                 raise InputError(f"stage {other!r}: does not follow from {stage!r} of {self.name} alone{do}")
+        if not stages:
+            return {}
         with torch.inference_mode():
             found = self._resumed(stage, activations, stages)
         return {other: found[other] for other in stages}

@@ -121,7 +121,7 @@ def _reinitialised(name: str, module: nn.Module, seed: int) -> nn.Module:
                 if callable(reset):
                     reset()
     except RuntimeError as error:
-        raise InputError(f"{name}: no random baseline: it cannot be copied ({_first_line(error)})") from None
+        raise InputError(f"{name}: no random baseline: it cannot be copied ({first_line(error)})") from None
     left = [key for key, tensor in twin.named_parameters() if tensor.isnan().any()]
     if left:
         raise InputError(f"{name}: no random baseline: nothing says how {left[0]!r} is initialised")
@@ -163,14 +163,15 @@ def _find_input(encoder: ModuleEncoder, forms: list[Callable[[Tensor], Any]]) ->
             except InputError:
                 raise
             except Exception as error:  # whatever a module may raise at what it does not take
-                complaint = complaint or _first_line(error)
+                complaint = complaint or first_line(error)
         length *= 2
     raise InputError(
         f"{encoder.name}: takes neither [B, 1, T] nor [B, T] waveforms ({complaint}); give `prepare`"
     )
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return what a foreign error says, short enough for a line of ours."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
@@ -181,7 +182,7 @@ def _activations(encoder: ModuleEncoder, stage: str, waveforms: Tensor) -> Tenso
         raise
     except Exception as error:
         raise InputError(
-            f"{encoder.name}: refuses waveforms of {waveforms.shape[1]} samples ({_first_line(error)}); "
+            f"{encoder.name}: refuses waveforms of {waveforms.shape[1]} samples ({first_line(error)}); "
             "`prepare` may pad them"
         ) from None
 

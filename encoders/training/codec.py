@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ...synth.errors import InputError
 from ...synth.recordings import find_recordings
 from ..codec import TINY, CodecConfig, build, inference_state, metadata_of
 from ..weights import randomly_initialised
@@ -22,12 +19,11 @@ from .codec_card import card
 from .codec_evaluation import CodecScores, evaluate, held_out
 from .codec_material import CodecMaterial, CodecRecipe, gather, segment_samples, segments, split_recordings
 from .fidelity import MelSpectra, mel_distance
-from .folder import claim, learning_rate_at, read_checkpoint, replace_file, write_checkpoint, write_log
+from .folder import claim, replace_file
 from .labels import LabelledFile, find_labels
+from .loop import Task, backpropagate, fit, usual_device, warmed_cosine
 
 _WARM_STEPS = 200
-_LOGGED_STEPS, _STORED_STEPS = 100, 500
-_COLUMNS = ("loss", "snr_db", "mel_distance", "commitment", "replaced_entries", "gradient_norm", "latent_rms")
 _OUTPUT_RMS = 0.03  # of the decoder before it has learnt anything
 _REPLACED_SIZE = 0.5  # of the mean: what a replaced entry is taken to have been used
 
@@ -99,7 +95,9 @@ def train_codec(
     segment_samples(config, recipe)  # raises before anything is written
     claim(out, identity, resume)
     material = gather(found, learnt, config.sample_rate, out, progress)
-    codec = _fit(material, config, recipe, seed, out, progress)
+    task = CodecTask(material, config, recipe, seed)
+    fit(task, out, progress)
+    codec = task.codec.cpu().eval()
     state = inference_state(codec)
     replace_file(out / "model.safetensors", save(state, metadata=metadata_of(config)))
     test = held_out(found, kept, config.sample_rate, out, progress)
@@ -192,91 +190,65 @@ def losses(mel: MelSpectra, original: Tensor, decoded: Tensor) -> tuple[Tensor, 
     return error.mean(), mel_distance(mel, original, decoded)
 
 
-def _fit(
-    material: CodecMaterial, config: CodecConfig, recipe: CodecRecipe, seed: int, out: Path, progress: bool
-) -> nn.Module:
-    from rich.console import Console
+class CodecTask(Task):
+    """Giving sounds back through their codes.
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    codec = randomly_initialised(lambda: build(config), seed)
-    first = [segments(material, config, recipe, seed, recipe.steps + n)[0] for n in (0, 1)]
-    calibrate(codec, torch.cat(first))
-    codec.to(device).train()
-    mel = MelSpectra(config.sample_rate).to(device)
-    optimizer = torch.optim.AdamW(
-        codec.parameters(), recipe.learning_rate, betas=(0.8, 0.99), weight_decay=1e-4
+    Parameters
+    ----------
+    material : CodecMaterial
+    config : CodecConfig
+    recipe : CodecRecipe
+    seed : int
+    """
+
+    columns = (
+        "loss",
+        "snr_db",
+        "mel_distance",
+        "commitment",
+        "replaced_entries",
+        "gradient_norm",
+        "latent_rms",
     )
-    start, history, rows = 0, [], []
-    if stored := read_checkpoint(out):
-        codec.load_state_dict(stored["codec"])
-        optimizer.load_state_dict(stored["optimizer"])
-        start, history, rows = stored["step"], stored["history"], stored["rows"]
-    console, began = Console(), time.monotonic()
-    for step in range(start, recipe.steps):
-        waveforms, counts = segments(material, config, recipe, seed, step)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(
-                step, recipe.steps, recipe.learning_rate, min(_WARM_STEPS, recipe.steps // 20)
-            )
-        with torch.random.fork_rng():  # first entries of codebooks, and replaced ones
-            torch.manual_seed((seed * 1_000_003 + step) % 2**63)
-            quantized = step >= recipe.unquantized_steps
-            rows.append(
-                _step(codec, mel, optimizer, waveforms.to(device), counts.to(device), recipe, quantized)
-            )
-        done, last = step + 1, step + 1 == recipe.steps
-        if done % _LOGGED_STEPS == 0 or last:
-            history.append({"step": done, **dict(zip(_COLUMNS, np.mean(rows, axis=0).tolist(), strict=True))})
-            rows = []
-            if progress:
-                left_min = (time.monotonic() - began) / (done - start) * (recipe.steps - done) / 60
-                console.print(_line(history[-1], recipe.steps, left_min), highlight=False)
-        if done % _STORED_STEPS == 0 or last:
-            state = {"codec": codec.state_dict(), "optimizer": optimizer.state_dict()}
-            write_checkpoint(out, state | {"step": done, "history": history, "rows": rows})
-            write_log(out, ("step", *_COLUMNS), history)
-    return codec.cpu().eval()
+    logged = 100
+    stored = 500
 
-
-def _step(
-    codec: nn.Module,
-    mel: MelSpectra,
-    optimizer: torch.optim.Optimizer,
-    waveforms: Tensor,
-    counts: Tensor,
-    recipe: CodecRecipe,
-    quantized: bool,
-) -> list[float]:
-    """One step down; return what is logged."""
-    model: Any = codec
-    latent = model.encoder(waveforms[:, None])
-    heard, commitment, residuals = latent, latent.new_zeros(()), []
-    if quantized:
-        heard, commitment, residuals = quantize(codec, latent, counts)
-    error, distance = losses(mel, waveforms, model.decoder(heard)[:, 0])
-    loss = (
-        recipe.waveform_weight * error + recipe.mel_weight * distance + recipe.commitment_weight * commitment
-    )
-    if not torch.isfinite(loss):
-        rate = optimizer.param_groups[0]["lr"]
-        raise InputError(
-            f"training diverged: loss {loss.item()} at learning rate {rate:g}: choose a lower one"
+    def __init__(self, material: CodecMaterial, config: CodecConfig, recipe: CodecRecipe, seed: int) -> None:
+        self.material, self.config, self.recipe, self.seed = material, config, recipe, seed
+        self.rounds, self.device = recipe.steps, usual_device()
+        codec = randomly_initialised(lambda: build(config), seed)
+        first = [segments(material, config, recipe, seed, recipe.steps + n)[0] for n in (0, 1)]
+        calibrate(codec, torch.cat(first))
+        self.codec: Any = codec.to(self.device).train()
+        self.mel = MelSpectra(config.sample_rate).to(self.device)
+        self.optimizer = torch.optim.AdamW(
+            codec.parameters(), recipe.learning_rate, betas=(0.8, 0.99), weight_decay=1e-4
         )
-    optimizer.zero_grad()
-    loss.backward()
-    norm = nn.utils.clip_grad_norm_(codec.parameters(), 1.0)
-    optimizer.step()
-    replaced = replace_dead(codec, residuals, recipe.dead_share) if quantized else 0
-    logged = (loss, -10 * error, distance, commitment, norm, latent.square().mean().sqrt())
-    loss_, snr_db, distance_, commitment_, norm_, rms = (float(value.detach()) for value in logged)
-    return [loss_, snr_db, distance_, commitment_, replaced, norm_, rms]
+        self.schedule = warmed_cosine(self.optimizer, recipe.steps, _WARM_STEPS)
+        self.parts = {"codec": codec, "optimizer": self.optimizer, "schedule": self.schedule}
 
+    def batches(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the waveforms [B, T] of a step, and how many codebooks each is decoded from [B]."""
+        yield segments(self.material, self.config, self.recipe, self.seed, number)
 
-def _line(row: dict[str, float], steps: int, left_min: float) -> str:
-    return (
-        f"step {row['step']:,} of {steps:,}  loss {row['loss']:.3f}  SNR {row['snr_db']:.2f} dB  "
-        f"mel {row['mel_distance']:.3f}  commitment {row['commitment']:.3f}  {left_min:.0f} min left"
-    )
+    def step(self, batch: tuple[Tensor, Tensor], step: int) -> list[float]:
+        """Take a step down; the codebooks follow the latents, first entries and replaced ones are drawn."""
+        recipe, (waveforms, counts) = self.recipe, (tensor.to(self.device) for tensor in batch)
+        latent = self.codec.encoder(waveforms[:, None])
+        given, commitment, residuals = latent, latent.new_zeros(()), []
+        if quantized := step >= recipe.unquantized_steps:
+            given, commitment, residuals = quantize(self.codec, latent, counts)
+        error, distance = losses(self.mel, waveforms, self.codec.decoder(given)[:, 0])
+        loss = recipe.waveform_weight * error + recipe.mel_weight * distance
+        loss = loss + recipe.commitment_weight * commitment
+        backpropagate(loss, self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.codec.parameters(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        replaced = replace_dead(self.codec, residuals, recipe.dead_share) if quantized else 0
+        logged = (loss, -10 * error, distance, commitment, norm, latent.square().mean().sqrt())
+        loss_, snr_db, distance_, commitment_, norm_, rms = (float(value.detach()) for value in logged)
+        return [loss_, snr_db, distance_, commitment_, replaced, norm_, rms]
 
 
 def _digest(found: Sequence[LabelledFile], others: Sequence[Path]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -33,7 +32,7 @@ def si_sdr_db(original: Tensor, decoded: Tensor) -> Tensor:
 class MelSpectra(nn.Module):
     """Log-mel spectra at several window lengths.
 
-    A Hann window of n samples has hop n / 4 and n / 16 mel bands (librosa's, of unit height).
+    A Hann window of n samples, of unit energy, has hop n / 4 and n / 16 mel bands (Slaney's, of unit height).
 
     Parameters
     ----------
@@ -46,23 +45,20 @@ class MelSpectra(nn.Module):
 
     def __init__(self, sample_rate: int, windows: tuple[int, ...] = WINDOWS, floor: float = 1e-3) -> None:
         super().__init__()
-        from librosa.filters import mel
+        from torchaudio.transforms import MelScale, Spectrogram
 
-        self.windows, self.floor = windows, floor
-        for length in windows:
-            filters = mel(sr=sample_rate, n_fft=length, n_mels=length // 16, norm=None)
-            self.register_buffer(f"filters_{length}", torch.from_numpy(filters.astype(np.float32)))
-            self.register_buffer(f"window_{length}", torch.hann_window(length) * (8 / 3 / length) ** 0.5)
+        self.floor = floor
+        self.spectra = nn.ModuleList(
+            nn.Sequential(
+                Spectrogram(length, hop_length=length // 4, normalized="window"),
+                MelScale(length // 16, sample_rate, n_stft=length // 2 + 1, mel_scale="slaney"),
+            )
+            for length in windows
+        )
 
     def forward(self, waveforms: Tensor) -> list[Tensor]:  # [B, T] -> [B, M, F] each
         """Return half of ln(floor^2 + mel power), in nepers, at each window length."""
-        return [self._at(waveforms, length) for length in self.windows]
-
-    def _at(self, waveforms: Tensor, length: int) -> Tensor:
-        window, filters = self.get_buffer(f"window_{length}"), self.get_buffer(f"filters_{length}")
-        spectra = torch.stft(waveforms, length, length // 4, window=window, return_complex=True)
-        power = filters @ (spectra.real.square() + spectra.imag.square())
-        return 0.5 * torch.log(self.floor**2 + power)
+        return [0.5 * torch.log(self.floor**2 + power(waveforms)) for power in self.spectra]
 
 
 def mel_distance(mel: MelSpectra, original: Tensor, decoded: Tensor) -> Tensor:

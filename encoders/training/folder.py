@@ -1,11 +1,10 @@
-"""The folder of a training: whose it is, its checkpoint, its log; and the schedule of its steps."""
+"""The folder of a training: whose it is, its checkpoint and its log, each written whole."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,10 +25,10 @@ def claim(out: Path, identity: Mapping[str, Any], resume: bool) -> None:
     """
     stored, text = out / "training.json", json.dumps(identity, indent=1)
     if stored.is_file():
-        if resume and stored.read_text() != text:
+        if resume and (found := stored.read_text()) != text:
             raise InputError(
-                f"output folder {out}: holds another training (see training.json in it): name another "
-                "folder, or start over without resuming"
+                f"output folder {out}: holds another training ({_difference(found, text)}): "
+                "name another folder, or start over without resuming"
             )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"output folder {out}: exists and holds something else")
@@ -37,6 +36,26 @@ def claim(out: Path, identity: Mapping[str, Any], resume: bool) -> None:
     if not resume:
         (out / "checkpoint.pt").unlink(missing_ok=True)
     replace_file(stored, text.encode())
+
+
+def _difference(stored: str, own: str) -> str:
+    """Name the first setting in which two identities, as JSON, differ.
+
+    Examples
+    --------
+    >>> _difference('{"seed": 0, "recipe": {"steps": 9}}', '{"seed": 0, "recipe": {"steps": 8}}')
+    'recipe.steps is 9 there and 8 here'
+    """
+    try:
+        there, here, name = json.loads(stored), json.loads(own), ""
+    except ValueError:
+        return "its training.json cannot be read"
+    while isinstance(there, dict) and isinstance(here, dict):
+        key = next((key for key in {**there, **here} if there.get(key) != here.get(key)), None)
+        if key is None:
+            return "its training.json is written otherwise"
+        there, here, name = there.get(key), here.get(key), f"{name}.{key}" if name else key
+    return f"{name} is {json.dumps(there)} there and {json.dumps(here)} here"
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -66,19 +85,3 @@ def write_log(out: Path, columns: Sequence[str], rows: Sequence[Mapping[str, flo
     writer.writeheader()
     writer.writerows(rows)
     replace_file(out / "log.csv", log.getvalue().encode())
-
-
-def learning_rate_at(step: int, n_steps: int, peak: float, warm: int | None = None) -> float:
-    """Return the learning rate of a step: up over the first `warm`, then half a cosine down to zero.
-
-    Without `warm`, the first twentieth.
-
-    Examples
-    --------
-    >>> learning_rate_at(5, 100, 1.0), round(learning_rate_at(100, 100, 1.0), 6)
-    (1.0, 0.0)
-    """
-    warm = max(1, n_steps // 20 if warm is None else warm)
-    if step < warm:
-        return peak * (step + 1) / (warm + 1)
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, n_steps - warm)))

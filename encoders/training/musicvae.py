@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,15 +22,15 @@ from ..musicvae.lstm import LSTMLayer
 from ..musicvae.model import Decoder, MusicVAE, drawn, one_hot
 from ..musicvae.named import inference_state
 from ..weights import randomly_initialised
-from .folder import claim, learning_rate_at, read_checkpoint, replace_file, write_checkpoint, write_log
+from .folder import claim, replace_file
+from .loop import Task, backpropagate, fit, usual_device, warmed_cosine
 from .musicvae_card import card
 from .musicvae_evaluation import MusicVAEScores, evaluate
 from .musicvae_material import MelodyMaterial, MusicVAERecipe, batch
+from .precision import precision_of
 
 _WARM_STEPS = 100
 _HELD_OUT = 5_000  # melodies
-_LOGGED_STEPS, _STORED_STEPS = 100, 1_000
-_COLUMNS = ("loss", "cross_entropy", "divergence", "beta", "sampled_share", "gradient_norm")
 _FIRST_DEVIATION_BIAS, _FIRST_MEAN_WEIGHT = -3.0, 0.06
 _DEVIATION_ONE = math.log(math.e - 1)  # of which the softplus is 1
 
@@ -93,18 +93,22 @@ def train_musicvae(
             raise InputError(
                 f"{name} melodies of {part.rolls.shape[1]} steps: the model's have {config.steps}"
             )
+    precision = precision_of(recipe.bfloat16, usual_device())
     identity = {
         "config": asdict(config),
         "recipe": asdict(recipe),
         "seed": seed,
         "melodies": material.sha256(),
+        "precision": precision,  # gone on with in another, a training would not end with the same numbers
     }
     claim(out, identity, resume)
-    model = _fit(material.splits["train"].rolls, config, recipe, seed, out, progress)
+    task = MusicVAETask(material.splits["train"].rolls, config, recipe, precision, seed)
+    fit(task, out, progress)
+    model = task.model.cpu().eval()
     replace_file(out / "model.safetensors", save(inference_state(model), metadata=metadata_of(config)))
     scores = evaluate(out / "model.safetensors", model, material.splits["test"], seed)
     replace_file(out / "heldout.npz", _held_out(material.splits["test"]))
-    text = card(out / "model.safetensors", config, recipe, seed, material, scores)
+    text = card(out / "model.safetensors", config, recipe, seed, precision, material, scores)
     replace_file(out / "model.md", text.encode())
     return scores
 
@@ -225,78 +229,55 @@ def losses(
     )
 
 
-def _fit(
-    rolls: np.ndarray, config: MusicVAEConfig, recipe: MusicVAERecipe, seed: int, out: Path, progress: bool
-) -> MusicVAE:
-    from rich.console import Console
+class MusicVAETask(Task):
+    """Giving melodies back through their latents.
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = _prepared(config, rolls, recipe.narrow, seed).to(device).train()
-    optimizer = torch.optim.Adam(model.parameters(), recipe.learning_rate)
-    start, history, rows = 0, [], []
-    if stored := read_checkpoint(out):
-        model.load_state_dict(stored["model"])
-        optimizer.load_state_dict(stored["optimizer"])
-        start, history, rows = stored["step"], stored["history"], stored["rows"]
-    console, began = Console(), time.monotonic()
-    for step in range(start, recipe.steps):
-        melodies = one_hot(batch(rolls, recipe, seed, step)).to(device)
-        for group in optimizer.param_groups:
-            warm = min(_WARM_STEPS, recipe.steps // 20)
-            group["lr"] = learning_rate_at(step, recipe.steps, recipe.learning_rate, warm)
-        with torch.random.fork_rng():
-            torch.manual_seed((seed * 1_000_003 + step) % 2**63)
-            rows.append(_step(model, optimizer, melodies, recipe, step))
-        done, last = step + 1, step + 1 == recipe.steps
-        if done % _LOGGED_STEPS == 0 or last:
-            history.append({"step": done, **dict(zip(_COLUMNS, np.mean(rows, axis=0).tolist(), strict=True))})
-            rows = []
-            if progress:
-                left_min = (time.monotonic() - began) / (done - start) * (recipe.steps - done) / 60
-                console.print(_line(history[-1], recipe.steps, left_min), highlight=False)
-        if done % _STORED_STEPS == 0 or last:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            write_checkpoint(out, state | {"step": done, "history": history, "rows": rows})
-            write_log(out, ("step", *_COLUMNS), history)
-    return model.cpu().eval()
+    Parameters
+    ----------
+    rolls : uint8 [N, T]
+    config : MusicVAEConfig
+    recipe : MusicVAERecipe
+    precision : {"bfloat16", "float32"}
+        What matrices are multiplied in.
+    seed : int
+    """
 
+    columns = ("loss", "cross_entropy", "divergence", "beta", "sampled_share", "gradient_norm")
+    logged = 100
+    stored = 1_000
 
-def _prepared(config: MusicVAEConfig, rolls: np.ndarray, narrow: int, seed: int) -> MusicVAE:
-    def build() -> MusicVAE:
-        model = MusicVAE(config)
-        prepare(model, rolls, narrow)
-        return model
+    def __init__(
+        self, rolls: np.ndarray, config: MusicVAEConfig, recipe: MusicVAERecipe, precision: str, seed: int
+    ) -> None:
+        def begin() -> MusicVAE:
+            model = MusicVAE(config)
+            prepare(model, rolls, recipe.narrow)
+            return model
 
-    model = randomly_initialised(build, seed)
-    assert isinstance(model, MusicVAE)
-    return model
+        self.rolls, self.recipe, self.precision, self.seed = rolls, recipe, precision, seed
+        self.rounds, self.device = recipe.steps, usual_device()
+        model = randomly_initialised(begin, seed)
+        assert isinstance(model, MusicVAE)
+        self.model = model.to(self.device).train()
+        self.optimizer = torch.optim.Adam(model.parameters(), recipe.learning_rate)
+        self.schedule = warmed_cosine(self.optimizer, recipe.steps, _WARM_STEPS)
+        self.parts = {"model": model, "optimizer": self.optimizer, "schedule": self.schedule}
 
+    def batches(self, number: int) -> Iterator[Tensor]:
+        """Yield the melodies of a step, one-hot, float32 [B, T, 90]."""
+        yield one_hot(batch(self.rolls, self.recipe, self.seed, number))
 
-def _step(
-    model: MusicVAE, optimizer: torch.optim.Optimizer, melodies: Tensor, recipe: MusicVAERecipe, step: int
-) -> list[float]:
-    """One step down; return what is logged."""
-    beta, share = recipe.beta(step), recipe.sampled_share(step)
-    with torch.autocast(melodies.device.type, torch.bfloat16, enabled=recipe.bfloat16):
-        wrong, divergence, excess = losses(model, melodies, share, recipe.free_bits)
-    loss = wrong + beta * excess
-    if not torch.isfinite(loss):
-        rate = optimizer.param_groups[0]["lr"]
-        raise InputError(
-            f"training diverged: loss {loss.item()} at learning rate {rate:g}: choose a lower one"
-        )
-    optimizer.zero_grad()
-    loss.backward()
-    if step < recipe.released * recipe.steps:
-        hold(model, recipe.narrow)
-    norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    return [loss.item(), wrong.item(), divergence.item(), beta, share, float(norm)]
-
-
-def _line(row: dict[str, float], steps: int, left_min: float) -> str:
-    return (
-        f"step {row['step']:,} of {steps:,}  cross-entropy {row['cross_entropy']:.2f}  "
-        f"divergence {row['divergence']:.1f}  beta {row['beta']:.3f}  "
-        f"sampled {row['sampled_share']:.2f}  {left_min:.0f} min left"
-    )
+    def step(self, melodies: Tensor, step: int) -> list[float]:
+        """Take a step down; latents, and steps that the decoder is given in place of true ones, are drawn."""
+        recipe, melodies = self.recipe, melodies.to(self.device)
+        beta, share = recipe.beta(step), recipe.sampled_share(step)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            wrong, divergence, excess = losses(self.model, melodies, share, recipe.free_bits)
+        loss = wrong + beta * excess
+        backpropagate(loss, self.optimizer)
+        if step < recipe.released * recipe.steps:
+            hold(self.model, recipe.narrow)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        return [loss.item(), wrong.item(), divergence.item(), beta, share, float(norm)]

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from ..musicvae.config import MusicVAEConfig
-from .musicvae_evaluation import CHOSEN, NARROW, LatentUse, MusicVAEScores
+from ..musicvae.posterior import SIGMA_THRESHOLD, VARIANCE_THRESHOLD, carries
+from .musicvae_evaluation import LatentUse, MusicVAEScores
 from .musicvae_material import MelodyMaterial, MusicVAERecipe
 
 _LISTED = 12  # dimensions in the table
+_SIGMAS = (0.5, 0.8, 0.9, 0.95, 0.99)  # under which dimensions are counted
 
 
 def card(
@@ -22,6 +24,7 @@ def card(
     config: MusicVAEConfig,
     recipe: MusicVAERecipe,
     seed: int,
+    precision: str,
     material: MelodyMaterial,
     scores: MusicVAEScores,
 ) -> str:
@@ -34,7 +37,7 @@ def card(
         _data(material),
         _reconstruction(scores),
         _latents(scores.use),
-        _recipe(config, recipe, seed),
+        _recipe(config, recipe, seed, precision),
         f"## To reproduce\n\n```\ntonotopy train musicvae --out OUT {material.command}"
         f"--steps {recipe.steps} --seed {seed}\n```",
         f"## Licence\n\nWeights: MIT, as this library, as far as the data allow. Data: {material.licence}.",
@@ -70,36 +73,39 @@ def _reconstruction(scores: MusicVAEScores) -> str:
         "steps at which a note begins (at most other steps one is held), and of melodies without one wrong "
         "step. Told: each step given the true ones before it. Untrained: the same sizes with random weights. "
         "float32: the weights before they were rounded. music neurons: the trained model, all other "
-        f"dimensions set to zero (mean sigma at least {CHOSEN:g}). Always saying class 0 gets {always} % of "
-        "steps.\n\n" + _table(head, rows)
+        f"dimensions set to zero (mean sigma at least {1 - SIGMA_THRESHOLD:g}). Always saying class 0 gets "
+        f"{always} % of steps.\n\n" + _table(head, rows)
     )
 
 
 def _latents(use: LatentUse) -> str:
-    counts = ", ".join(f"{int(use.music(below).sum())} below {below:g}" for below in NARROW)
-    music = use.music()
-    inside = use.divergence[music].sum()
+    posterior, music = use.posterior, use.music
+    total, nats = posterior.total_variance, posterior.divergence
+    counts = ", ".join(f"{(posterior.mean_sigma < below).sum()} below {below:g}" for below in _SIGMAS)
+    active = carries(posterior, "variance", VARIANCE_THRESHOLD).sum()
     text = (
-        f"## Latents\n\nOn the same melodies. Of {len(use.sigma)} dimensions, mean sigma is: {counts}; the "
-        f"variance of mu is above 0.01 in {use.active}. Divergence from the prior: "
-        f"{use.divergence.sum():.1f} nats a melody, of which {inside:.1f} in the {int(music.sum())} "
-        f"music neurons (mean sigma below {CHOSEN:g}). Variance of mu and mean of sigma squared together, "
-        f"1 where all posteriors together are the prior: {_spread(use.total[music])} in these, "
-        f"{_spread(use.total[~music])} in the others (mean, least, most).\n\n"
+        f"## Latents\n\nOn the same melodies. Of {len(music)} dimensions, mean sigma is: {counts}; the "
+        f"variance of mu is above {VARIANCE_THRESHOLD:g} in {active}. Divergence from the prior: "
+        f"{nats.sum():.1f} nats a melody, of which {nats[music].sum():.1f} in the {music.sum()} "
+        f"music neurons (mean sigma below {1 - SIGMA_THRESHOLD:g}). Variance of mu and mean of sigma squared "
+        f"together, 1 where all posteriors together are the prior: {_spread(total[music])} in these, "
+        f"{_spread(total[~music])} in the others (mean, least, most).\n\n"
         "The first by variance of mu, with Pearson's correlation of mu with a melody's mean pitch and with "
         "its number of notes:"
     )
+    shown = (posterior.mean_sigma, posterior.variance_mu, nats, total)
     rows = [
-        [str(place + 1), str(use.order[place])]
-        + [f"{values[place]:.3f}" for values in (use.sigma, use.variance, use.divergence, use.total)]
-        + [f"{values[place]:+.2f}" for values in (use.pitch, use.onsets)]
-        for place in range(min(_LISTED, len(use.sigma)))
+        [str(place), str(dimension)]
+        + [f"{values[dimension]:.3f}" for values in shown]
+        + [f"{values[dimension]:+.2f}" for values in (use.pitch, use.onsets)]
+        for place, dimension in enumerate(posterior.order[:_LISTED], 1)
     ]
     head = ["place", "dimension", "sigma", "variance of mu", "nats", "total", "pitch", "notes"]
     return f"{text}\n\n{_table(head, rows)}"
 
 
-def _recipe(config: MusicVAEConfig, recipe: MusicVAERecipe, seed: int) -> str:
+def _recipe(config: MusicVAEConfig, recipe: MusicVAERecipe, seed: int, precision: str) -> str:
+    lacking = ", as the processor cannot in bfloat16" * (recipe.bfloat16 and precision != "bfloat16")
     last, whole = recipe.steps - 1, round(-min(0.0, recipe.since_excerpts(0)))
     lines = [
         f"- network: {json.dumps(asdict(config))}",
@@ -125,6 +131,7 @@ def _recipe(config: MusicVAEConfig, recipe: MusicVAERecipe, seed: int) -> str:
             "(Magenta: 0, 1, 0 and Xavier's)",
             "- Adam (0.9, 0.999), gradients clipped to norm 1, learning rate linear over the first 100 "
             "steps, then half a cosine down to zero (Magenta: exponentially)",
+            f"- matrices multiplied in {precision}{lacking}",
             f"- seed {seed}",
         ]
     )

@@ -10,16 +10,12 @@ import numpy as np
 
 from ...synth.melodies import FIRST_NOTE, LOWEST_MIDI
 from ...synth.melody_material import Material
-from ..musicvae.base import divergence
 from ..musicvae.loading import load_weights
 from ..musicvae.model import MusicVAE
+from ..musicvae.posterior import SIGMA_THRESHOLD, Posterior, carries, encode
 from ..weights import randomly_initialised
 
-NARROW = (0.5, 0.8, 0.9, 0.95, 0.99)  # a music neuron's mean sigma is below
-CHOSEN = 0.9  # of these, where one has to be chosen
 _MOST = 5_000  # melodies of either kind
-_ACTIVE_VARIANCE = 0.01
-_RELATED = 8  # first dimensions that are held against pitch and rhythm
 
 
 @dataclass(frozen=True)
@@ -46,36 +42,23 @@ class Given:
 
 @dataclass(frozen=True)
 class LatentUse:
-    """What the dimensions of a latent do on melodies, ordered by the variance of mu, largest first.
+    """What the dimensions of a latent do on melodies.
 
     Parameters
     ----------
-    sigma, variance, divergence : float64 [D]
-        Mean of sigma, variance of mu, mean divergence from the prior (nats).
-    total : float64 [D]
-        Variance of mu and mean of sigma squared together: 1 where all posteriors together are the prior.
+    posterior : Posterior
     pitch, onsets : float64 [D]
         Correlation of mu with a melody's mean MIDI pitch, and with how many notes it has.
-    order : int64 [D]
-        Which dimension stands at each place.
     """
 
-    sigma: np.ndarray
-    variance: np.ndarray
-    divergence: np.ndarray
-    total: np.ndarray
+    posterior: Posterior
     pitch: np.ndarray
     onsets: np.ndarray
-    order: np.ndarray
-
-    def music(self, below: float = CHOSEN) -> np.ndarray:
-        """Return which places hold a music neuron: mean sigma under `below`, bool [D]."""
-        return self.sigma < below
 
     @property
-    def active(self) -> int:
-        """Dimensions whose mu varies by more than 0.01."""
-        return int((self.variance > _ACTIVE_VARIANCE).sum())
+    def music(self) -> np.ndarray:
+        """Which dimensions are music neurons: mean sigma under 0.9, bool [D]."""
+        return carries(self.posterior, "sigma", SIGMA_THRESHOLD)
 
 
 @dataclass(frozen=True)
@@ -104,8 +87,8 @@ class MusicVAEScores:
             for (model, kind), given in self.given.items()
             if model == "trained"
         )
-        music = int(self.use.music().sum())
-        return f"given back: {told} melodies; {music} music neurons of {len(self.use.sigma)}"
+        music = self.use.music
+        return f"given back: {told} melodies; {music.sum()} music neurons of {len(music)}"
 
 
 def evaluate(weights: Path, model: MusicVAE, test: Material, seed: int = 0) -> MusicVAEScores:
@@ -117,14 +100,13 @@ def evaluate(weights: Path, model: MusicVAE, test: Material, seed: int = 0) -> M
     kinds = {"written": test.rolls[test.written][:_MOST], "generated": test.rolls[~test.written][:_MOST]}
     kinds = {kind: rolls for kind, rolls in kinds.items() if len(rolls)}
     use = latent_use(stored, np.concatenate(list(kinds.values())))
-    idle = use.order[~use.music()]
     given, constant = {}, {}
     for kind, rolls in kinds.items():
         mus = {name: other.encode(rolls)[0] for name, other in models.items()}
         for name, other in models.items():
             given[name, kind] = given_back(other, rolls, mus[name])
         mu = mus["trained"]
-        mu[:, idle] = 0
+        mu[:, ~use.music] = 0
         given["music neurons", kind] = given_back(stored, rolls, mu)
         constant[kind] = float((rolls == 0).mean())
     return MusicVAEScores(given, use, constant)
@@ -146,22 +128,13 @@ def given_back(model: MusicVAE, rolls: np.ndarray, latents: np.ndarray) -> Given
 
 def latent_use(model: MusicVAE, rolls: np.ndarray) -> LatentUse:
     """Measure what each dimension does on melodies [N, T]."""
-    mu, sigma = (values.astype(np.float64) for values in model.encode(rolls))
-    variance = mu.var(axis=0)
-    order = np.argsort(-variance, kind="stable")
+    encoded = encode(model, rolls)
+    mu = np.asarray(encoded.mu, np.float64)
     begins = rolls >= FIRST_NOTE
     count = begins.sum(axis=1)
     midi = np.where(begins, rolls.astype(np.float64) + (LOWEST_MIDI - FIRST_NOTE), 0).sum(axis=1)
     pitch = midi / np.maximum(count, 1)
-    return LatentUse(
-        sigma.mean(axis=0)[order],
-        variance[order],
-        divergence(mu, sigma).mean(axis=0)[order],
-        (variance + (sigma**2).mean(axis=0))[order],
-        _correlations(mu, pitch)[order],
-        _correlations(mu, count)[order],
-        order,
-    )
+    return LatentUse(encoded.posterior, _correlations(mu, pitch), _correlations(mu, count))
 
 
 def _correlations(mu: np.ndarray, values: np.ndarray) -> np.ndarray:

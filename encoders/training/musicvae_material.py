@@ -48,7 +48,8 @@ class MusicVAERecipe:
     semitones : int >= 0
         Melodies are moved by up to so many, up or down.
     bfloat16 : bool
-        Multiply matrices in half the bits: twice as fast where the processor has instructions for it.
+        Multiply matrices in half the bits where the processor can, twice as fast where it has instructions
+        for it. Which it was is part of a training's identity, and stands in its card.
 
     Raises
     ------

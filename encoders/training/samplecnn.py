@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,13 +20,12 @@ from ..weights import randomly_initialised
 from .audio import store_audio
 from .augment import augment
 from .card import card
-from .folder import claim, learning_rate_at, read_checkpoint, replace_file, write_checkpoint, write_log
+from .folder import claim, replace_file
 from .labels import SPLITS, LabelledFile, find_labels
+from .loop import Task, backpropagate, fit, usual_device, warmed_cosine
 from .metrics import Score, score
 from .recipe import Material, TrainingRecipe, crop_samples
 
-_VALIDATED = 5  # validation takes every fifth epoch, and the last
-_LOGGED: tuple[str, ...] = ("epoch", "loss", "accuracy", "validation_accuracy")
 _BATCH_SAMPLES = 1_500_000  # of whole recordings in one evaluation batch
 
 
@@ -96,7 +95,8 @@ def train_samplecnn(
     }
     claim(out, identity, resume)
     material = gather(found, config, out, company, progress)
-    network, history = _fit(material, config, recipe, seed, out, progress)
+    task = SampleCNNTask(material, config, recipe, seed)
+    history, network = fit(task, out, progress), task.network
     scores = {name: evaluate(network, material, name) for name in SPLITS[1:] if len(material.split(name))}
     _finish(out, network, material, recipe, seed, history, scores, Path(corpus))
     return scores
@@ -133,74 +133,64 @@ def batches(
         yield torch.from_numpy(examples)[:, None], torch.from_numpy(targets[chosen])
 
 
-def _fit(
-    material: Material, config: SampleCNNConfig, recipe: TrainingRecipe, seed: int, out: Path, progress: bool
-) -> tuple[SampleCNN, list[dict[str, float]]]:
-    from rich.console import Console
-    from rich.progress import track
+class SampleCNNTask(Task):
+    """Naming the class of crops, varied by company, noise and level; dropout draws once an epoch.
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = randomly_initialised(lambda: SampleCNN(config), seed).to(device)
-    assert isinstance(network, SampleCNN)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    history = _restore(out, network, optimizer)
-    per_epoch = math.ceil((len(material.split("training")) - 1) / recipe.batch_size)
-    console = Console()
-    for epoch in range(len(history), recipe.epochs):
-        bar = track(
-            batches(material, recipe, crop_samples(config), seed, epoch),
-            f"epoch {epoch + 1}/{recipe.epochs}",
-            total=per_epoch,
-            transient=True,
-            disable=not (progress and console.is_terminal),
+    Parameters
+    ----------
+    material : Material
+    config : SampleCNNConfig
+    recipe : TrainingRecipe
+    seed : int
+    """
+
+    unit = "epoch"
+    columns = ("loss", "accuracy", "validation_accuracy")
+    evaluated = 5
+
+    def __init__(
+        self, material: Material, config: SampleCNNConfig, recipe: TrainingRecipe, seed: int
+    ) -> None:
+        self.material, self.recipe, self.seed = material, recipe, seed
+        self.device = usual_device()
+        network = randomly_initialised(lambda: SampleCNN(config), seed).to(self.device)
+        assert isinstance(network, SampleCNN)
+        self.network = network.train()
+        self.rounds = recipe.epochs
+        self.steps_per_round = math.ceil((len(material.split("training")) - 1) / recipe.batch_size)
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
         )
-        network.train()
-        losses, hits, n_heard = [], 0, 0
-        with torch.random.fork_rng():  # dropout
-            torch.manual_seed((seed * 1_000_003 + epoch) % 2**63)
-            for number, (examples, targets) in enumerate(bar):
-                rate = learning_rate_at(
-                    epoch * per_epoch + number, recipe.epochs * per_epoch, recipe.learning_rate
-                )
-                scores = _step(network, optimizer, examples.to(device), targets.to(device), rate)
-                losses.append(scores[0])
-                hits, n_heard = hits + scores[1], n_heard + len(targets)
-        row: dict[str, float] = {
-            "epoch": epoch + 1,
-            "loss": float(np.mean(losses)),
-            "accuracy": hits / n_heard,
-        }
-        if len(material.split("validation")) and (
-            epoch % _VALIDATED == _VALIDATED - 1 or epoch + 1 == recipe.epochs
-        ):
-            row["validation_accuracy"] = evaluate(network, material, "validation").accuracy
-        history.append(row)
-        state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "history": history}
-        write_checkpoint(out, state)
-        write_log(out, _LOGGED, history)
-        if progress:
-            console.print("  ".join(f"{k} {v:g}" if k == "epoch" else f"{k} {v:.4f}" for k, v in row.items()))
-    return network, history
+        self.schedule = warmed_cosine(self.optimizer, self.rounds * self.steps_per_round)
+        self.parts = {"network": network, "optimizer": self.optimizer, "schedule": self.schedule}
 
+    def batches(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the examples [B, 1, T] and class indices [B] of an epoch."""
+        length = crop_samples(self.network.config)
+        return batches(self.material, self.recipe, length, self.seed, number)
 
-def _step(
-    network: SampleCNN, optimizer: torch.optim.Optimizer, examples: Tensor, targets: Tensor, rate: float
-) -> tuple[float, int]:
-    """One step down; return the loss and how many examples were named rightly."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    scores = network(examples)  # [B, n_classes]
-    loss = nn.functional.cross_entropy(scores, targets)
-    if not torch.isfinite(loss):
-        raise InputError(
-            f"training diverged: loss {loss.item()} at learning rate {rate:g}: choose a lower one"
-        )
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return float(loss.detach()), int((scores.argmax(dim=1) == targets).sum())
+    def step(self, batch: tuple[Tensor, Tensor], step: int) -> tuple[float, int, int]:
+        """Return the loss, how many examples were named rightly, and how many there were."""
+        examples, targets = (tensor.to(self.device) for tensor in batch)
+        scores = self.network(examples)  # [B, n_classes]
+        loss = nn.functional.cross_entropy(scores, targets)
+        backpropagate(loss, self.optimizer)
+        self.optimizer.step()
+        self.schedule.step()
+        return float(loss.detach()), int((scores.argmax(dim=1) == targets).sum()), len(targets)
+
+    def summary(self, rows: Sequence[Sequence[float]]) -> dict[str, float]:
+        """Return the mean loss, and the share of all examples that were named rightly."""
+        losses, right, examples = zip(*rows, strict=True)
+        return {"loss": float(np.mean(losses)), "accuracy": sum(right) / sum(examples)}
+
+    def evaluate(self) -> dict[str, float]:
+        """Return the accuracy on whole recordings of the validation split, if it has any."""
+        if not len(self.material.split("validation")):
+            return {}
+        accuracy = evaluate(self.network, self.material, "validation").accuracy
+        self.network.train()
+        return {"validation_accuracy": accuracy}
 
 
 @torch.no_grad()
@@ -225,15 +215,6 @@ def evaluate(network: SampleCNN, material: Material, split: str) -> Score:
 def _digest(found: list[LabelledFile], company: list[Path]) -> str:
     rows = [(file.path.name, file.label, file.split, file.group) for file in found]
     return hashlib.sha256(repr((rows, [path.name for path in company])).encode()).hexdigest()
-
-
-def _restore(out: Path, network: SampleCNN, optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
-    stored = read_checkpoint(out)
-    if stored is None:
-        return []
-    network.load_state_dict(stored["network"])
-    optimizer.load_state_dict(stored["optimizer"])
-    return stored["history"]
 
 
 def _finish(

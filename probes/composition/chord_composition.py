@@ -103,7 +103,7 @@ def chord_composition(session: Session[Encoder], *, level_dbfs: float = -30.0) -
     session = session.tiled(TILE_SECONDS)
     encoder, seed = session.encoder, session.seed
     stages = readable_stages(encoder, session.stages)
-    vectors = [s for s in stages if encoder.stages[s].kind != "codes"]
+    vectors = [s for s in stages if encoder.stages[s].has_power]
     chords = played_chords()
     placed = positions(encoder.sample_rate, level_dbfs)
     label = f"{encoder.name}: {len(placed)} chords in all positions"

@@ -138,7 +138,7 @@ def compositionality(
 
 
 def _stages(encoder: Encoder, stages: Sequence[str] | None) -> list[str]:
-    kept = [name for name in readable_stages(encoder, stages) if encoder.stages[name].kind != "codes"]
+    kept = [name for name in readable_stages(encoder, stages) if encoder.stages[name].has_power]
     if not kept:
         raise InputError(f"{encoder.name}: compositionality has nothing to say of integer codes alone")
     return kept
@@ -259,7 +259,7 @@ class _Listener:
         """Every variable of the stage, conditions first."""
         widest = max(len(e.labels) for e in self._by_kind.values())
         # a convolution of few taps has no more dimensions than taps, however many channels
-        taps = stage.receptive_field if stage.kind == "convolution" else None
+        taps = stage.receptive_field if stage.is_linear else None
         room = min(stage.channels, taps or stage.channels)
         rows = []
         for condition in conditions:

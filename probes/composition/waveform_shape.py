@@ -222,7 +222,7 @@ def _distances(
         several = torch.cat(parts).unflatten(0, (draws, -1))  # [draws, 1 + variants, C]
         if not torch.isfinite(several).all():
             raise InputError(f"{encoder.name}: NaN or Inf at stage {stage!r}")
-        if stage and encoder.stages[stage].kind == "codes":
+        if stage and not encoder.stages[stage].has_power:
             out[stage] = _codes_apart(several)
         else:
             out[stage] = _apart(several.double(), ear.silence[stage] if stage else torch.zeros(1))

@@ -115,11 +115,11 @@ def baseline_levels(stimuli: StimulusSet, sample_rate: int) -> dict[str, np.ndar
 
 
 def _codes(encoder: Encoder, stage: str) -> bool:
-    return encoder.stages[stage].kind == "codes"
+    return not encoder.stages[stage].has_power
 
 
 def _deviation(stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor) -> dict[str, Tensor]:
     """Reduce steady frames [b, K, C, F] to [b, C]."""
-    if stage.kind == "codes":
+    if not stage.has_power:
         return {"rms": torch.zeros(len(activations), 0)}
     return {"rms": (activations.float() - silence.float()).square().mean((1, 3)).sqrt()}

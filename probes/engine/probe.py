@@ -118,7 +118,8 @@ class Probe:
     @property
     def identity(self) -> str:
         """What a result depends on, in words: the name and the settings."""
-        return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in sorted(self.settings.items()))})"
+        written = {k: getattr(v, "sha256", None) or repr(v) for k, v in sorted(self.settings.items())}
+        return f"{self.name}({', '.join(f'{name}={value}' for name, value in written.items())})"
 
 
 def listed(names: frozenset[str]) -> str:

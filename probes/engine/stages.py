@@ -30,7 +30,7 @@ def readable_stages(encoder: Encoder, stages: Sequence[str] | None) -> list[str]
     """Return the stages asked for; by default the canonical ones but codes, and each number of codebooks."""
     if stages is not None:
         return chosen_stages(encoder, stages)
-    vectors = [s for s in encoder.stages if encoder.stages[s].kind != "codes"]
+    vectors = [s for s in encoder.stages if encoder.stages[s].has_power]
     known = [s for s in vectors if s in CANONICAL_STAGES or encoder.stages[s].codebooks]
     return known or vectors or list(encoder.stages)
 
@@ -52,7 +52,7 @@ def tone_response(
     if len(chosen) < n_frames:
         there = chosen.to(activations.device)
         activations, silence = activations[..., there], silence[..., there]
-    if stage.kind == "codes":
+    if not stage.has_power:
         return {"change_probability": (activations != silence).float().mean((1, 3))}
     power = (activations.float() - silence.float()).square().mean((1, 3))  # [b, C]
     rms = torch.as_tensor(stimuli.rms, dtype=torch.float32, device=power.device)
@@ -65,7 +65,7 @@ def sampled_frames(stage: Stage, n_frames: int) -> Tensor:
     They are spread by the golden ratio so that no period repeats them; 16 suffice at a linear stage, where
     enough phases make each single frame exact (`StimulusSet.with_phases`).
     """
-    enough = LINEAR_FRAMES if stage.kind == "convolution" else SAMPLED_FRAMES
+    enough = LINEAR_FRAMES if stage.is_linear else SAMPLED_FRAMES
     if n_frames <= enough:
         return torch.arange(n_frames)
     golden = torch.arange(enough, dtype=torch.float64) * 0.6180339887498949
@@ -111,7 +111,7 @@ def run_attributes(phases: int, plan: Plan, stimuli: StimulusSet) -> dict[str, o
 def refuse_codes_alone(session: Session[Encoder], **_: object) -> str | None:
     """Say that codes have no response, where there is nothing else."""
     stages = chosen_stages(session.encoder, session.stages)
-    if all(session.encoder.stages[s].kind == "codes" for s in stages):
+    if not any(session.encoder.stages[s].has_power for s in stages):
         return f"{', '.join(stages)} of {session.encoder.name} holds codes, which have no response"
     return None
 

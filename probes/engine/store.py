@@ -52,8 +52,8 @@ class ResponseStore:
     ) -> None:
         self._known, self._stages, self._out = known, list(stages), None if out is None else fresh(out)
         self.n_channels = [encoder.stages[s].channels for s in stages]
-        kinds = {encoder.stages[s].kind for s in stages}
-        names = ["response"] * bool(kinds - {"codes"}) + ["change_probability"] * ("codes" in kinds)
+        powers = {encoder.stages[s].has_power for s in stages}
+        names = ["response"] * (True in powers) + ["change_probability"] * (False in powers)
         self._shape = (len(stages), max(self.n_channels), n_stimuli, *([n_levels] if n_levels > 1 else []))
         self.arrays: dict[str, np.ndarray | zarr.Array] = {}
         for name in names:

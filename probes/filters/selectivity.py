@@ -141,12 +141,12 @@ def _columns(
     for i, name in enumerate(stages):
         stage = encoder.stages[name]
         step = encoder.sample_rate / (2 * resolving_length(encoder, stage))
-        for lo in range(0, 0 if stage.kind == "codes" else stage.channels, CHANNELS_AT_ONCE):
+        for lo in range(0, stage.channels if stage.has_power else 0, CHANNELS_AT_ONCE):
             block = slice(lo, min(lo + CHANNELS_AT_ONCE, stage.channels))
             curves = stacked(
                 [tuning_columns(frequency, curve, step) for curve in store.read(i, block, level)]
             )
-            if stage.kind == "convolution" and stage.receptive_field is not None:
+            if stage.is_linear and stage.receptive_field is not None:
                 curves["noise_bandwidth_floor"] = noise_bandwidth_floor(
                     curves["best_frequency"], encoder.sample_rate, stage.receptive_field
                 )

@@ -127,7 +127,7 @@ def tiling(
     stimuli = tiling_partials(encoder, stages) if stimuli is None else stimuli
     _check(encoder, stages, stimuli, phases)
     stimuli = stimuli[np.argsort(stimuli.columns["frequency_hz"])]
-    heard = {s: _Heard(encoder.stages[s], len(stimuli)) for s in stages if encoder.stages[s].kind != "codes"}
+    heard = {s: _Heard(encoder.stages[s], len(stimuli)) for s in stages if encoder.stages[s].has_power}
     plan = respond(
         session, stimuli, stages, _reducer(encoder.sample_rate),
         lambda stage, rows, values: heard[stage].take(rows, values) if values else None,
@@ -174,7 +174,7 @@ def tiling_partials(
     array([ 5.859375, 17.578125])
     """
     heard = [encoder.stages[s] for s in chosen_stages(encoder, stages)]
-    lengths = [resolving_length(encoder, s) * (2 if s.kind == "convolution" else 1) for s in heard]
+    lengths = [resolving_length(encoder, s) * (2 if s.is_linear else 1) for s in heard]
     tones = (min(max(FEWEST_BINS, *lengths), MOST_BINS) + 1) // 2
     return partials_at((np.arange(tones) + 0.5) * encoder.sample_rate / (2 * tones), level_dbfs=level_dbfs)
 
@@ -206,7 +206,7 @@ def _reducer(sample_rate: int) -> Reducer:
     """
 
     def reduce(stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor) -> dict[str, Tensor]:
-        if stage.kind == "codes":
+        if not stage.has_power:
             return {}
         chosen = sampled_frames(stage, activations.shape[-1])
         there = chosen.to(activations.device)
@@ -234,7 +234,7 @@ def _reducer(sample_rate: int) -> Reducer:
 def _check(encoder: Encoder, stages: Sequence[str], stimuli: StimulusSet, phases: int) -> None:
     if phases < 3:
         raise InputError(f"phases {phases}: at least 3 make inner products at a linear stage exact")
-    if all(encoder.stages[s].kind == "codes" for s in stages):
+    if not any(encoder.stages[s].has_power for s in stages):
         raise InputError(f"tiling: {', '.join(stages)} of {encoder.name} holds codes, which have no response")
     check_single(stimuli, "tiling")
     levels = np.unique(coordinate(stimuli, "level_dbfs", "tiling"))
@@ -273,7 +273,7 @@ def _columns(heard: _Heard, sample_rate: int, frequency: np.ndarray) -> dict[str
         "even_bandwidth": sample_rate / 2 / len(live),
         **coverage_columns(gain),
     }
-    if stage.kind == "convolution" and length is not None:
+    if stage.is_linear and length is not None:
         limit = min(limit, length, 2 * len(frequency))
         out["welch_bound"] = welch_bound(len(live), length)
         per_channel["noise_bandwidth_floor"] = noise_bandwidth_floor(best, sample_rate, length)

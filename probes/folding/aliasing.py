@@ -226,7 +226,7 @@ def _density(power: np.ndarray, frequency_hz: np.ndarray) -> np.ndarray:
 def _told(encoder: Encoder, books: Books, frequency: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Return what one stage's books say at one level."""
     stage, told = books.stage, _ledger(books)
-    if stage.kind == "codes":
+    if not stage.has_power:
         return told
     similarity = books.similarity()
     by_channel = cosines(books.response.astype(float) ** 2)
@@ -250,7 +250,7 @@ def _told(encoder: Encoder, books: Books, frequency: np.ndarray, seed: int) -> d
 
 
 def _ledger(books: Books) -> dict[str, np.ndarray]:
-    if books.stage.kind == "codes":
+    if not books.stage.has_power:
         return {"change_probability": books.change_probability.T}
     return {
         "share": books.share.transpose(1, 0, 2),

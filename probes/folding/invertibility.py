@@ -11,6 +11,7 @@ import xarray as xr
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from ...encoders.abilities import Differentiates
 from ...encoders.base import Encoder, Stage
 from ...encoders.filterbanks import stft_lower_frame_bound
 from ...synth.errors import InputError
@@ -281,15 +282,12 @@ def _linear_kernels(encoder: Encoder, stage: Stage) -> tuple[np.ndarray, str, st
     known = encoder.kernels(stage.name)
     if known is not None:
         return known, "polyphase", ""
-    if stage.kind == "codes" or stage.name == "quantized":
+    if stage.is_stepwise or stage.name == "quantized":
         raise _NotDifferentiable("steps have no derivative that tells anything")
-    differentiable: Callable[[str], Callable[[Tensor], Tensor]] | None = getattr(
-        encoder, "differentiable", None
-    )
-    if differentiable is None:
+    if not isinstance(encoder, Differentiates):
         raise _NotDifferentiable(f"{encoder.name} has no `differentiable`")
     try:
-        answer = differentiable(stage.name)
+        answer = encoder.differentiable(stage.name)
         length, remark = stage.receptive_field, ""
         if length is None:
             length, forgotten = _memory(answer, encoder, stage)

@@ -72,7 +72,7 @@ class Books:
         """Book a tile: activations [b, 1, C, F] of the next b stimuli, silence [C, F]."""
         rows = slice(self._from, self._from + len(stimuli))
         self._from = rows.stop
-        if self.stage.kind == "codes":
+        if not self.stage.has_power:
             return {"change_probability": (activations[:, 0] != silence).float().mean(-1)}
         power = _spectrum(activations[:, 0].float() - silence.float())  # [b, C, bins]
         total = power.sum(-1, keepdim=True)  # [b, C, 1]

@@ -126,7 +126,7 @@ def representability(
     if "signal_kind" not in signals.coordinates:
         raise InputError("representability: the signals have no coordinate 'signal_kind'")
     signals.below_nyquist(encoder.sample_rate)
-    readable = [s for s in stages if encoder.stages[s].kind != "codes"]
+    readable = [s for s in stages if encoder.stages[s].has_power]
     with flushing_denormals(), holding_memory():
         plan = _plan(encoder, signals, stages, window_frames + windows - 1)
         views = {s: _View.of(encoder, plan, s, window_frames, windows, seed) for s in readable}

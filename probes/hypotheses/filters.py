@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from ...encoders.kinds import stage_kind
 from ..filters.bank import SPACINGS, on_scale
 from ..folding.collapse import STRATA
 from ..statistics.resampling import by_neighbours, pseudo_values
@@ -116,7 +117,7 @@ def overlap_of_channels(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     """Mean squared overlap of each channel with the others, re that of kernels drawn at random."""
     length = float(measured(run, node, "tiling", "receptive_field", stage))
     kind = str(measured(run, node, "tiling", "kind", stage).values)
-    if kind != "convolution" or not np.isfinite(length):
+    if not stage_kind(kind).is_linear or not np.isfinite(length):
         raise NoEvidence(f"{stage} of {node} is no bank of kernels")
     gram = measured(run, node, "tiling", "gram", stage).values.astype(float)
     there = np.isfinite(np.diag(gram))

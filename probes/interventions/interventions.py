@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from ...encoders.abilities import Decodes, codebooks_of
 from ...encoders.base import Encoder, check_stages
 from ...encoders.quantization import residual_quantization
 from ...synth.errors import InputError
@@ -109,7 +110,7 @@ def interventions(
     tonotopy.synth.errors.InputError: control:decimator: cannot decode, so nothing removed could be heard
     """
     encoder, seed = session.encoder, session.seed
-    if not hasattr(encoder, "decode"):
+    if not isinstance(encoder, Decodes):
         raise InputError(f"{encoder.name}: cannot decode, so nothing removed could be heard")
     check_stages(encoder, [stage])
     if mixtures is None:
@@ -247,7 +248,7 @@ def _without(found: Removal, bench: Bench, count: int) -> torch.Tensor:
 
 def _quantized(bench: Bench, trial: Trial, found: Removal) -> dict[str, np.ndarray]:
     """Remove the plane in company, quantize, decode: changes re the mixture quantized alike, [codebooks]."""
-    codebooks = getattr(bench.encoder, "codebooks", ())
+    codebooks = codebooks_of(bench.encoder)
     if not codebooks or bench.stage != "latent":
         return {}
     both = torch.stack([found.mixture, found.mixture - found.taken[OWN_IN_COMPANY][0]])
@@ -336,7 +337,7 @@ def _check(
 
 
 def _refuses(session: Session[Encoder], stage: str = "latent", **_: object) -> str | None:
-    if not hasattr(session.encoder, "decode"):
+    if not isinstance(session.encoder, Decodes):
         return f"{session.encoder.name} cannot decode"
     if stage not in (session.stages or session.encoder.stages):
         return f"{stage} is not among the stages"

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...encoders.abilities import scale_of
 from ...encoders.base import Encoder
 from ...synth.errors import InputError
 from ...synth.stimuli import Partial, Stimulus, StimulusSet
@@ -95,7 +96,7 @@ class Bench:
         """Return latents [B, C, F] of sums of partials, and what `decode` wants to know of their scale."""
         played = StimulusSet.of([Stimulus(tuple(row)) for row in rows])
         waveforms = torch.from_numpy(played.render(self.encoder.sample_rate, self.n_samples))
-        scale = self.encoder.scale(waveforms) if hasattr(self.encoder, "scale") else None
+        scale = scale_of(self.encoder, waveforms)
         return self.encoder.run(waveforms, [self.stage])[self.stage].float().cpu(), scale
 
     def decode(self, latents: Tensor, scale: Tensor | None) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Which latents of a melody model carry music, and what."""
 
+from ...encoders.musicvae.posterior import Encoded, Posterior, encode
 from .correlation import Correlation, correlate
-from .posterior import Encoded, Posterior, encode
 from .reconstruction import kept_curve
 from .traversals import traverse
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...encoders.musicvae.base import LatentModel
+from ...encoders.musicvae.posterior import Encoded, encode
 from ...synth.errors import InputError
 from ...synth.melodies import STEPS_PER_BAR, whole_number
 from ..engine.session import Session
 from . import neurons
 from .materials import PRIOR, Material, prior_material, random_material, real_material
-from .posterior import Encoded, encode
 
 SAMPLES, PERMUTATIONS, BINS, TRAVERSED, THRESHOLD = 20_000, 199, 10, 8, neurons.SIGMA_THRESHOLD
 

@@ -4,37 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from .posterior import Posterior
+from ...encoders.musicvae.posterior import (
+    DIVERGENCE_THRESHOLD,
+    SIGMA_THRESHOLD,
+    VARIANCE_THRESHOLD,
+    Posterior,
+    carries,
+)
 
 CRITERIA = ("sigma", "variance", "divergence")
 THRESHOLDS = np.geomspace(0.001, 0.9, 60)
-SIGMA_THRESHOLD = 0.1  # a music neuron's mean sigma is below 1 less this
-VARIANCE_THRESHOLD = 0.01  # Burda et al., Importance Weighted Autoencoders, arXiv 1509.00519: active units
-DIVERGENCE_THRESHOLD = 0.01  # nats
-
-
-def carries(posterior: Posterior, criterion: str, threshold: float) -> np.ndarray:
-    """Say which dimensions carry music.
-
-    Parameters
-    ----------
-    posterior : Posterior
-    criterion : {"sigma", "variance", "divergence"}
-        Mean sigma below ``1 - threshold``; variance of mu above the threshold; divergence from the prior
-        above the threshold, in nats.
-    threshold : float
-
-    Returns
-    -------
-    carries : bool [D]
-
-    Notes
-    -----
-    The source counts dimensions with sigma below 1, and does not say how far below.
-    """
-    if criterion == "sigma":
-        return posterior.mean_sigma < 1 - threshold
-    return (posterior.variance_mu if criterion == "variance" else posterior.divergence) > threshold
 
 
 def counts(posterior: Posterior, thresholds: np.ndarray = THRESHOLDS) -> np.ndarray:

@@ -24,7 +24,7 @@ def _active(criterion: int) -> Known:
         known = len(PLANTED_SIGMA)
         if criterion == 0:
             known = int((1 - result.attrs["sigma_threshold"] > PLANTED_SIGMA).sum())
-        return float(result["is_music"].isel(material=0, criterion=criterion).sum()) - known
+        return float(result["is_music"].isel(criterion=criterion).sum()) - known
 
     return Known(PLANTED, f"active latents by {name}, less those planted", 0, 0, "0", excess)
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...encoders.abilities import Decodes, scale_of
 from ...encoders.base import Encoder, Stage
 from ...encoders.quantization import Quantization, residual_quantization
 from ...synth.stimuli import StimulusSet
@@ -136,7 +137,7 @@ class _Ear:
 
     @property
     def decodes(self) -> bool:
-        return hasattr(self.encoder, "decode") and "quantized" in self.encoder.stages
+        return "quantized" in self.encoder.stages and isinstance(self.encoder, Decodes)
 
     def hear(self, waveforms: Tensor) -> dict[str, Tensor]:
         stages = ["latent"] * self.with_latent + ["quantized"] * self.decodes + [self.stage.name]
@@ -152,7 +153,7 @@ class _Ear:
 
     def sound_of(self, heard: dict[str, Tensor]) -> Tensor:
         """Decode what was quantized."""
-        scale = self.encoder.scale(heard["waveforms"]) if hasattr(self.encoder, "scale") else None
+        scale = scale_of(self.encoder, heard["waveforms"])
         decoded = self.encoder.decode(heard["quantized"], scale)
         return decoded[:, : heard["waveforms"].shape[1]].cpu()
 

@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from ...encoders.abilities import codebooks_of
 from ...encoders.base import Encoder, Stage
 from ...encoders.quantization import residual_quantization
 from ...synth.contexts import OtherPartials
@@ -202,7 +203,7 @@ class _Heard:
     def reduce(
         self, stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor
     ) -> dict[str, Tensor]:
-        if stage.kind == "codes":
+        if not stage.has_power:
             return {"code": activations}  # [b, K, Q, F]
         latent = activations.transpose(-1, -2)  # [b, K, F, D]
         made = residual_quantization(latent, self.codebooks)
@@ -246,7 +247,7 @@ def _coordinates(encoder: Encoder, stage: Stage, plan: Plan) -> dict[str, np.nda
 
 
 def _codes_stage(encoder: Encoder) -> Stage:
-    found = [stage for stage in encoder.stages.values() if stage.kind == "codes"]
+    found = [stage for stage in encoder.stages.values() if not stage.has_power]
     if not found:
         raise InputError(
             f"codes: {encoder.name} has no stage of kind 'codes'; it has {', '.join(encoder.stages)}"
@@ -256,7 +257,7 @@ def _codes_stage(encoder: Encoder) -> Stage:
 
 def _codebooks(encoder: Encoder) -> tuple[Tensor, ...]:
     """Return the codebooks that decide on the stage "latent", if the encoder tells them."""
-    return tuple(getattr(encoder, "codebooks", ())) if "latent" in encoder.stages else ()
+    return codebooks_of(encoder) if "latent" in encoder.stages else ()
 
 
 def _check(encoder: Encoder, components: StimulusSet, contexts: int, density: int, phases: int) -> None:
@@ -284,7 +285,7 @@ def _remark(encoder: Encoder, codebooks: tuple[Tensor, ...], decoded: bool, sett
 
 def _refuses(session: Session[Encoder], **_: object) -> str | None:
     stages = session.encoder.stages
-    if any(stages[name].kind == "codes" for name in session.stages or stages):
+    if any(stages[name].is_integer for name in session.stages or stages):
         return None
     return f"{session.encoder.name} has no codes"
 

@@ -9,7 +9,7 @@ TASK = """
 from tonotopy.probes.latents import feature_set
 from tonotopy.probes.latents.correlation import correlate
 from tonotopy.probes.latents.materials import prior_material
-from tonotopy.probes.latents.posterior import encode
+from tonotopy.encoders.musicvae.posterior import encode
 from tonotopy.probes.progress import Progress
 model = load("musicvae_tiny")
 rolls = prior_material(model, count, 0, Progress(show=False)).rolls

@@ -23,6 +23,8 @@ from tonotopy.encoders.training.fidelity import si_sdr_db
 from tonotopy.encoders.training.recognition import pitch_track, same_pitch
 from tonotopy.synth.errors import InputError
 
+pytestmark = pytest.mark.numerical
+
 SMALL = CodecConfig(
     16_000, n_filters=4, dimension=12, ratios=(5, 4, 2, 2), codebooks=3, entries=16, lstm_layers=1
 )

@@ -12,9 +12,15 @@ from safetensors import safe_open
 
 from tonotopy.encoders.codec import CodecConfig, build
 from tonotopy.encoders.codec import codec as load_codec
-from tonotopy.encoders.training import codec as trainer
 from tonotopy.encoders.training.audio import AudioStore
-from tonotopy.encoders.training.codec import calibrate, losses, quantize, replace_dead, train_codec
+from tonotopy.encoders.training.codec import (
+    CodecTask,
+    calibrate,
+    losses,
+    quantize,
+    replace_dead,
+    train_codec,
+)
 from tonotopy.encoders.training.codec_evaluation import held_out
 from tonotopy.encoders.training.codec_material import (
     CodecMaterial,
@@ -29,6 +35,8 @@ from tonotopy.encoders.training.labels import find_labels
 from tonotopy.encoders.weights import randomly_initialised
 from tonotopy.synth.errors import InputError
 from tonotopy.synth.recordings import find_recordings
+
+pytestmark = pytest.mark.numerical
 
 RATE = 8_000
 SMALL = CodecConfig(
@@ -149,8 +157,8 @@ def test_nothing_held_out_is_learnt(tones, recordings, tmp_path):
 def test_interrupted_and_resumed_it_ends_with_the_same_bytes(
     tones, recordings, tmp_path, monkeypatch, trained
 ):
-    monkeypatch.setattr(trainer, "_STORED_STEPS", 5)
-    step, done = trainer._step, []
+    monkeypatch.setattr(CodecTask, "stored", 5)
+    step, done = CodecTask.step, []
 
     def interrupted(*arguments):
         done.append(True)
@@ -158,7 +166,7 @@ def test_interrupted_and_resumed_it_ends_with_the_same_bytes(
             raise KeyboardInterrupt
         return step(*arguments)
 
-    monkeypatch.setattr(trainer, "_step", interrupted)
+    monkeypatch.setattr(CodecTask, "step", interrupted)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         train_codec(tones, out, SMALL, SHORT, recordings)

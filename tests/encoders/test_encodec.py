@@ -9,6 +9,8 @@ from safetensors.torch import save_file
 from tonotopy.encoders import InputError, load
 from tonotopy.encoders.weights import state_sha256
 
+pytestmark = pytest.mark.numerical
+
 FIELDS = {"first_layer": 7, "downsample1": 12, "downsample2": 30, "downsample3": 118, "stack_end": 798}
 UNBOUNDED = ("lstm", "latent", "quantized_1", "quantized_2", "quantized_4", "quantized", "codes")
 CONVOLUTIONS = [

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tonotopy.encoders.training.fidelity import MelSpectra, mel_distance, si_sdr_db
+from tonotopy.encoders.training.fidelity import WINDOWS, MelSpectra, mel_distance, si_sdr_db
 from tonotopy.encoders.training.recognition import (
     Agreement,
     chroma,
@@ -14,6 +14,8 @@ from tonotopy.encoders.training.recognition import (
     same_notes,
     same_pitch,
 )
+
+pytestmark = pytest.mark.numerical
 
 RATE = 8_000
 TIME_S = np.arange(RATE) / RATE
@@ -64,6 +66,19 @@ def test_mel_spectra_of_white_noise_have_the_power_of_their_bands():
     # a Hann window scaled to unit energy hears white noise of unit power as 1 in every bin
     expected = filters(sr=RATE, n_fft=512, n_mels=32, norm=None).sum(axis=1)
     np.testing.assert_allclose(power, expected, rtol=0.1)
+
+
+@pytest.mark.parametrize("length", WINDOWS)
+def test_mel_spectra_are_those_of_librosas_filters(length):
+    from librosa.filters import mel as filters
+
+    noise = torch.randn(2, RATE // 4, generator=torch.Generator().manual_seed(0))
+    window = torch.hann_window(length, dtype=torch.float64)
+    spectra = torch.stft(noise.double(), length, length // 4, window=window, return_complex=True)
+    bands = torch.from_numpy(filters(sr=RATE, n_fft=length, n_mels=length // 16, norm=None)).double()
+    power = bands @ spectra.abs().square() / window.square().sum()
+    (found,) = MelSpectra(RATE, windows=(length,))(noise)
+    torch.testing.assert_close(found.double(), 0.5 * torch.log(1e-6 + power), rtol=0, atol=3e-5)
 
 
 def test_silence_lies_at_the_floor():

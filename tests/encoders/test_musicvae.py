@@ -13,6 +13,8 @@ from tonotopy.encoders.musicvae.model import MusicVAE
 from tonotopy.synth.errors import InputError
 from tonotopy.synth.melodies import prior_latents, prior_samples, random_notes
 
+pytestmark = pytest.mark.numerical
+
 FLAT = MusicVAEConfig(encoder=(12,), decoder=(10, 8), latent_dimensions=6)
 DIRECTED = MusicVAEConfig(
     bars=4, encoder=(6, 6), decoder=(7, 7), latent_dimensions=5, conductor=(9, 8), segments=4

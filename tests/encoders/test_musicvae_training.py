@@ -1,7 +1,11 @@
 import csv
 import hashlib
 import json
+import os
+import platform
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from importlib.resources import files
 
@@ -15,7 +19,8 @@ from tonotopy.encoders.musicvae.config import MusicVAEConfig
 from tonotopy.encoders.musicvae.model import MusicVAE, one_hot
 from tonotopy.encoders.musicvae.named import heldout_melodies, musicvae_tiny
 from tonotopy.encoders.training import musicvae as trainer
-from tonotopy.encoders.training.musicvae import losses, prepare, sampled_steps, train_musicvae
+from tonotopy.encoders.training import precision
+from tonotopy.encoders.training.musicvae import MusicVAETask, losses, prepare, sampled_steps, train_musicvae
 from tonotopy.encoders.training.musicvae_evaluation import given_back, latent_use
 from tonotopy.encoders.training.musicvae_material import (
     MelodyMaterial,
@@ -23,10 +28,13 @@ from tonotopy.encoders.training.musicvae_material import (
     batch,
     gather_melodies,
 )
+from tonotopy.encoders.training.precision import learns_in_bfloat16, precision_of
 from tonotopy.encoders.weights import randomly_initialised
 from tonotopy.synth.errors import InputError
 from tonotopy.synth.melodies import CLASSES, FIRST_NOTE, checked_rolls, random_notes
 from tonotopy.synth.melody_material import Material, transposition_invariant
+
+pytestmark = pytest.mark.numerical
 
 SMALL = MusicVAEConfig(encoder=(16,), decoder=(16, 16), latent_dimensions=8)
 SHORT = MusicVAERecipe(steps=12, batch_size=8, sampling_rate=2.0, excerpts=((8, 0.3),))
@@ -79,7 +87,8 @@ def test_it_learns_scales(material, tmp_path):
     for kind in ("written", "generated"):
         assert scores.given["trained", kind].steps > scores.constant[kind] + 0.1
         assert scores.given["trained", kind].told_onsets > scores.given["untrained", kind].told_onsets + 0.2
-    assert np.abs(scores.use.pitch[:2]).max() > 0.5 or np.abs(scores.use.onsets[:2]).max() > 0.5
+    first = scores.use.posterior.order[:2]
+    assert np.abs(scores.use.pitch[first]).max() > 0.5 or np.abs(scores.use.onsets[first]).max() > 0.5
 
 
 def test_what_training_leaves_behind(trained):
@@ -139,17 +148,18 @@ def test_the_card_states_what_was_measured(trained, material):
     assert {kind for _, kind in scores.given} == {"written", "generated"}
     for share in scores.constant.values():
         assert f"{100 * share:.2f} (" in card
-    assert f"Divergence from the prior: {scores.use.divergence.sum():.1f} nats" in card
-    for place in range(8):
-        assert f"| {place + 1} | {scores.use.order[place]} | {scores.use.sigma[place]:.3f} |" in card
+    assert f"Divergence from the prior: {scores.use.posterior.divergence.sum():.1f} nats" in card
+    for place, dimension in enumerate(scores.use.posterior.order, 1):
+        assert f"| {place} | {dimension} | {scores.use.posterior.mean_sigma[dimension]:.3f} |" in card
     assert json.dumps({"steps": 12, "batch_size": 8})[1:-1] in card
     assert "tonotopy train musicvae --out OUT --generated 0 --steps 12 --seed 0" in card
+    assert f"matrices multiplied in {precision_of(True, torch.device('cpu'))}" in card
     assert f"| train | {int(material.splits['train'].written.sum())} | " in card
 
 
 def test_interrupted_and_resumed_it_ends_with_the_same_bytes(material, tmp_path, monkeypatch, trained):
-    monkeypatch.setattr(trainer, "_STORED_STEPS", 5)
-    step, done = trainer._step, []
+    monkeypatch.setattr(MusicVAETask, "stored", 5)
+    step, done = MusicVAETask.step, []
 
     def interrupted(*arguments):
         done.append(True)
@@ -157,7 +167,7 @@ def test_interrupted_and_resumed_it_ends_with_the_same_bytes(material, tmp_path,
             raise KeyboardInterrupt
         return step(*arguments)
 
-    monkeypatch.setattr(trainer, "_step", interrupted)
+    monkeypatch.setattr(MusicVAETask, "step", interrupted)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         train_musicvae(material, out, SMALL, SHORT)
@@ -181,6 +191,50 @@ def test_another_training_in_the_folder_is_not_touched(trained, material):
     fewer = {**material.splits, "test": Material(melodies(3, 9), np.ones(3, bool), np.arange(3))}
     with pytest.raises(InputError, match="holds another training"):
         train_musicvae(replace(material, splits=fewer), trained[0], SMALL, SHORT)
+
+
+def test_a_processor_without_bfloat16_trains_in_float32_and_says_so(material, tmp_path, monkeypatch):
+    def refuse(*_arguments):
+        raise RuntimeError(
+            "could not create a primitive descriptor for the LSTM forward propagation primitive"
+        )
+
+    full = replace(SHORT, bfloat16=False)
+    train_musicvae(material, tmp_path / "full", SMALL, full)
+    monkeypatch.setattr(precision.LSTMLayer, "step", refuse)
+    learns_in_bfloat16.cache_clear()
+    assert precision_of(True, torch.device("cpu")) == "float32"
+    monkeypatch.undo()  # what was found holds for the process
+    train_musicvae(material, tmp_path / "lacking", SMALL, SHORT)
+    learns_in_bfloat16.cache_clear()
+    files = [tmp_path / name / "model.safetensors" for name in ("full", "lacking")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    cards = [(tmp_path / name / "model.md").read_text() for name in ("full", "lacking")]
+    assert "- matrices multiplied in float32\n" in cards[0]
+    assert "- matrices multiplied in float32, as the processor cannot in bfloat16\n" in cards[1]
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="AVX2 is of another processor")
+def test_what_the_processor_is_held_to_counts_and_not_what_it_has():
+    tried = "from tonotopy.encoders.training.precision import learns_in_bfloat16 as f; print(f('cpu'))"
+    held = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    ran = subprocess.run([sys.executable, "-c", tried], env=held, capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
+
+
+def test_a_training_does_not_go_on_in_another_precision(material, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "precision_of", lambda *_: "float32")
+    train_musicvae(material, tmp_path, SMALL, SHORT)
+    monkeypatch.setattr(trainer, "precision_of", lambda *_: "bfloat16")
+    with pytest.raises(InputError, match='precision is "float32" there and "bfloat16" here'):
+        train_musicvae(material, tmp_path, SMALL, SHORT)
+
+
+def test_trying_a_precision_draws_nothing():
+    learns_in_bfloat16.cache_clear()
+    before = torch.get_rng_state()
+    learns_in_bfloat16("cpu")
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_melodies_of_another_length_are_refused_before_anything_is_written(material, tmp_path):
@@ -217,7 +271,7 @@ def test_a_model_with_a_conductor_has_no_excerpts(material, tmp_path):
     with pytest.raises(InputError, match="learns from whole melodies"):
         train_musicvae(material, tmp_path / "out", config, SHORT)
     scores = train_musicvae(material, tmp_path / "out", config, replace(WHOLE, steps=2))
-    assert scores.use.sigma.shape == (4,)
+    assert scores.use.posterior.mean_sigma.shape == (4,)
 
 
 def test_a_melody_at_the_edge_is_moved_as_far_as_it_can_be():
@@ -374,15 +428,12 @@ class Planted(MusicVAE):
 
 
 def test_latent_use_of_known_latents():
-    use = latent_use(Planted(SMALL), random_notes(400))
-    assert use.order.tolist() == [2, 1, 0]
-    assert use.sigma == pytest.approx([0.2, 0.5, 1.0])
-    assert use.music().tolist() == [True, True, False]
-    assert use.music(0.4).tolist() == [True, False, False]
-    assert use.active == 2
-    assert use.total == pytest.approx(use.variance + use.sigma**2)
-    assert (use.onsets[0], use.pitch[1]) == (pytest.approx(1), pytest.approx(-1))
-    assert (use.onsets[2], use.pitch[2], use.divergence[2]) == (0, 0, 0)
+    use = latent_use(Planted(replace(SMALL, latent_dimensions=3)), random_notes(400))
+    assert use.posterior.order.tolist() == [2, 1, 0]
+    assert use.posterior.mean_sigma == pytest.approx([1.0, 0.5, 0.2])
+    assert use.music.tolist() == [False, True, True]
+    assert (use.onsets[2], use.pitch[1]) == (pytest.approx(1), pytest.approx(-1))
+    assert (use.onsets[0], use.pitch[0], use.posterior.divergence[0]) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from tonotopy.encoders.quantization import residual_quantization
 from tonotopy.synth.errors import InputError
 
+pytestmark = pytest.mark.numerical
+
 DETERMINED = settings(derandomize=True, deadline=None, max_examples=30)
 
 

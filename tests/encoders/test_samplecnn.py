@@ -26,6 +26,8 @@ from tonotopy.encoders.samplecnn import (
 from tonotopy.encoders.weights import Weights
 from tonotopy.synth.errors import InputError
 
+pytestmark = pytest.mark.numerical
+
 THIN = SampleCNNConfig(sample_rate=8_000, channels=(3, 4, 5, 6), latent_channels=7, n_classes=2)
 ZOO = files("tonotopy.encoders.zoo")
 

@@ -22,9 +22,11 @@ from tonotopy.encoders.training.augment import Augmentation, augment, pink, tilt
 from tonotopy.encoders.training.labels import find_labels
 from tonotopy.encoders.training.metrics import score
 from tonotopy.encoders.training.recipe import TrainingRecipe
-from tonotopy.encoders.training.samplecnn import train_samplecnn
+from tonotopy.encoders.training.samplecnn import SampleCNNTask, train_samplecnn
 from tonotopy.encoders.training.scores import ControlChange, Note, chords, line, midi_file
 from tonotopy.synth.errors import InputError
+
+pytestmark = pytest.mark.numerical
 
 RATE = 2_000
 THIN = SampleCNNConfig(sample_rate=RATE, channels=(4, 4, 4, 4), latent_channels=6, n_classes=1)
@@ -100,14 +102,14 @@ def test_written_weights_load(trained):
 @pytest.mark.parametrize("killed_at_step", [1, 5, 14])
 def test_killed_and_resumed_equals_uninterrupted(tones, trained, tmp_path, monkeypatch, killed_at_step):
     out, steps = tmp_path / "out", iter(range(100))
-    step = trainer._step
+    step = SampleCNNTask.step
 
     def mortal(*arguments):
         if next(steps) == killed_at_step:
             raise KeyboardInterrupt
         return step(*arguments)
 
-    monkeypatch.setattr(trainer, "_step", mortal)
+    monkeypatch.setattr(SampleCNNTask, "step", mortal)
     with pytest.raises(KeyboardInterrupt):
         train_samplecnn(tones, out, THIN, SHORT, background=tones, seed=3)
     assert not (out / "model.safetensors").exists()

@@ -8,7 +8,7 @@ import xarray as xr
 from tonotopy.probes.engine.schema import dataset
 from tonotopy.probes.latents import feature_set, neurons
 from tonotopy.probes.latents.materials import MELODIES, PRIOR, RANDOM_NOTES
-from tonotopy.probes.latents.posterior import Posterior
+from tonotopy.encoders.musicvae.posterior import Posterior
 from tonotopy.probes.run.schema import SCHEMA
 
 GROUPS = np.array(["pitch", "rhythm", "melody"])

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from tonotopy.synth import InputError
 from tonotopy.synth.kernels import oscillate, oscillate_reference
 
+pytestmark = pytest.mark.numerical
+
 ERROR = 1e-6  # against float64 sines, for amplitudes that sum to at most 1
 
 

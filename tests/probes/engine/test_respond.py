@@ -16,6 +16,8 @@ from tonotopy.synth.partials import partials_at
 
 from ..conftest import encoder_of
 
+pytestmark = pytest.mark.numerical
+
 
 def collect(encoder, stimuli, stages, **options):
     heard = {stage: np.full((len(stimuli), encoder.stages[stage].channels), np.nan) for stage in stages}

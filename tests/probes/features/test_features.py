@@ -15,6 +15,8 @@ from tonotopy.synth.melodies import CLASSES, FIRST_NOTE, NOTE_OFF, notes, transp
 
 from .reference import EXTRACTORS, STORED, line, random_rolls, reference, roll_of, short_edges
 
+pytestmark = pytest.mark.numerical
+
 TOLERANCE = 1e-9
 SOME_ROLLS = random_rolls(200, 32, seed=1)
 repeatable = settings(derandomize=True, deadline=None, max_examples=50)

@@ -16,8 +16,8 @@ from tonotopy.probes.hypotheses import registry
 from tonotopy.probes.hypotheses.hypothesis import Hypothesis, NoEvidence, evaluate, two_sided, verdict_p
 from tonotopy.probes.hypotheses.registry import HYPOTHESES, registered
 from tonotopy.probes.interventions.removal import OWN_ALONE, RANDOM_ENERGY, REMOVALS
+from tonotopy.probes.run.registry import schema
 from tonotopy.probes.run.runner import CONTROLS
-from tonotopy.probes.run.schema import SCHEMA
 from tonotopy.synth.errors import InputError
 
 BY_NAME = {h.name: h for h in HYPOTHESES}
@@ -30,7 +30,7 @@ def a_run(groups, role="encoder", of="", node="a", run=None):
     about = {"encoder": node.replace(".", ":", 1), "role": role, "of": of, "sample_rate": 24_000}
     run[node] = xr.DataTree(xr.Dataset(attrs=about))
     for group, variables in groups.items():
-        run[f"{node}/{group}"] = xr.DataTree(dataset(SCHEMA[group], variables))
+        run[f"{node}/{group}"] = xr.DataTree(dataset(schema()[group], variables))
     return run
 
 
@@ -71,7 +71,7 @@ def test_every_claim_is_whole():
     assert len(BY_NAME) == len(HYPOTHESES)
     for hypothesis in HYPOTHESES:
         assert hypothesis.claim.strip(), hypothesis.name
-        assert hypothesis.group in SCHEMA
+        assert hypothesis.group in schema()
         assert hypothesis.stage in CANONICAL_STAGES
         assert {c.encoder for c in hypothesis.controls} <= set(CONTROLS)
         assert all(c.bounds for c in hypothesis.controls)

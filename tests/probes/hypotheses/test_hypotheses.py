@@ -16,7 +16,7 @@ from tonotopy.probes.hypotheses.hypothesis import (
     two_sided,
     verdict_p,
 )
-from tonotopy.probes.run.schema import SCHEMA
+from tonotopy.probes.run.registry import schema
 from tonotopy.probes.statistics.resampling import holm
 from tonotopy.synth.errors import InputError
 
@@ -33,7 +33,7 @@ def a_run(qualities, controls=(), rate=24_000):
             "quality": quality[None],
         }
         tree[node] = xr.DataTree(xr.Dataset(attrs=about))
-        tree[f"{node}/selectivity"] = xr.DataTree(dataset(SCHEMA["selectivity"], variables))
+        tree[f"{node}/selectivity"] = xr.DataTree(dataset(schema()["selectivity"], variables))
     return tree
 
 
@@ -127,7 +127,7 @@ def test_controls_are_taken_at_their_deepest_stage():
         "channel": np.arange(3),
         "quality": np.array([[1.0] * 3, [9.0] * 3, [2.0] * 3]),
     }
-    run["good/selectivity"] = xr.DataTree(dataset(SCHEMA["selectivity"], variables))
+    run["good/selectivity"] = xr.DataTree(dataset(schema()["selectivity"], variables))
     gated = a_hypothesis(controls=(Control("good", low=3.0),))
     assert evaluate(run, [gated])["a"]["controls"].item() == "good 9 (must be >= 3)"
 

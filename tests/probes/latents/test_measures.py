@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Weights
-from tonotopy.probes.latents import activation, neurons, posterior, reconstruction
-from tonotopy.probes.latents.measures import _by_piece
+from tonotopy.encoders.musicvae import posterior
+from tonotopy.probes.latents import excitation, neurons, reconstruction
+from tonotopy.probes.latents.encodings import by_piece
 from tonotopy.synth.melodies import prior_samples, random_notes
 
 
@@ -161,13 +162,13 @@ def test_active_latents_are_counted(seed):
     mu, which = generator.normal(size=(7, 9)), generator.random(9) < 0.6
     thresholds = np.array([0.0, 0.3, 1.0])
     expected = (np.abs(mu[:, which])[:, :, None] > thresholds).sum(1)
-    np.testing.assert_array_equal(activation.active_counts(mu, which, thresholds), expected)
+    np.testing.assert_array_equal(excitation.active_counts(mu, which, thresholds), expected)
 
 
 def test_melodies_of_one_piece_count_once():
     values = np.array([[1.0, 3.0, np.nan, 10.0]])
-    np.testing.assert_array_equal(_by_piece(values, np.array([7, 7, 7, 2])), [[10.0, 2.0]])
-    assert np.isnan(_by_piece(np.array([np.nan, 1.0]), np.array([0, 1]))[0])
+    np.testing.assert_array_equal(by_piece(values, np.array([7, 7, 7, 2])), [[10.0, 2.0]])
+    assert np.isnan(by_piece(np.array([np.nan, 1.0]), np.array([0, 1]))[0])
 
 
 def test_memory_does_not_grow_with_the_melodies(control):

@@ -1,5 +1,8 @@
 """A run about latents: what it holds, that it resumes, and what it refuses."""
 
+from dataclasses import replace
+from functools import wraps
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -10,28 +13,32 @@ from tonotopy.encoders.musicvae.config import MusicVAEConfig
 from tonotopy.encoders.musicvae.model import MusicVAE
 from tonotopy.probes.engine.progress import Progress
 from tonotopy.probes.engine.schema import subjects
-from tonotopy.probes.latents import materials
-from tonotopy.probes.latents import run as run_module
-from tonotopy.probes.latents.measures import Listening, Settings
-from tonotopy.probes.latents.run import latents
+from tonotopy.probes.latents import materials, measures
+from tonotopy.probes.latents.probes import RECONSTRUCTION, TRAVERSALS
+from tonotopy.probes.run.registry import registered
 from tonotopy.probes.run.runner import probe
 from tonotopy.probes.run.schema import validate
 from tonotopy.reports import report
 from tonotopy.synth.errors import InputError
 
-SMALL = Settings(samples=200, permutations=19, traversed=2, seed=3)
+SMALL = {"samples": 200, "permutations": 19, "traversed": 2, "seed": 3, "baselines": 1, "modality": "melody"}
+REAL = "tonotopy.probes.latents.encodings.real_material"
+
+
+def latents(models, out, weights="pretrained", **options):
+    return probe(models, out, **(SMALL | {"weights": weights} | options))
 
 
 @pytest.fixture(autouse=True)
 def no_real_melodies(monkeypatch):
-    monkeypatch.setattr(run_module, "real_material", lambda *_: None)
+    monkeypatch.setattr(REAL, lambda *_: None)
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "real_material", lambda *_: None)
-        return latents(["musicvae_tiny"], tmp_path_factory.mktemp("run") / "l.zarr", SMALL, weights="random")
+        patch.setattr(REAL, lambda *_: None)
+        return latents(["musicvae_tiny"], tmp_path_factory.mktemp("run") / "l.zarr", weights="random")
 
 
 @pytest.fixture(scope="module")
@@ -87,29 +94,36 @@ def test_verdicts_follow_from_what_is_stored(run):
             assert told["verdict"].isel(neuron=i).sel(group=group) == expected[bool(p), bool(moved)]
 
 
-def test_an_interrupted_run_goes_on_to_the_same_result(run, tmp_path, monkeypatch):
-    asked = []
-    whole = Listening.traversals
+def test_an_interrupted_run_goes_on_to_the_same_result(run, tmp_path):
+    broken, repeated = [], []
 
-    def interrupted(self):
-        asked.append(self.model.name)
+    @wraps(measures.traversal)
+    def interrupted(session, **settings):
+        broken.append(session.encoder.name)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Listening, "traversals", interrupted)
+    @wraps(measures.reconstructions)
+    def counted(session, **settings):
+        repeated.append(session.encoder.name)
+        return measures.reconstructions(session, **settings)
+
+    def probes(traversal):
+        own = {
+            "traversals": replace(TRAVERSALS, measure=traversal),
+            "reconstruction": replace(RECONSTRUCTION, measure=counted),
+        }
+        return tuple(own.get(one.name, one) for one in registered("melody"))
+
     with pytest.raises(KeyboardInterrupt):
-        latents(["musicvae_tiny"], tmp_path / "l.zarr", SMALL, weights="random")
-    assert asked == ["musicvae_tiny"]
+        latents(["musicvae_tiny"], tmp_path / "l.zarr", weights="random", probes=probes(interrupted))
+    assert broken == ["musicvae_tiny"]
     assert not (tmp_path / "l.zarr").exists()
-    monkeypatch.setattr(Listening, "traversals", whole)
-    monkeypatch.setattr(Listening, "reconstruction", lambda self: pytest.fail("was measured already")
-                        if self.model.name == "musicvae_tiny" else whole_reconstruction(self))  # fmt: skip
-    again = xr.open_datatree(latents(["musicvae_tiny"], tmp_path / "l.zarr", SMALL, weights="random")).load()
+    latents(["musicvae_tiny"], tmp_path / "l.zarr", weights="random", probes=probes(measures.traversal))
+    assert repeated == ["musicvae_tiny", "control:planted"]  # the model's was not measured again
+    again = xr.open_datatree(tmp_path / "l.zarr").load()
     for node in subjects(run):
         for name, group in run[node].children.items():
             xr.testing.assert_identical(group.to_dataset(), again[node][name].to_dataset())
-
-
-whole_reconstruction = Listening.reconstruction
 
 
 def test_melodies_of_the_prior_have_nothing_to_do_with_each_other():
@@ -126,7 +140,7 @@ def test_a_directed_model_of_other_length_stands_beside_it(tmp_path):
         bars=4, encoder=(8,), decoder=(8,), latent_dimensions=6, conductor=(8,), segments=4
     )
     model = MusicVAE(sizes, "four bars").eval()
-    path = latents([model, "control:planted"], tmp_path / "l.zarr", SMALL)
+    path = latents([model, "control:planted"], tmp_path / "l.zarr")
     tree = xr.open_datatree(path)
     validate(tree)
     assert tree["four bars"].attrs["steps"] == 64
@@ -143,44 +157,31 @@ def test_the_page_says_what_was_found(out, tmp_path):
     assert page.count("<figure") >= 12
 
 
-def test_bad_input_is_one_line(out, tmp_path, monkeypatch):
+def test_bad_input_is_one_line(out, tmp_path):
     with pytest.raises(InputError, match="tonotopy latents musicvae_tiny"):
-        probe(["musicvae_tiny"], tmp_path / "p.zarr")
+        probe(["musicvae_tiny"], tmp_path / "p.zarr", modality="waveform")
     with pytest.raises(InputError, match="tonotopy probe filterbank:stft"):
         latents(["filterbank:stft"], tmp_path / "l.zarr")
-    with pytest.raises(InputError, match="none twice"):
+    with pytest.raises(InputError, match="given twice"):
         latents(["control:planted", load("control:planted")], tmp_path / "l.zarr")
     with pytest.raises(InputError, match="exists already"):
         latents(["control:planted"], out)
     with pytest.raises(InputError, match="not known"):
         latents(["musicvae_huge"], tmp_path / "l.zarr")
-    with pytest.raises(InputError, match="a page each"):
-        report([out, _waveforms(tmp_path)], tmp_path / "page.html")
     assert not list(tmp_path.glob("l.zarr*"))
 
 
 def test_an_empty_folder_of_melodies_is_refused(tmp_path):
     (tmp_path / "midi").mkdir()
     with pytest.raises(InputError, match="midi"):
-        materials.real_material(load("control:planted"), 10, tmp_path / "midi", 0)
+        materials.real_material(2, 10, tmp_path / "midi", 0)
 
 
 def test_melodies_that_are_not_there_are_refused_before_anything_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_module, "real_material", materials.real_material)
-    missing = Settings(samples=100, melodies=str(tmp_path / "nowhere"))
+    monkeypatch.setattr(REAL, materials.real_material)
     with pytest.raises(InputError, match="nowhere: no such file or folder"):
-        latents(["control:planted"], tmp_path / "l.zarr", missing)
+        latents(["control:planted"], tmp_path / "l.zarr", melodies=str(tmp_path / "nowhere"))
     assert not list(tmp_path.iterdir())
-
-
-def _waveforms(folder):
-    tree = xr.DataTree()
-    from tonotopy.probes.engine.schema import ROOT_ATTRIBUTES, SCHEMA_VERSION, SUBJECT_ATTRIBUTES
-
-    tree.attrs = dict.fromkeys(ROOT_ATTRIBUTES, "") | {"schema_version": SCHEMA_VERSION}
-    node = xr.DataTree()
-    node.attrs = dict.fromkeys(SUBJECT_ATTRIBUTES, "") | {"role": "encoder", "sample_rate": 16_000}
-    return tree.assign({"someone": node})
 
 
 def test_the_command_says_where_the_result_is(tmp_path, monkeypatch):

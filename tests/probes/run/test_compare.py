@@ -4,7 +4,7 @@ import xarray as xr
 
 from tonotopy.probes.engine.schema import dataset
 from tonotopy.probes.run.compare import compare
-from tonotopy.probes.run.schema import SCHEMA
+from tonotopy.probes.run.registry import schema
 from tonotopy.synth.errors import InputError
 
 FREQUENCY = np.geomspace(120, 6000, 16)
@@ -23,7 +23,7 @@ def a_run(auc, *, node="codec", stages=("latent",), channels=64, frequency=FREQU
     about = {"encoder": node, "role": "encoder", "of": "", "sample_rate": 24_000}
     run = xr.DataTree()
     run[node] = xr.DataTree(xr.Dataset(attrs=about))
-    run[f"{node}/readout"] = xr.DataTree(dataset(SCHEMA["readout"], variables))
+    run[f"{node}/readout"] = xr.DataTree(dataset(schema()["readout"], variables))
     return run
 
 
@@ -86,7 +86,7 @@ def test_conditions_of_compositionality_are_named():
             "confusion": np.full((1, 2, 9), 0.1),
         }
         run = a_run(0.5)
-        run["codec/compositionality"] = xr.DataTree(dataset(SCHEMA["compositionality"], variables))
+        run["codec/compositionality"] = xr.DataTree(dataset(schema()["compositionality"], variables))
         return run
 
     found = compare(planes(0.5), planes(0.8))
@@ -149,7 +149,7 @@ def test_runs_of_other_stages_compare_at_those_they_share():
             "equivalent_noise_bandwidth": wide,
         }
         run = a_run(0.7 + noise(0))
-        run["codec/tiling"] = xr.DataTree(dataset(SCHEMA["tiling"], variables))
+        run["codec/tiling"] = xr.DataTree(dataset(schema()["tiling"], variables))
         return run
 
     one = tiled(("first_layer",), (4,), 100.0)

@@ -15,6 +15,8 @@ from tonotopy.probes.statistics.binormal import angle_curve, correlation_of
 from tonotopy.probes.statistics.phik import MISSING, Binned, binned, phik, phik_from_table, significance
 from tonotopy.synth.errors import InputError
 
+pytestmark = pytest.mark.numerical
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the package's own regard for pandas
     from phik.binning import auto_bin_data

@@ -11,6 +11,8 @@ from tonotopy.probes.statistics.phik import Binned, binned, phik
 from tonotopy.probes.statistics.phik_null import conditional_null, permutation_null
 from tonotopy.synth.errors import InputError
 
+pytestmark = pytest.mark.numerical
+
 LIKELY = (8, 34)  # binomial(200, 0.1): 99.9 % lie within; of 9 permutations one in ten p is 0.1
 
 

@@ -6,6 +6,8 @@ import torch
 
 from tonotopy.probes.statistics.planes import overlaps, response_planes
 
+pytestmark = pytest.mark.numerical
+
 
 def circle(first: torch.Tensor, second: torch.Tensor, phases: int = 8) -> torch.Tensor:
     """Deviations [1, K, C, 1] that go round in the plane of two vectors."""

@@ -5,6 +5,8 @@ import pytest
 
 from tonotopy.probes.statistics.trees import tree_reconstruction_error
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.fixture
 def parts() -> np.ndarray:

@@ -10,13 +10,13 @@ import xarray as xr
 from rich.console import Console
 from rich.table import Table
 
-from ..probes.engine.store import ZARR_FORMAT, fresh
-from ..probes.hypotheses.hypothesis import Hypothesis
-from ..probes.run.compare import at_a_glance
-from .chapters import panels
-from .figures.hypotheses.differences import differences
-from .runs import Subject
-from .verdicts import sided, verdict_rows, verdict_sentences
+from ...probes.engine.store import ZARR_FORMAT, fresh
+from ...probes.hypotheses.hypothesis import Hypothesis
+from ...probes.run.compare import at_a_glance
+from ..chapters import panels
+from ..figures.hypotheses.differences import differences
+from ..runs import Subject
+from ..verdicts import sided, verdict_rows, verdict_sentences
 
 PICTURE_DPI = 144
 

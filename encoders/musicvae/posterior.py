@@ -1,4 +1,4 @@
-"""What a model makes of many melodies: mean and deviation of every latent, summed up as they come."""
+"""What a model makes of many melodies: mean and deviation of every latent, and which carry anything."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...encoders.musicvae.base import LatentModel, divergence
 from ...synth.errors import InputError
+from .base import LatentModel, divergence
 
 CHUNK = 4096  # melodies encoded at a time
+SIGMA_THRESHOLD = 0.1  # a music neuron's mean sigma is below 1 less this
+VARIANCE_THRESHOLD = 0.01  # Burda et al., Importance Weighted Autoencoders, arXiv 1509.00519: active units
+DIVERGENCE_THRESHOLD = 0.01  # nats
 
 
 @dataclass(frozen=True)
@@ -114,3 +117,27 @@ def encode(model: LatentModel, rolls: np.ndarray, advance: Callable[[int], None]
     variance = np.maximum(square - mean_mu**2, 0.0)
     found = Posterior(len(rolls), mean_mu, variance, mean_sigma, mean_variance, nats)
     return Encoded(rolls, mu, found)
+
+
+def carries(posterior: Posterior, criterion: str, threshold: float) -> np.ndarray:
+    """Say which dimensions carry music.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    criterion : {"sigma", "variance", "divergence"}
+        Mean sigma below ``1 - threshold``; variance of mu above the threshold; divergence from the prior
+        above the threshold, in nats.
+    threshold : float
+
+    Returns
+    -------
+    carries : bool [D]
+
+    Notes
+    -----
+    The source counts dimensions with sigma below 1, and does not say how far below.
+    """
+    if criterion == "sigma":
+        return posterior.mean_sigma < 1 - threshold
+    return (posterior.variance_mu if criterion == "variance" else posterior.divergence) > threshold

@@ -24,14 +24,14 @@ def hypotheses(
 
         tonotopy hypotheses run.zarr
     """
-    from ..probes.hypotheses.registry import registered
+    from ...probes.hypotheses.registry import registered
     from .console import show_hypotheses, show_verdicts
 
     if run is None:
         show_hypotheses(registered())
         return
-    from .runs import encoders_of, read_run
-    from .verdicts import judged
+    from ..runs import encoders_of, read_run
+    from ..verdicts import judged
 
     for heard in encoders_of(judged(read_run(run), registered(), seed)):
         show_verdicts(heard)
@@ -58,9 +58,9 @@ def compare(
 
         tonotopy compare run.zarr run.zarr --first-subject codec_tiny.random0 --second-subject codec_tiny
     """
-    from ..probes.run.compare import compare as compare_runs
+    from ...probes.run.compare import compare as compare_runs
+    from ..runs import read_run
     from .console import keep_comparison, show_differences
-    from .runs import read_run
 
     found = compare_runs(read_run(first), read_run(second), first_subject, second_subject, seed)
     show_differences(found)

@@ -27,7 +27,7 @@ def corpus(
 
         tonotopy corpus --out corpus --clips-per-program 10
     """
-    from ..encoders.training.corpus import render_corpus
+    from ...encoders.training.corpus import render_corpus
 
     print(render_corpus(out, clips_per_program, seconds, seed, soundfont, progress=True))
 
@@ -53,8 +53,8 @@ def train_samplecnn(
 
         tonotopy train samplecnn --corpus corpus --out training-runs/first
     """
-    from ..encoders.training.recipe import TrainingRecipe
-    from ..encoders.training.samplecnn import train_samplecnn as run_training
+    from ...encoders.training.recipe import TrainingRecipe
+    from ...encoders.training.samplecnn import train_samplecnn as run_training
 
     scores = run_training(
         corpus,
@@ -88,8 +88,8 @@ def train_codec(
 
         tonotopy train codec --corpus corpus --recordings recordings --out training-runs/codec
     """
-    from ..encoders.training.codec import train_codec as run_training
-    from ..encoders.training.codec_material import CodecRecipe
+    from ...encoders.training.codec import train_codec as run_training
+    from ...encoders.training.codec_material import CodecRecipe
 
     scores = run_training(
         corpus,
@@ -127,8 +127,8 @@ def train_musicvae(
 
         tonotopy train musicvae --cache corpus.npz --out training-runs/musicvae
     """
-    from ..encoders.training.musicvae import train_musicvae as run_training
-    from ..encoders.training.musicvae_material import MusicVAERecipe, gather_melodies
+    from ...encoders.training.musicvae import train_musicvae as run_training
+    from ...encoders.training.musicvae_material import MusicVAERecipe, gather_melodies
 
     material = gather_melodies(midi, cache, generated=generated, seed=seed, progress=True)
     scores = run_training(

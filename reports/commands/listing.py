@@ -1,0 +1,95 @@
+"""What there is to probe, and to probe with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...synth.errors import InputError
+
+if TYPE_CHECKING:
+    from ...encoders.base import Encoder
+
+
+def encoders() -> None:
+    """List what can be probed: stages, hops, receptive fields, where the weights are."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ...encoders.registry import available
+    from .console import wide_console
+
+    table = Table("encoder", "rate (Hz)", "stage: channels / hop / receptive field (samples)", "weights")
+    with Console(stderr=True).status("building the encoders") as status:
+        for name in available():
+            status.update(f"building {name}")
+            table.add_row(name, *_described(name), end_section=True)
+    wide_console().print(table)
+
+
+def _described(name: str) -> tuple[str, str, str]:
+    """Sample rate, stages and whereabouts of the weights of an encoder, or why it cannot be had."""
+    from ...encoders.registry import load
+
+    try:
+        encoder = load(name, weights="random")
+        melodic = encoder.modality == "melody"
+        rate, about = _described_melodic(encoder) if melodic else _described_stages(encoder)
+    except InputError as error:
+        return "–", "–", str(error)
+    except Exception as error:  # a plug-in may fail in any way; the others are listed all the same
+        return "–", "–", f"cannot be loaded: {type(error).__name__}"
+    return rate, about, _whereabouts(name, encoder.weights.source)
+
+
+def _described_melodic(model: Any) -> tuple[str, str]:
+    from ...synth.melodies import STEPS_PER_BAR
+
+    bars = f"{model.steps / STEPS_PER_BAR:g} bars"
+    return "melodies", f"latent: {model.latent_dimensions} for {bars}; ask `tonotopy latents`"
+
+
+def _described_stages(encoder: Encoder) -> tuple[str, str]:
+    from ...encoders.base import canonical_stages
+
+    named = canonical_stages(encoder) or list(encoder.stages)
+    lines = []
+    for stage in named:
+        about = encoder.stages[stage]
+        field = "unbounded" if about.receptive_field is None else about.receptive_field
+        lines.append(f"{stage}: {about.channels} / {about.hop} / {field}")
+    if more := [stage for stage in encoder.stages if stage not in named]:
+        lines.append(f"and {len(more)} more: {', '.join(more)}")
+    return str(encoder.sample_rate), "\n".join(lines)
+
+
+def _whereabouts(name: str, source: str) -> str:
+    """Where pretrained weights are, without fetching any."""
+    from importlib.resources import files
+
+    import torch
+
+    if source == "none":
+        return "needs none"
+    if (files("tonotopy.encoders.zoo") / f"{name}.safetensors").is_file():
+        return "in the box"
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    found = sorted(cache.glob(f"{name}-*"))
+    return str(found[0]) if found else "not on this machine; loading fetches them or says how to get them"
+
+
+def probes() -> None:
+    """List what can be asked: questions, settings, and the controls whose answers are known."""
+    from rich.table import Table
+
+    from ...probes.run.registry import registered
+    from .console import wide_console
+
+    table = Table("probe", "of", "question", "settings", "known answers of")
+    for probe in registered():
+        controls = dict.fromkeys(known.control for known in probe.known)
+        settings = ", ".join(sorted(probe.takes))
+        table.add_row(
+            probe.name, probe.modality, probe.question, settings, "\n".join(controls), end_section=True
+        )
+    wide_console().print(table)

@@ -1,0 +1,58 @@
+"""Options that several commands have, and help that is written only where somebody asks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import typer
+from typer.core import TyperCommand
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result goes.", show_default=False)]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seeds whatever is drawn.")]
+Weights = Annotated[str, typer.Option("--weights", help="'pretrained', 'random', or the path of a file.")]
+Stages = Annotated[
+    str,
+    typer.Option(
+        "--stages", help="Stages, apart by commas; each probe's own choice if left out.", show_default=False
+    ),
+]
+Probes = Annotated[
+    str,
+    typer.Option(
+        "--probes", help="What to ask, apart by commas, of the probes below; all if left out.",
+        show_default=False,
+    ),
+]  # fmt: skip
+Controls = Annotated[bool, typer.Option(help="Measure the controls too.")]
+
+
+def names(listed: str) -> tuple[str, ...] | None:
+    """Read names apart by commas; None for none."""
+    return tuple(name.strip() for name in listed.split(",") if name.strip()) or None
+
+
+def given(**settings: object) -> dict[str, object]:
+    """Return the settings that were given on the command line; the others are the probes' own."""
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+class ProbingCommand(TyperCommand):
+    """A command whose help ends with the probes there are, those of plug-ins among them."""
+
+    modality: ClassVar[str] = "waveform"
+
+    def format_help(self, ctx: typer.Context, formatter: Any) -> None:
+        """Write the help, with names, questions and settings of the probes below it."""
+        from ...probes.run.registry import registered
+
+        self.epilog = "\n\n".join(
+            f"**{probe.name}**: {probe.question}" for probe in registered(self.modality)
+        )
+        super().format_help(ctx, formatter)
+
+
+class MelodyCommand(ProbingCommand):
+    """The same for melody models."""
+
+    modality: ClassVar[str] = "melody"

@@ -1,0 +1,158 @@
+"""The main job: probe encoders or melody models, and report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Controls, Out, Probes, Seed, Stages, Weights, given, names
+
+
+def probe(
+    encoders: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Encoders, as `tonotopy encoders` lists them.")
+    ],
+    out: Out,
+    weights: Weights = "pretrained",
+    stages: Stages = "",
+    baselines: Annotated[
+        int, typer.Option(min=0, help="Randomly initialised networks beside each encoder.")
+    ] = 3,
+    controls: Controls = True,
+    probes: Probes = "",
+    recordings: Annotated[
+        str | None, typer.Option(help="Folder of recordings to try representability on as well.")
+    ] = None,
+    seed: Seed = 0,
+    refine: Annotated[
+        bool | None,
+        typer.Option("--refine/--no-refine", help="Add the partials that resolve bandwidths. [default: yes]"),
+    ] = None,
+    low_hz: Annotated[float | None, typer.Option(help="Lowest partial. [default: 60]")] = None,
+    high_hz: Annotated[float | None, typer.Option(help="Highest partial. [default: 10000]")] = None,
+    per_octave: Annotated[float | None, typer.Option(help="Partials per octave. [default: 24]")] = None,
+) -> None:
+    """Play partials, pitches and chords to encoders, beside random baselines and controls.
+
+    Interrupted, the same command goes on where it stopped. Examples:
+
+        tonotopy probe samplecnn_tiny encodec_24khz --out run.zarr
+
+        tonotopy probe samplecnn_tiny --probes aliasing,tiling --out folds.zarr
+    """
+    _run(
+        encoders, out, "waveform", weights=weights, stages=names(stages), baselines=baselines,
+        controls=controls, probes=names(probes), seed=seed,
+        settings=given(
+            recordings=recordings, refine=refine, low_hz=low_hz, high_hz=high_hz, per_octave=per_octave
+        ),
+    )  # fmt: skip
+
+
+def latents(
+    models: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Models of melodies: musicvae_tiny, for one.")
+    ],
+    out: Out,
+    weights: Weights = "pretrained",
+    probes: Probes = "",
+    melodies: Annotated[
+        str | None, typer.Option(help="Folder of MIDI files; the library's own melodies if left out.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=100, help="Melodies drawn from the prior. [default: 20000]")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="An active latent's mean sigma is below 1 less this. [default: 0.1]"),
+    ] = None,
+    permutations: Annotated[
+        int | None, typer.Option(min=19, help="Deals of every null. [default: 199]")
+    ] = None,
+    baselines: Annotated[int, typer.Option(min=0, help="Random networks beside each model.")] = 1,
+    controls: Controls = True,
+    seed: Seed = 0,
+) -> None:
+    """Ask which latents of a melody model carry music, and what they mean.
+
+    Interrupted, the same command goes on where it stopped. Examples:
+
+        tonotopy latents musicvae_tiny --out latents.zarr
+
+        tonotopy latents musicvae_16bar --weights hierdec-mel_16bar.tar --samples 500 --out bars16.zarr
+    """
+    _run(
+        models, out, "melody", weights=weights, baselines=baselines, controls=controls,
+        probes=names(probes), seed=seed,
+        settings=given(
+            melodies=melodies, samples=samples, threshold=threshold, permutations=permutations
+        ),
+    )  # fmt: skip
+
+
+def _run(encoders: list[str], out: Path, modality: str, **fields: object) -> None:
+    from ...probes.engine.progress import Progress
+    from ...probes.run.runner import run
+    from ...probes.run.suite import Suite
+
+    suite = Suite(tuple(encoders), modality=modality, **fields)  # type: ignore[arg-type]
+    path = run(suite, out, progress=Progress())
+    print(f"{path}\nread it:  tonotopy report {path} --out report.html")
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="What `tonotopy probe` wrote.")],
+    out: Out = Path("report.html"),
+) -> None:
+    """Write one self-contained page about one or several runs.
+
+    Example:
+
+        tonotopy report run.zarr other.zarr --out report.html
+    """
+    from ..html import report as write_report
+
+    print(write_report(runs, out))
+
+
+def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
+    """Probe the bundled codec beside its controls and a random baseline, and write the report.
+
+    It is asked for what a few minutes allow; `tonotopy probe codec_tiny` asks everything. A finished run of
+    the same settings is used again; one of other settings there is replaced.
+    """
+    from ...encoders.registry import load
+    from ...probes.engine.progress import Progress
+    from ...probes.run.runner import run as run_suite
+    from ...probes.run.suite import QUICK, Suite
+    from ..html import report as write_report
+
+    encoder = load("codec_tiny", seed=seed)
+    suite = Suite((encoder,), QUICK, baselines=1, seed=seed)
+    run = out / "codec_tiny.zarr"
+    if run.exists() and not _is_run_of(run, suite.description, encoder.weights.sha256):
+        import shutil
+
+        shutil.rmtree(run)
+    if not run.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        run_suite(suite, run, progress=Progress())
+    page = write_report([run], out / "report.html")
+    print(f"The report is at {page.resolve().as_uri()}")
+
+
+def _is_run_of(run: Path, settings: str, weights_sha256: str) -> bool:
+    """Whether a finished run has these settings, weights and version; raise if it is no run at all."""
+    import json
+    from importlib.metadata import version
+
+    from ..runs import read_run
+
+    attributes = read_run(run).attrs
+    return (
+        attributes.get("settings") == settings
+        and attributes.get("weights_sha256") == weights_sha256
+        and json.loads(attributes["versions"]).get("tonotopy") == version("tonotopy")
+    )
