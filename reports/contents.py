@@ -92,21 +92,23 @@ def _lead(tree: xr.DataTree) -> str:
 
 def _judged(encoders: Sequence[Subject], dpi: int) -> Section | None:
     """Gather the verdicts about each encoder; runs that were not judged are left out."""
+    judged = [
+        (f"e{i}", one, found) for i, one in enumerate(encoders) if (found := one.result(GROUP)) is not None
+    ]
     parts = []
-    for i, one in enumerate(encoders):
-        if (found := one.result(GROUP)) is not None:
-            rows = verdict_rows(one)
-            parts.append(
-                Section(
-                    title=one.name,
-                    sentences=verdict_sentences(one),
-                    grids=[_verdict_grid(one.name, rows)],
-                    summary="What each hypothesis is: the source's sentence, what is measured, null, "
-                    "threshold, controls",
-                    terms=[_explained(row) for row in rows],
-                    pictures=[pictured(verdicts(found, one.of_baselines(GROUP), one.name), f"e{i}", dpi)],
-                )
+    for name, one, found in judged:
+        rows = verdict_rows(one)
+        parts.append(
+            Section(
+                title=one.name if len(judged) > 1 else "",
+                sentences=verdict_sentences(one),
+                grids=[_verdict_grid(one.name, rows)],
+                summary="What each hypothesis is: the source's sentence, what is measured, null, "
+                "threshold, controls",
+                terms=[_explained(row) for row in rows],
+                pictures=[pictured(verdicts(found, one.of_baselines(GROUP), one.name), name, dpi)],
             )
+        )
     return Section("verdicts", "Verdicts", VERDICTS, sections=parts, is_panel=True) if parts else None
 
 
@@ -145,11 +147,11 @@ def _first(
         said = [s for one in encoders for s in _named(one, chapter.findings(one), encoders)]
         if not said and not any(row.role == "encoder" for row in table.rows):
             continue
-        grids = [_number_grid(chapter.title, table, len(encoders) > 1)] if table.columns else []
+        grids = [_number_grid(chapter.title, table)] if table.columns else []
         parts.append(Section(f"first-{chapter.probe}", chapter.title, sentences=said, grids=grids))
         if table.columns:
             terms.append(Section(terms=[(c.heading, c.explanation) for c in table.columns]))
-    cautious = [s for one in encoders for s in _named(one, _cautions(one, chapters), encoders)]
+    cautious = [s for one in encoders for s in _named(one, cautions(one, chapters), encoders)]
     parts += [Section(closing=MARKS)] if any(one.baselines for one in encoders) else []
     parts += [Section("", "With reservations", sentences=cautious)] if cautious else []
     parts += [Section("", "What the columns are", sections=terms)] if terms else []
@@ -161,7 +163,8 @@ def _named(one: Subject, sentences: Iterable[str], encoders: Sequence[Subject]) 
     return [f"{one.name} – {s}" if len(encoders) > 1 else s for s in sentences]
 
 
-def _number_grid(title: str, table: Table, are_several: bool) -> Grid:
+def _number_grid(title: str, table: Table) -> Grid:
+    are_several = len({row.subject for row in table.rows if row.role == "encoder"}) > 1
     roles = {row.role for row in table.rows}
     caption = f"{title}. {'Encoders side by side' if are_several else 'The encoder'}"
     caption += " at its stages" if table.has_stages and not are_several else ""
@@ -176,7 +179,7 @@ def _number_grid(title: str, table: Table, are_several: bool) -> Grid:
     return Grid(caption, headings, lines, "numbers staged" if table.has_stages else "numbers")
 
 
-def _cautions(one: Subject, chapters: Sequence[Chapter]) -> Iterator[str]:
+def cautions(one: Subject, chapters: Iterable[Chapter]) -> Iterator[str]:
     """Yield what the numbers of an encoder do not show, once where several probes say the same."""
     said = []
     for chapter in chapters:

@@ -15,7 +15,7 @@ from tonotopy.probes.engine.session import Session
 from tonotopy.probes.interventions.interventions import interventions
 from tonotopy.probes.interventions.removal import OWN_ALONE, OWN_IN_COMPANY
 from tonotopy.reports import figures
-from tonotopy.reports.audio import intervention_clips
+from tonotopy.reports.chapters.interventions import decoded
 
 from ..probes.interventions.test_interventions import APART, LinearCodec
 
@@ -89,7 +89,7 @@ def test_curves_are_the_data(drawn, removed):
 
 
 def test_the_sounds_can_be_heard(removed):
-    clips = intervention_clips(removed)
+    clips = decoded(removed).clips
     assert len(clips) == 4
     assert all("Hz: " in clip.label for clip in clips)
     loud = []
