@@ -56,10 +56,11 @@ def contents(trees: Sequence[xr.DataTree], dpi: int) -> str:
     controls = list({(c.name, c.layout): c for t in trees for c in controls_of(t).values()}.values())
     measured = {str(probe) for one in (*encoders, *controls) for probe in one.tree.children}
     chapters = [chapter_of(probe) for probe in registered() if probe.name in measured]
+    unknown = sorted(measured - {chapter.probe for chapter in chapters} - {GROUP})
     names = list(dict.fromkeys(one.name for one in encoders))
     sections = [
         _judged(encoders, dpi),
-        _first(encoders, controls, chapters),
+        _first(encoders, controls, chapters, unknown),
         _compared(encoders, chapters, dpi),
         *(_encoder(f"e{i}", one, controls, chapters, dpi) for i, one in enumerate(encoders)),
         _controls(controls, chapters, dpi),
@@ -138,7 +139,10 @@ def _explained(row: VerdictRow) -> tuple[str, str]:
 
 
 def _first(
-    encoders: Sequence[Subject], controls: Sequence[Subject], chapters: Sequence[Chapter]
+    encoders: Sequence[Subject],
+    controls: Sequence[Subject],
+    chapters: Sequence[Chapter],
+    unknown: Sequence[str],
 ) -> Section | None:
     """Gather findings and numbers by chapter; what was measured of no encoder is left out."""
     parts, terms = [], []
@@ -152,6 +156,9 @@ def _first(
         if table.columns:
             terms.append(Section(terms=[(c.heading, c.explanation) for c in table.columns]))
     cautious = [s for one in encoders for s in _named(one, cautions(one, chapters), encoders)]
+    cautious += [
+        f"{probe}: its plug-in is not installed here, what it found is left out." for probe in unknown
+    ]
     parts += [Section(closing=MARKS)] if any(one.baselines for one in encoders) else []
     parts += [Section("", "With reservations", sentences=cautious)] if cautious else []
     parts += [Section("", "What the columns are", sections=terms)] if terms else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -104,8 +105,12 @@ def _latents(found: xr.Dataset, random: Sequence[xr.Dataset], name: str) -> Sequ
 
 def _models_side_by_side(encoders: Sequence[Subject]) -> Iterator[Illustration]:
     probes = ("latents", "reconstruction", "features")
-    found = {s.name: {p: result for p in probes if (result := s.result(p)) is not None} for s in encoders}
-    models = {name: results for name, results in found.items() if results}
+    models: dict[str, dict[str, xr.Dataset]] = {}
+    times: Counter[str] = Counter()  # several runs may hold the same model
+    for one in encoders:
+        if found := {p: result for p in probes if (result := one.result(p)) is not None}:
+            times[one.name] += 1
+            models[f"{one.name} ({times[one.name]})" if times[one.name] > 1 else one.name] = found
     if len(models) > 1:
         yield models_side_by_side(models)
 
