@@ -58,10 +58,58 @@ def test_docstring_examples(room, tmp_path, monkeypatch):
     assert attempted >= 3, f"no examples found in {room}: the walk is broken"
 
 
-def test_the_synth_room_is_light():
-    heavy = ("torch", "numba", "librosa", "pandas", "scipy.signal")
-    code = f"import sys, tonotopy.synth; print([m for m in {heavy} if m in sys.modules])"
+COMPILER = ("torch._dynamo", "torch._inductor")
+HEAVY = ("torch", "numba", "librosa", "pandas", "matplotlib", "scipy.signal")
+FACES = (*ROOMS, "probes.latents", "probes.features")
+
+
+def loaded_by(statement, modules):
+    """Which of some modules a fresh interpreter holds after a statement."""
+    code = f"import sys\n{statement}\nprint([m for m in {modules} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return ast.literal_eval(done.stdout.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_face_loads_nothing_by_itself(face):
+    assert loaded_by(f"import tonotopy.{face}", (*HEAVY, *COMPILER)) == []
+
+
+@pytest.mark.parametrize(
+    ("face", "heavy"),
+    [
+        ("synth", HEAVY),
+        ("encoders", (*COMPILER, "matplotlib", "numba", "librosa")),
+        ("probes", (*COMPILER, "matplotlib", "librosa")),
+        ("probes.latents", (*COMPILER, "matplotlib", "librosa")),
+        ("probes.features", HEAVY),
+    ],
+)
+def test_a_face_is_light_with_all_its_names(face, heavy):
+    assert loaded_by(f"from tonotopy.{face} import *", heavy) == []
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_stub_exports_what_it_imports_and_hides_no_room(face):
+    stub = ROOT / face.replace(".", "/") / "__init__.pyi"
+    tree = ast.parse(stub.read_text())
+    imported = [a.name for node in tree.body if isinstance(node, ast.ImportFrom) for a in node.names]
+    (listed,) = (ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign))
+    assert sorted(imported) == sorted(listed)
+    assert not [name for name in listed if (stub.parent / name).is_dir()]
+
+
+@pytest.mark.parametrize("face", [face for face in FACES if face != "reports"])
+def test_a_name_that_is_also_a_module_stays_what_it_names(face):
+    script = f"""
+import importlib, pkgutil, types
+import tonotopy.{face} as room
+for module in pkgutil.iter_modules(room.__path__, room.__name__ + "."):
+    importlib.import_module(module.name)
+print([name for name in room.__all__ if isinstance(getattr(room, name), types.ModuleType)])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
 
 
@@ -76,7 +124,7 @@ def test_the_wheel_holds_the_whole_tree(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     (wheel,) = source.glob("*.whl")
     packed = {n for n in zipfile.ZipFile(wheel).namelist() if n.startswith("tonotopy/")}
-    kept = {".py", ".typed", ".safetensors", ".npz", ".md", ".mplstyle", ".html", ".css"}
+    kept = {".py", ".pyi", ".typed", ".safetensors", ".npz", ".md", ".mplstyle", ".html", ".css"}
     expected = {
         f"tonotopy/{path.relative_to(ROOT)}"
         for room in ROOMS
