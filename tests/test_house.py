@@ -4,9 +4,11 @@ import ast
 import doctest
 import importlib
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -111,6 +113,60 @@ print([name for name in room.__all__ if isinstance(getattr(room, name), types.Mo
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+# Packages whose name is not that of the module they hold.
+PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn"}
+# Declared without being imported.
+NOT_IMPORTED = {
+    "torchaudio": "encodec imports it, and does not say which version",
+    "setuptools": "builds the wheel of a test",
+    "ruff": "a tool",
+    "pyright": "a tool",
+}
+EXTRAS = ("symbolic", "tensorflow")
+
+
+def imported_packages(*folders):
+    """Packages that files import, by the names they are installed under."""
+    known = {*sys.stdlib_module_names, "tonotopy", "tests"}
+    found = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                found.add(node.module.split(".")[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.importorskip":
+                found.add(ast.literal_eval(node.args[0]).split(".")[0])
+    return {PACKAGES.get(name, name) for name in found - known}
+
+
+def declared_packages(*groups):
+    """Packages that pyproject.toml declares, in itself ("") and in extras; without versions."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    lines = [line for g in groups for line in (extras[g] if g else project["dependencies"])]
+    names = {re.split(r"[\[<>=!~; ]", line)[0] for line in lines}
+    return names - {"tonotopy"}
+
+
+def test_what_is_imported_is_declared():
+    assert imported_packages(*ROOMS) <= declared_packages("", *EXTRAS)
+    assert imported_packages("tests") <= declared_packages("", *EXTRAS, "test")
+
+
+def test_what_is_declared_is_used():
+    library, every = imported_packages(*ROOMS), imported_packages(*ROOMS, "tests")
+    assert declared_packages("", *EXTRAS, "test", "dev") - NOT_IMPORTED.keys() <= every
+    assert declared_packages("", *EXTRAS) - NOT_IMPORTED.keys() <= library  # a reference of tests is an extra
+    assert not NOT_IMPORTED.keys() & every
+
+
+def test_constraints_pin_what_is_declared():
+    pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().split()}
+    needed = declared_packages("", "symbolic", "test", "dev") - {"setuptools"}  # `pip freeze` leaves it out
+    assert {name.replace("_", "-") for name in needed} <= pinned
 
 
 def test_the_wheel_holds_the_whole_tree(tmp_path):
