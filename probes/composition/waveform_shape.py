@@ -21,7 +21,7 @@ from ..engine.schema import dataset, stacked_stages, stage_coordinates
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
 from ..statistics.planes import NOISE
-from ..statistics.resampling import RESAMPLES, bootstrap_interval, permutation_p
+from ..statistics.resampling import bootstrap_interval, flipped_p
 from .perturbations import shape_sounds, variants
 from .variables import VARIABLES
 
@@ -263,17 +263,8 @@ def _judged(distances: np.ndarray, waveform: np.ndarray, seed: int) -> dict[str,
         "mean_preference": np.array([values.mean() if len(values) else np.nan for values in finite]),
         "mean_preference_low": np.array([low for low, _ in intervals]),
         "mean_preference_high": np.array([high for _, high in intervals]),
-        "mean_preference_p": np.array([_flipped_p(values, seed) for values in finite]),
+        "mean_preference_p": np.array([flipped_p(values, [seed, 12], tails=2) for values in finite]),
     }
-
-
-def _flipped_p(values: np.ndarray, seed: int) -> float:
-    """How often the mean lies as far from 0 when the two changes of every sound are exchanged at random."""
-    if len(values) == 0:
-        return np.nan
-    signs = np.random.default_rng([seed, 12]).choice([-1.0, 1.0], (RESAMPLES, len(values)))
-    rounding = 1 - 1e-12  # a flip of all signs is as far
-    return permutation_p(rounding * abs(values.mean()), np.abs(signs @ values) / len(values))
 
 
 def _crossover(detunings: np.ndarray, mean: np.ndarray) -> float:

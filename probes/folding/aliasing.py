@@ -16,6 +16,7 @@ from ..engine.runtime import one_thread
 from ..engine.schema import dataset, stacked_stages, stage_coordinates
 from ..engine.session import Session
 from ..engine.stages import check_below_nyquist, chosen_stages, resolving_length, run_attributes, tone_grid
+from ..statistics.finite import finite_mean
 from ..statistics.resampling import RESAMPLES, permutation_p
 from .coherence import coherence, coherent_pairs, coherent_partials
 from .collapse import collapse, cosines
@@ -104,7 +105,7 @@ def aliasing(
     measures = {name: np.stack([m[name] for m in measured], -1) for name in measured[0]}
     if len(levels) > 1 and "bank_share" in measures:
         moved = np.abs(measured[-1]["bank_share"] - measured[0]["bank_share"]).sum(-1) / 2  # [S, n]
-        measures["level_effect"] = _mean(moved)
+        measures["level_effect"] = finite_mean(moved)
     if len(levels) == 1:
         measures = {name: values[..., 0] for name, values in measures.items()}
     rates = np.array([encoder.sample_rate / encoder.stages[s].hop for s in stages])
@@ -282,13 +283,6 @@ def _mapped(relative: np.ndarray) -> np.ndarray:
     into = np.zeros((n_bins, MAP_ROWS))
     into[np.arange(n_bins), row] = 1
     return relative @ into
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is finite; NaN where nothing is."""
-    finite = np.isfinite(values)
-    count = finite.sum(-1)
-    return np.where(count > 0, np.where(finite, values, 0).sum(-1) / np.maximum(count, 1), np.nan)
 
 
 def _measure(session: Session[Encoder], low_hz: float = 60.0, high_hz: float = 10_000.0) -> xr.Dataset:

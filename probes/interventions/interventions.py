@@ -19,7 +19,8 @@ from ..engine.probe import Compared, Probe
 from ..engine.runtime import flushing_denormals, holding_memory
 from ..engine.schema import dataset, stage_coordinates
 from ..engine.session import Session
-from ..statistics.resampling import RESAMPLES, bootstrap_interval, permutation_p
+from ..statistics.finite import finite_mean, finite_mean_by
+from ..statistics.resampling import bootstrap_interval, flipped_p
 from .removal import OWN_IN_COMPANY, RANDOM_ENERGY, REMOVALS, Bench, Meter, Removal, Trial, removal
 from .variables import VARIABLES
 
@@ -277,37 +278,17 @@ def _summary(
     """Means and intervals over mixtures, and the test against random planes of equal energy."""
     out: dict[str, np.ndarray] = {}
     for name in ("removed", "neighbours"):
-        values = _by_mixture(told[f"{name}_db"], mixture)  # [1, removal, dose, mixtures]
-        out[f"mean_{name}_db"] = _finite_mean(values)
+        values = finite_mean_by(told[f"{name}_db"], mixture)  # [1, removal, dose, mixtures]
+        out[f"mean_{name}_db"] = finite_mean(values)
         ends = [bootstrap_interval(v[np.isfinite(v)], seed) for v in values.reshape(-1, values.shape[-1])]
         low, high = np.array(ends).T.reshape(2, *values.shape[:-1])
         out |= {f"mean_{name}_low": low, f"mean_{name}_high": high}
     full = doses.tolist().index(1.0)
     specific = (told["neighbours_db"] - told["removed_db"])[:, :, full]  # [1, removal, trial]
-    more = _by_mixture(specific - specific[:, [REMOVALS.index(RANDOM_ENERGY)]], mixture)[0]
-    p = [_flipped_p(v[np.isfinite(v)], seed) for v in more]
+    more = finite_mean_by(specific - specific[:, [REMOVALS.index(RANDOM_ENERGY)]], mixture)[0]
+    p = [flipped_p(v[np.isfinite(v)], [seed, 23]) for v in more]
     p[REMOVALS.index(RANDOM_ENERGY)] = np.nan
     return out | {"specific_db": specific, "specific_p": np.array([p])}
-
-
-def _by_mixture(values: np.ndarray, mixture: np.ndarray) -> np.ndarray:
-    """Mean of what is finite over a mixture's trials, the last axis."""
-    return np.stack([_finite_mean(values[..., mixture == number]) for number in np.unique(mixture)], axis=-1)
-
-
-def _finite_mean(values: np.ndarray) -> np.ndarray:
-    """Mean of what is finite along the last axis; NaN where nothing is."""
-    there = np.isfinite(values)
-    count = there.sum(-1)
-    return np.where(count > 0, np.where(there, values, 0.0).sum(-1) / np.maximum(count, 1), np.nan)
-
-
-def _flipped_p(values: np.ndarray, seed: int) -> float:
-    """How often random signs give as high a mean as `values` has, one tail."""
-    if len(values) == 0:
-        return np.nan
-    signs = np.random.default_rng([seed, 23]).choice([-1.0, 1.0], (RESAMPLES, len(values)))
-    return permutation_p(values.mean() - 1e-12 * np.abs(values).mean(), signs @ values / len(values))
 
 
 def _remark(reference_db: np.ndarray) -> str:
