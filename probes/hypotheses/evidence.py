@@ -166,7 +166,7 @@ class Trend:
     """Values of units at several steps of a quantity; under the null the steps may change places.
 
     The effect is the slope over the quantity, mean over units. Steps change places for all units alike,
-    since units heard at one step may have company in common.
+    since units measured at one step may have a context in common.
 
     Parameters
     ----------

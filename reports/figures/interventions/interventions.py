@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from ....probes.interventions.interventions import CLIPS
-from ....probes.interventions.removal import ABSENT, OWN_ALONE, OWN_IN_COMPANY, RANDOM, RANDOM_ENERGY
+from ....probes.interventions.removal import ABSENT, OWN_ALONE, OWN_AMONG_OTHERS, RANDOM, RANDOM_ENERGY
 from ..drawing import (
     DARK,
     LABEL_SIZE,
@@ -27,11 +27,11 @@ from ..drawing import RANDOM as ORANGE
 DEEPEST_DB = -60.0  # lower changes are drawn there
 SPECTRUM_DB = -50.0
 LOWEST_HZ, HIGHEST_HZ, PER_OCTAVE = 80.0, 10_000.0, 36
-BANDED = (OWN_IN_COMPANY, RANDOM_ENERGY)  # whose intervals are drawn
+BANDED = (OWN_AMONG_OTHERS, RANDOM_ENERGY)  # whose intervals are drawn
 LINES = (
-    ("removed", OWN_IN_COMPANY, TRAINED, "o-", "partial: plane in company"),
+    ("removed", OWN_AMONG_OTHERS, TRAINED, "o-", "partial: plane in company"),
     ("removed", OWN_ALONE, TRAINED, "s--", "partial: plane alone"),
-    ("neighbours", OWN_IN_COMPANY, DARK, "^-", "neighbours: plane in company"),
+    ("neighbours", OWN_AMONG_OTHERS, DARK, "^-", "neighbours: plane in company"),
     ("neighbours", OWN_ALONE, DARK, "v--", "neighbours: plane alone"),
     ("removed", RANDOM, ORANGE, "x-", "partial: random plane"),
     ("removed", RANDOM_ENERGY, ORANGE, "D--", "partial: random, equal energy"),
@@ -151,13 +151,13 @@ def _reading(one: xr.Dataset) -> str:
     said = [
         f"by {told(removal, 'removed')} and its neighbours by {told(removal, 'neighbours')} with {which}"
         for removal, which in (
-            (OWN_IN_COMPANY, "its plane heard in company"),
+            (OWN_AMONG_OTHERS, "its plane heard in company"),
             (OWN_ALONE, "its plane heard alone"),
             (RANDOM, "a random plane of equal rank"),
             (RANDOM_ENERGY, "one of equal energy"),
         )
     ]
-    specific = one.sel(removal=OWN_IN_COMPANY)
+    specific = one.sel(removal=OWN_AMONG_OTHERS)
     return (
         f"Of {one.sizes['trial']} partials the codec transmits {transmitted(one)}. At dose 1 one changes "
         f"{'; '.join(said)}. Own plane more specific than one of equal energy: p = "
