@@ -383,7 +383,11 @@ def _refuse_others(found: _Found, source: str) -> None:
     elif any(name.startswith("encoder_hierarchical_level_") for name in found):
         kind = "with a hierarchical encoder (as hier-mel_16bar)"
     elif input_size != CLASSES:
-        more = f"{CLASSES} and {input_size - CLASSES} more (of chords, say)" if input_size > CLASSES else str(input_size)
+        more = (
+            f"{CLASSES} and {input_size - CLASSES} more (of chords, say)"
+            if input_size > CLASSES
+            else str(input_size)
+        )
         kind = f"that takes {more}"
     else:
         return

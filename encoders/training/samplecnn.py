@@ -103,7 +103,11 @@ def train_samplecnn(
 
 
 def gather(
-    found: list[LabelledFile], config: SampleCNNConfig, out: Path, background_files: list[Path], progress: bool = False
+    found: list[LabelledFile],
+    config: SampleCNNConfig,
+    out: Path,
+    background_files: list[Path],
+    progress: bool = False,
 ) -> Material:
     """Decode what can be decoded; the rest is named, and fatal only if a class loses all it has."""
     store = store_audio([file.path for file in found], config.sample_rate, out / "audio.i16", progress)

@@ -44,12 +44,16 @@ class Block:
         return Condition(self.kind, self.density or 0, self.level_dbfs)
 
 
-def ordered_blocks(conditions: Sequence[Condition], by_kind: Mapping[str, Ensemble], seed: int) -> Iterator[Block]:
+def ordered_blocks(
+    conditions: Sequence[Condition], by_kind: Mapping[str, Ensemble], seed: int
+) -> Iterator[Block]:
     """Order what is played so that little has to be kept: kind, level, context, density."""
     for kind, level in dict.fromkeys((c.kind, c.level_dbfs) for c in conditions):
         ensemble = by_kind[kind]
         densities = dict.fromkeys(c.density for c in conditions if (c.kind, c.level_dbfs) == (kind, level))
-        for context, (own, context_sounds) in enumerate(zip(ensemble.sounds, ensemble.context_sounds, strict=True)):
+        for context, (own, context_sounds) in enumerate(
+            zip(ensemble.sounds, ensemble.context_sounds, strict=True)
+        ):
             phased = [sound for one in own for sound in turned(one, ensemble.phases)]
             if any(densities) and not (context and ensemble.isolated_once):
                 yield Block(kind, level, context, None, rendered(phased, level))

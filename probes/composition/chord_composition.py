@@ -132,7 +132,9 @@ def chord_composition(session: Session[Encoder], *, level_dbfs: float = -30.0) -
     }
     settings = {"seed": seed, "chord_level_dbfs": level_dbfs}
     return dataset(
-        VARIABLES["chord_composition"], variables, {**run_attributes(PHASES, measured.plan, placed), **settings}
+        VARIABLES["chord_composition"],
+        variables,
+        {**run_attributes(PHASES, measured.plan, placed), **settings},
     )
 
 

@@ -122,7 +122,13 @@ def pitch_ensemble(sample_rate: float, contexts: int = 6, most: int = 4, seed: i
         context_sounds.append(tuple(_note(f, HARMONICS, generator) for f in midi_to_hz(others)))
     labels = tuple(f"MIDI {m}" for m in midi)
     return Ensemble(
-        "pitch", midi_to_hz(midi), labels, tuple(sounds), tuple(context_sounds), 2 * HARMONICS + 1, 2 * HARMONICS
+        "pitch",
+        midi_to_hz(midi),
+        labels,
+        tuple(sounds),
+        tuple(context_sounds),
+        2 * HARMONICS + 1,
+        2 * HARMONICS,
     )
 
 

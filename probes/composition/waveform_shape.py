@@ -22,7 +22,7 @@ from ..engine.session import Session
 from ..engine.stages import chosen_stages
 from ..statistics.planes import NOISE
 from ..statistics.resampling import bootstrap_interval, flipped_p
-from .perturbations import shape_sounds, perturbed
+from .perturbations import perturbed, shape_sounds
 from .variables import VARIABLES
 
 DETUNINGS_HZ = (1.25, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)

@@ -86,7 +86,9 @@ def _write(
     with flushing_denormals(), holding_memory(), advancing as advance:
         for start in range(0, len(stimuli), at_once):
             tile = stimuli[start : start + at_once]
-            activations_of = encoder.run(torch.from_numpy(tile.render(encoder.sample_rate, n_samples)), stages)
+            activations_of = encoder.run(
+                torch.from_numpy(tile.render(encoder.sample_rate, n_samples)), stages
+            )
             for stage, values in activations_of.items():
                 block = values.cpu().numpy()  # [b, C, F]
                 if stage not in arrays:

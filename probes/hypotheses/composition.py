@@ -169,15 +169,16 @@ def _architectural(name: str, than: str, evidence: Callable[[xr.DataTree, str, s
         claim="I chose these models to prove that the effects were architectural and not "
         "model-specific––they persist across task and scale.",
         source_expects="supported",
-        statement=f"index of a partial among {USUAL_OTHERS} others less that in {than}, mean over "
-        "partials",
+        statement=f"index of a partial among {USUAL_OTHERS} others less that in {than}, mean over partials",
         group="compositionality",
         stage="latent",
         holds="within",
         threshold=MARGIN,
         justification="a tenth of the way from the decimator to the STFT",
         null="signs of the partials' distances from either margin",
-        controls=tuple(Control(c.encoder, c.low, c.high, stability_of("partial", USUAL_OTHERS)) for c in STABLE),
+        controls=tuple(
+            Control(c.encoder, c.low, c.high, stability_of("partial", USUAL_OTHERS)) for c in STABLE
+        ),
         evidence=evidence,
     )
 

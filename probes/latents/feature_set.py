@@ -17,7 +17,9 @@ def labels() -> Features:
     described = features(np.zeros((0, 1), np.uint8))
     long = {feature.id for feature in FEATURES if feature.columns > _LONGEST}
     kept = [i for i, one in enumerate(described.ids) if one not in long]
-    names, ids, groups = (tuple(row[i] for i in kept) for row in (described.names, described.ids, described.groups))
+    names, ids, groups = (
+        tuple(row[i] for i in kept) for row in (described.names, described.ids, described.groups)
+    )
     return Features(described.values[:, kept], names, ids, groups)
 
 

@@ -173,7 +173,8 @@ def _shifted(ear: _Ear, long: Tensor, first: dict[str, Tensor]) -> dict[str, np.
     hop, length = ear.stage.hop, first["waveforms"].shape[1]
     delays = sorted({1, *(round(delay * hop) for delay in DELAYS_HOPS)} - {0})  # samples
     same = [
-        _share(ear.codes(ear.encoded(long[:, s : s + length])), ear.codes(first, later=s // hop)) for s in delays
+        _share(ear.codes(ear.encoded(long[:, s : s + length])), ear.codes(first, later=s // hop))
+        for s in delays
     ]
     return {"delay": np.array(delays) / hop, "shifted_same": np.stack(same)}
 

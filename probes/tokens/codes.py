@@ -136,7 +136,9 @@ def default_components(encoder: Encoder) -> StimulusSet:
     return partials_at(partial_grid(encoder.sample_rate))
 
 
-def drawn_contexts(components: StimulusSet, contexts: int, density: int, seed: int) -> tuple[OtherPartials, ...]:
+def drawn_contexts(
+    components: StimulusSet, contexts: int, density: int, seed: int
+) -> tuple[OtherPartials, ...]:
     """Deal partials half-way (by ratio) between neighbouring components to contexts, as evenly as can be.
 
     Examples
@@ -173,10 +175,10 @@ def _information(tokens: np.ndarray, seed: int) -> dict[str, np.ndarray]:
         for name, table in (("", flat[..., q]), ("joint_", joint)):
             found[name].append(information(table, seed))
     values = {}
-    for name, books in found.items():
-        values[f"{name}information"] = np.stack([one.bits for one in books], axis=-1)
-        values[f"{name}information_null"] = np.array([one.null_bits for one in books])
-        values[f"{name}information_p"] = np.array([one.p for one in books])
+    for name, several in found.items():
+        values[f"{name}information"] = np.stack([one.bits for one in several], axis=-1)
+        values[f"{name}information_null"] = np.array([one.null_bits for one in several])
+        values[f"{name}information_p"] = np.array([one.p for one in several])
     return values
 
 
@@ -242,8 +244,8 @@ def _margins(record: _Accumulator) -> dict[str, np.ndarray]:
 
 
 def _coordinates(encoder: Encoder, stage: Stage, plan: Plan) -> dict[str, np.ndarray]:
-    books = stage_coordinates(encoder, [stage.name], plan)
-    return {name: values for name, values in books.items() if name != "channel"}
+    about = stage_coordinates(encoder, [stage.name], plan)
+    return {name: values for name, values in about.items() if name != "channel"}
 
 
 def _codes_stage(encoder: Encoder) -> Stage:

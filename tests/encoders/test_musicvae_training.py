@@ -86,7 +86,9 @@ def test_it_learns_scales(material, tmp_path):
     scores = train_musicvae(material, tmp_path / "out", config, recipe)
     for kind in ("written", "generated"):
         assert scores.given["trained", kind].steps > scores.constant[kind] + 0.1
-        assert scores.given["trained", kind].forced_onsets > scores.given["untrained", kind].forced_onsets + 0.2
+        assert (
+            scores.given["trained", kind].forced_onsets > scores.given["untrained", kind].forced_onsets + 0.2
+        )
     first = scores.use.posterior.order[:2]
     assert np.abs(scores.use.pitch[first]).max() > 0.5 or np.abs(scores.use.onsets[first]).max() > 0.5
 

@@ -13,7 +13,7 @@ from tonotopy.encoders.base import Stage
 from tonotopy.probes import codes
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.statistics.information import information
-from tonotopy.probes.tokens.codes import CODES, drawn_contexts, default_components
+from tonotopy.probes.tokens.codes import CODES, default_components, drawn_contexts
 from tonotopy.probes.tokens.reuse import agreements
 from tonotopy.synth import partials, partials_at
 from tonotopy.synth.errors import InputError
