@@ -71,7 +71,7 @@ def _reconstruction(scores: MusicVAEScores) -> str:
         f"## What it gives back\n\nOn {listed} melodies of the test. Each is encoded to its mu and decoded "
         "free-running, the likeliest class at each step: share of the steps that are the same class, of the "
         "steps at which a note begins (at most other steps one is held), and of melodies without one wrong "
-        "step. Forced: each step given the true ones before it. Untrained: the same sizes with random weights. "
+        "step. Forced: each step given the true ones. Untrained: the same sizes with random weights. "
         "float32: the weights before they were rounded. music neurons: the trained model, all other "
         f"dimensions set to zero (mean sigma at least {1 - SIGMA_THRESHOLD:g}). Always saying class 0 gets "
         f"{always} % of steps.\n\n" + _table(head, rows)

@@ -92,7 +92,7 @@ class MusicVAEScores:
 
 
 def evaluate(weights: Path, model: MusicVAE, test: Material, seed: int = 0) -> MusicVAEScores:
-    """Let a MusicVAE give back melodies it was not trained on; as stored in `weights`, as trained, untrained."""
+    """Let a MusicVAE give back melodies it was not trained on; as stored, as trained, untrained."""
     stored = load_weights(weights)
     untrained = randomly_initialised(lambda: MusicVAE(stored.config), seed)
     assert isinstance(untrained, MusicVAE)

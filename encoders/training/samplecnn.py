@@ -138,7 +138,7 @@ def batches(
 
 
 class SampleCNNTask(Task):
-    """Naming the class of crops, varied by context, noise and level; dropout draws once an epoch.
+    """Naming the class of crops, varied by background, noise and level.
 
     Parameters
     ----------

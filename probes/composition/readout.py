@@ -170,8 +170,8 @@ def drawn_mixtures(
     between them and just outside. Every partial has a random phase, and a level within 3 dB of
     `level_dbfs`. Trained on: every partial alone, targets four times, and 192 pairs that hold a target.
     Tried: per density 64 mixtures in which every target sounds equally often; up to half of the partials
-    (at least one, at most eight) are targets. No pair that is tried is trained on. At density 1 the
-    silence stands beside them in training as well: only phases and levels are new. 64 more pairs play 12 dB lower
+    (at least one, at most eight) are targets. No pair that is tried is trained on. At density 1
+    nothing else sounds in training either: only phases and levels are new. 64 more pairs play 12 dB lower
     than all the rest.
 
     Raises

@@ -248,7 +248,7 @@ def _without(found: Removal, bench: Bench, count: int) -> torch.Tensor:
 
 
 def _quantized(bench: Bench, trial: Trial, found: Removal) -> dict[str, np.ndarray]:
-    """Remove the plane found among others, quantize, decode: changes re the mixture quantized alike, [codebooks]."""
+    """Remove the plane found among others, quantize, decode: changes re the mixture alike, [codebooks]."""
     codebooks = codebooks_of(bench.encoder)
     if not codebooks or bench.stage != "latent":
         return {}

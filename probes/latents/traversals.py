@@ -1,4 +1,4 @@
-"""Causal traversals: one latent dimension is set to one value after another, and the features are measured."""
+"""Causal traversals: a latent dimension is set to one value after another, and features are measured."""
 
 from __future__ import annotations
 

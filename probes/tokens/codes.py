@@ -101,7 +101,8 @@ def codes(
     stages = ["latent", stage.name] if books else [stage.name]
     record = _Accumulator(len(stimuli), phases, books)
     plan = respond(
-        session.tiled(TILE_SECONDS), stimuli, stages, record.reduce, record.write, phases=phases, frames=frames,
+        session.tiled(TILE_SECONDS), stimuli, stages, record.reduce, record.write,
+        phases=phases, frames=frames,
         label=f"{encoder.name}: {len(stimuli)} partials among others",
     )  # fmt: skip
     n = len(components)
