@@ -12,17 +12,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import zarr
 
 from ...synth.errors import InputError
 from .schema import SCHEMA_VERSION
-from .session import Named, Subject
+from .session import Named
 from .store import ZARR_FORMAT
 
 VERSIONED = ("tonotopy", "torch", "numpy", "scipy", "numba", "librosa", "encodec", "xarray", "zarr")
+
+Drawn = TypeVar("Drawn", bound=Named)
 
 
 class Work:
@@ -45,8 +47,8 @@ class Work:
     def __init__(self, out: Path, identity: Iterable[str]) -> None:
         self._out, self.folder = out, out.with_name(out.name + ".partial")
         self.store, self._marker = self.folder / "store", self.folder / "finished.json"
-        told = [SCHEMA_VERSION, *(f"{name} {version(name)}" for name in VERSIONED), *identity]
-        self._fingerprint = hashlib.sha256("\n".join(told).encode()).hexdigest()
+        parts = [SCHEMA_VERSION, *(f"{name} {version(name)}" for name in VERSIONED), *identity]
+        self._fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         self._done: list[str] = []
         left = self._left()
         if left.get("fingerprint") == self._fingerprint:
@@ -90,25 +92,25 @@ class Work:
         os.replace(beside, self._marker)
 
 
-def provenance(settings: str, seed: int, heard: Sequence[Named]) -> dict[str, object]:
+def provenance(settings: str, seed: int, encoders: Sequence[Named]) -> dict[str, object]:
     """Say where a run came from: the root's attributes."""
     versions = {name: version(name) for name in VERSIONED} | {"python": platform.python_version()}
     return {
         "schema_version": SCHEMA_VERSION,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": json.dumps(versions),
-        "device": ", ".join(sorted({str(getattr(encoder, "device", "cpu")) for encoder in heard})),
+        "device": ", ".join(sorted({str(getattr(encoder, "device", "cpu")) for encoder in encoders})),
         "precision": "float32",
         "seed": seed,
         "settings": settings,
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "platform": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
-        "encoders": ", ".join(encoder.name for encoder in heard),
-        "weights_sha256": ", ".join(encoder.weights.sha256 for encoder in heard),
+        "encoders": ", ".join(encoder.name for encoder in encoders),
+        "weights_sha256": ", ".join(encoder.weights.sha256 for encoder in encoders),
     }
 
 
-def drawn_anew(encoder: Subject, twin: Callable[[int], Subject], seed: int, count: int) -> Iterator[Subject]:
+def drawn_anew(encoder: Drawn, twin: Callable[[int], Drawn], seed: int, count: int) -> Iterator[Drawn]:
     """Draw random networks like an encoder; a draw that happens to be the encoder itself is none.
 
     Raises

@@ -66,7 +66,7 @@ class Probe:
     modality : {"waveform", "melody"}
         Of the encoders that it asks.
     asks_baselines : bool
-        Whether random networks are asked too.
+        Whether it asks random networks too.
     compared : Compared, optional
     known : tuple of Known
     settings : mapping of str to object
@@ -110,6 +110,10 @@ class Probe:
                 f"{session.encoder.name} takes {session.encoder.modality}s, it asks {self.modality} encoders"
             )
         return self.refuses(session, **self.settings)
+
+    def played(self) -> Played:
+        """Return what is played to everybody, by kind; nothing where that depends on who is measured."""
+        return {} if self.stimuli is None else self.stimuli(**self.settings)
 
     def __call__(self, session: Session[Any]) -> xr.Dataset:
         """Measure, with the probe's settings."""

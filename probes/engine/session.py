@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -24,7 +24,7 @@ class Named(Protocol):
     def modality(self) -> str: ...  # noqa: D102
 
 
-Subject = TypeVar("Subject", bound=Named)
+Subject = TypeVar("Subject", bound=Named, covariant=True)
 Other = TypeVar("Other", bound=Named)
 Made = TypeVar("Made")
 
@@ -57,7 +57,7 @@ class Session(Generic[Subject]):
     """
 
     encoder: Subject
-    stages: Iterable[str] | None = None
+    stages: Sequence[str] | None = None
     seed: int = 0
     progress: Progress = field(default_factory=lambda: Progress(show=False))
     tile_seconds: float | None = None
@@ -74,7 +74,7 @@ class Session(Generic[Subject]):
         """Where the encoder's tensors live."""
         return getattr(self.encoder, "device", torch.device("cpu"))
 
-    def at(self, stages: Iterable[str] | None) -> Session[Subject]:
+    def at(self, stages: Sequence[str] | None) -> Session[Subject]:
         """Return the same session at other stages."""
         return replace(self, stages=stages)
 
@@ -82,7 +82,7 @@ class Session(Generic[Subject]):
         """Return the same session with tiles of a size, unless it has one already."""
         return self if self.tile_seconds is not None else replace(self, tile_seconds=seconds)
 
-    def of(self, encoder: Other, stages: Iterable[str] | None) -> Session[Other]:
+    def of(self, encoder: Other, stages: Sequence[str] | None) -> Session[Other]:
         """Return a session of another encoder in the same run."""
         return replace(self, encoder=encoder, stages=stages, _made={})  # type: ignore[return-value, type-var]
 

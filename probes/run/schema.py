@@ -30,7 +30,7 @@ def validate(tree: xr.DataTree) -> None:
             "measure again, or read it with the tonotopy that wrote it"
         )
     for subject, node in subjects(tree).items():
-        for name in (*SUBJECT_ATTRIBUTES, *BY_MODALITY.get(node.attrs.get("modality"), ())):
+        for name in (*SUBJECT_ATTRIBUTES, *BY_MODALITY.get(str(node.attrs.get("modality")), ())):
             if name not in node.attrs:
                 raise InputError(f"run: {subject} lacks attribute {name!r}")
         for probe, group in node.children.items():

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray as xr
 
-from ...probes.interventions.removal import OWN_ALONE, OWN_IN_COMPANY, RANDOM_ENERGY
+from ...probes.interventions.removal import OWN_ALONE, OWN_AMONG_OTHERS, RANDOM_ENERGY
 from ..audio import Clip, Sounds, data_uri
 from ..chapter import Chapter
 from ..columns import measured
@@ -50,7 +50,7 @@ INTERVENTIONS = Chapter(
     "interventions",
     columns=(
         measured("specific_db", "Specific", "by how much more a partial falls than its neighbours when its "
-                 "plane is removed", "level", pick=OWN_IN_COMPANY),
+                 "plane is removed", "level", pick=OWN_AMONG_OTHERS),
         measured("specific_db", "Alone", "the same with its plane measured alone", "level", pick=OWN_ALONE),
         measured("specific_db", "Random plane", "the same with random planes of equal energy", "level",
                  is_compared=False, pick=RANDOM_ENERGY),

@@ -50,8 +50,10 @@ def activations(
     from ...encoders.registry import load_for
     from ...probes.engine.activations import activations as write_activations
     from ...probes.engine.progress import Progress
+    from ...probes.engine.session import Session
     from ...synth.export import parse_stimuli
 
     played = parse_stimuli(stimuli)
     encoder = load_for("waveform", name, weights, seed)
-    print(write_activations(encoder, played, out, names(stages), seconds=seconds, progress=Progress()))
+    session = Session(encoder, names(stages), progress=Progress())
+    print(write_activations(session, played, out, seconds=seconds))

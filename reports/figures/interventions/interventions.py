@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from ....probes.interventions.interventions import CLIPS
-from ....probes.interventions.removal import ABSENT, OWN_ALONE, OWN_IN_COMPANY, RANDOM, RANDOM_ENERGY
+from ....probes.interventions.removal import ABSENT, OWN_ALONE, OWN_AMONG_OTHERS, RANDOM, RANDOM_ENERGY
 from ...writing import hertz
 from ..drawing import DARK, LABEL_SIZE, THIRD, TRAINED, Illustration, canvas, frequency_axis, one_legend
 from ..drawing import RANDOM as ORANGE
@@ -18,11 +18,11 @@ from ..drawing import RANDOM as ORANGE
 DEEPEST_DB = -60.0  # lower changes are drawn there
 SPECTRUM_DB = -50.0
 LOWEST_HZ, HIGHEST_HZ, PER_OCTAVE = 80.0, 10_000.0, 36
-BANDED = (OWN_IN_COMPANY, RANDOM_ENERGY)  # whose intervals are drawn
+BANDED = (OWN_AMONG_OTHERS, RANDOM_ENERGY)  # whose intervals are drawn
 LINES = (
-    ("removed", OWN_IN_COMPANY, TRAINED, "o-", "partial: plane in context"),
+    ("removed", OWN_AMONG_OTHERS, TRAINED, "o-", "partial: plane among others"),
     ("removed", OWN_ALONE, TRAINED, "s--", "partial: plane alone"),
-    ("neighbours", OWN_IN_COMPANY, DARK, "^-", "neighbours: plane in context"),
+    ("neighbours", OWN_AMONG_OTHERS, DARK, "^-", "neighbours: plane among others"),
     ("neighbours", OWN_ALONE, DARK, "v--", "neighbours: plane alone"),
     ("removed", RANDOM, ORANGE, "x-", "partial: random plane"),
     ("removed", RANDOM_ENERGY, ORANGE, "D--", "partial: random, equal energy"),
@@ -142,13 +142,13 @@ def _reading(one: xr.Dataset) -> str:
     said = [
         f"by {change(removal, 'removed')} and its neighbours by {change(removal, 'neighbours')} with {which}"
         for removal, which in (
-            (OWN_IN_COMPANY, "its plane measured in context"),
+            (OWN_AMONG_OTHERS, "its plane measured among others"),
             (OWN_ALONE, "its plane measured alone"),
             (RANDOM, "a random plane of equal rank"),
             (RANDOM_ENERGY, "one of equal energy"),
         )
     ]
-    specific = one.sel(removal=OWN_IN_COMPANY)
+    specific = one.sel(removal=OWN_AMONG_OTHERS)
     return (
         f"Of {one.sizes['trial']} partials the codec transmits {transmitted(one)}. At dose 1 one changes "
         f"{'; '.join(said)}. Own plane more specific than one of equal energy: p = "

@@ -93,6 +93,6 @@ def test_what_a_probe_needs_is_named():
         (chord_tuning, pitches(midi=[60]), "root_midi"),
     ):
         with pytest.raises(InputError, match=f"no coordinate '{missing}'"):
-            measure(stft, stimuli)
+            measure(Session(stft), stimuli)
     with pytest.raises(InputError, match="without context"):
         pitch_tuning(Session(stft), pitches(midi=[60]).in_contexts([Noise("white", 10, 0)]))

@@ -1,6 +1,7 @@
 """Latents at the edges: one dimension or many, no note, one piece, deviations of nothing."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ class Summing:
         return self.decode(latents)
 
 
-FAST = {"permutations": 19}
+FAST: dict[str, Any] = {"permutations": 19}
 
 
 def session_of(model, rolls, pieces):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import wraps
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,12 +22,20 @@ from tonotopy.probes.run.schema import validate
 from tonotopy.reports import report
 from tonotopy.synth.errors import InputError
 
-SMALL = {"samples": 200, "permutations": 19, "traversed": 2, "seed": 3, "baselines": 1, "modality": "melody"}
+SMALL: dict[str, Any] = {
+    "samples": 200,
+    "permutations": 19,
+    "traversed": 2,
+    "seed": 3,
+    "baselines": 1,
+    "modality": "melody",
+}
 REAL = "tonotopy.probes.latents.encodings.real_material"
 
 
 def latents(models, out, weights="pretrained", **options):
-    return probe(models, out, **(SMALL | {"weights": weights} | options))
+    asked: dict[str, Any] = {**SMALL, "modality": "melody", "weights": weights, **options}
+    return probe(models, out, **asked)
 
 
 @pytest.fixture(autouse=True)

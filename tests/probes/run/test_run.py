@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,10 +33,15 @@ from tonotopy.probes.run.suite import CONTROLS, Suite
 from tonotopy.synth import chords, partials, pitches
 from tonotopy.synth.errors import InputError
 
+
+def changed(options: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return options | changes
+
+
 FEW_PITCHES = PITCH_TUNING.with_settings(stimuli=pitches(midi=[60, 67], timbres=["saw", "square"]))
 FEW_CHORDS = CHORD_TUNING.with_settings(stimuli=chords([48, 50], ["major", "minor"]))
 TUNING = (SELECTIVITY, FEW_PITCHES, FEW_CHORDS)
-SMALL = {
+SMALL: dict[str, Any] = {
     "baselines": 1,
     "controls": False,
     "low_hz": 100,
@@ -53,14 +59,16 @@ def represent_few(session):
 
 FEW_SIGNALS = replace(REPRESENTABILITY, measure=represent_few, refuses=lambda session: None)
 SMALLER = {probe.name: probe for probe in (*TUNING, FEW_SIGNALS)}
-EVERY_PROBE = SMALL | {"probes": tuple(SMALLER.get(p.name, p) for p in registered("waveform"))}
+EVERY_PROBE: dict[str, Any] = SMALL | {
+    "probes": tuple(SMALLER.get(p.name, p) for p in registered("waveform"))
+}
 
 
 def breaks(session, stimuli):
     raise KeyboardInterrupt
 
 
-BREAKING = SMALL | {"probes": (SELECTIVITY, FEW_PITCHES, replace(FEW_CHORDS, measure=breaks))}
+BREAKING = changed(SMALL, probes=(SELECTIVITY, FEW_PITCHES, replace(FEW_CHORDS, measure=breaks)))
 SHORT = [Condition("partial", density, -20.0) for density in (1, 4)]
 
 
@@ -139,7 +147,7 @@ def test_interrupted_work_goes_on(wrapped, tmp_path):
             raise KeyboardInterrupt
         return FEW_PITCHES.measure(session, **settings)
 
-    breaking = SMALL | {"probes": (SELECTIVITY, replace(FEW_PITCHES, measure=breaks_once), FEW_CHORDS)}
+    breaking = changed(SMALL, probes=(SELECTIVITY, replace(FEW_PITCHES, measure=breaks_once), FEW_CHORDS))
     with pytest.raises(KeyboardInterrupt):
         probe([wrapped], out, **breaking)
     assert not out.exists()  # nothing half-written is taken for finished
@@ -158,7 +166,7 @@ def test_a_step_that_was_killed_while_writing_is_taken_again(wrapped, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        probe([wrapped], out, **(SMALL | {"probes": (replace(SELECTIVITY, measure=dies), *TUNING[1:])}))
+        probe([wrapped], out, **changed(SMALL, probes=(replace(SELECTIVITY, measure=dies), *TUNING[1:])))
     tree = xr.open_datatree(probe([wrapped], out, **SMALL))
     validate(tree)
     assert np.isfinite(tree["mine/selectivity"].to_dataset().response[0, :4]).all()
@@ -169,7 +177,7 @@ def test_other_settings_start_afresh(wrapped, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         probe([wrapped], out, **BREAKING)
-    tree = xr.open_datatree(probe([wrapped], out, **(SMALL | {"per_octave": 4})))
+    tree = xr.open_datatree(probe([wrapped], out, **changed(SMALL, per_octave=4)))
     assert tree["mine/selectivity"].sizes["frequency"] == len(partials(100, 5000, per_octave=4))
 
 
@@ -185,21 +193,22 @@ def test_a_folder_that_holds_something_else_is_left_alone(wrapped, tmp_path, nam
 
 def test_bad_requests_are_refused_before_anything_is_written(wrapped, tmp_path):
     out = tmp_path / "run.zarr"
-    for encoders, settings, message in (
+    cases: list[tuple[list[Any], dict[str, Any], str]] = [
         (["encodek"], SMALL, "encoder 'encodek': not known; known are"),
         ([wrapped], {"stages": ("conv9",)}, "'conv9': mine has no such stage"),
         ([wrapped], {"high_hz": 9000}, "Nyquist"),
         ([wrapped], {"low_hz": -1, "high_hz": 7000}, "low_hz -1: must be a positive"),
         ([wrapped, wrapped], SMALL, "'mine': given twice"),
         ([], SMALL, "encoders: none given"),
-        ([wrapped], SMALL | {"stages": ()}, "no stage asked for"),
+        ([wrapped], changed(SMALL, stages=()), "no stage asked for"),
         (
             [wrapped],
             {"per_oktave": 3},
             "setting 'per_oktave': no probe asked has it; there are bins",
         ),
         (["musicvae_tiny"], SMALL, "no probe asked is for a melody encoder"),
-    ):
+    ]
+    for encoders, settings, message in cases:
         with pytest.raises(InputError, match=message):
             probe(encoders, out, **settings)
         assert not list(tmp_path.iterdir())
@@ -249,7 +258,7 @@ def test_one_run_holds_waveform_encoders_and_melody_models(wrapped, tmp_path):
 
 
 def test_a_run_measures_what_the_functions_do(wrapped, tmp_path):
-    tree = xr.open_datatree(probe([wrapped], tmp_path / "run.zarr", **(EVERY_PROBE | {"baselines": 0})))
+    tree = xr.open_datatree(probe([wrapped], tmp_path / "run.zarr", **changed(EVERY_PROBE, baselines=0)))
     tones = coherent_partials(wrapped, low_hz=100, high_hz=5000, level_dbfs=LEVELS_DBFS)
     direct = {
         "aliasing": aliasing(Session(wrapped), tones),
@@ -305,7 +314,9 @@ def test_weights_without_a_way_to_draw_them_are_refused_at_once(wrapped, tmp_pat
 
 
 def test_a_control_that_is_asked_for_is_an_encoder(tmp_path):
-    tree = xr.open_datatree(probe(["filterbank:stft"], tmp_path / "run.zarr", **(SMALL | {"controls": True})))
+    tree = xr.open_datatree(
+        probe(["filterbank:stft"], tmp_path / "run.zarr", **changed(SMALL, controls=True))
+    )
     assert list(subjects(tree, "encoder")) == ["filterbank.stft"]
     assert len(subjects(tree, "control")) == len(CONTROLS["waveform"]) - 1
 
@@ -323,7 +334,7 @@ def test_names_that_would_meet_in_one_place_are_refused(wrapped, tmp_path):
 def test_no_baseline_is_the_encoder_itself(tmp_path):
     encoder = load("samplecnn_tiny", weights="random", seed=1)
     tree = xr.open_datatree(
-        probe([encoder], tmp_path / "run.zarr", **(SMALL | {"baselines": 2, "stages": ("first_layer",)}))
+        probe([encoder], tmp_path / "run.zarr", **changed(SMALL, baselines=2, stages=("first_layer",)))
     )
     hashes = {node.attrs["weights_sha256"] for node in subjects(tree).values()}
     assert len(hashes) == 3
@@ -341,7 +352,7 @@ def test_an_encoder_of_a_low_rate_is_probed_as_far_as_it_goes(tmp_path):
     out = probe(
         [slow],
         tmp_path / "run.zarr",
-        **(SMALL | {"high_hz": 1_900, "low_hz": 100, "probes": ("selectivity", "pitch_tuning")}),
+        **changed(SMALL, high_hz=1_900, low_hz=100, probes=("selectivity", "pitch_tuning")),
     )
     tree = xr.open_datatree(out)
     assert float(tree["slow/pitch_tuning"].f0.max()) < 2_000

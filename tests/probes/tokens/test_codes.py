@@ -10,11 +10,10 @@ from torch import nn
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Stage
-from tonotopy.probes import Settings, codes
+from tonotopy.probes import codes
 from tonotopy.probes.engine.session import Session
-from tonotopy.probes.run.suite import measures
 from tonotopy.probes.statistics.information import information
-from tonotopy.probes.tokens.codes import companies, default_components
+from tonotopy.probes.tokens.codes import CODES, default_components, drawn_contexts
 from tonotopy.probes.tokens.reuse import agreements
 from tonotopy.synth import partials, partials_at
 from tonotopy.synth.errors import InputError
@@ -235,7 +234,7 @@ class TestInformation:
 
 def test_company_lies_between_the_components_and_is_dealt_out_evenly():
     components = partials(120.0, 6000.0, count=16)
-    dealt = companies(components, 5, 6, seed=3)
+    dealt = drawn_contexts(components, 5, 6, seed=3)
     frequency = np.array([[p.frequency_hz for p in context.partials] for context in dealt])
     own = components.columns["frequency_hz"]
     assert np.abs(np.log(frequency.ravel()[:, None] / own)).min() > 0.1
@@ -288,15 +287,10 @@ def test_what_cannot_be_played_is_told_in_a_line(wrong, told):
     assert "\n" not in str(error.value)
 
 
-def test_a_battery_asks_those_that_have_codes(tmp_path):
-    asked = Settings(probes=("codes",))
-
-    def of(name, stages=None):
-        return list(measures(load(name), stages, {}, asked, tmp_path, None))
-
-    assert of("control:texture") == ["codes"]
-    assert of("control:texture", ("quantized",)) == []
-    assert of("filterbank:stft") == []
+def test_the_probe_refuses_those_that_have_no_codes():
+    assert CODES.refusal(Session(load("control:texture"))) is None
+    for session in (Session(load("control:texture"), ["quantized"]), Session(load("filterbank:stft"))):
+        assert CODES.refusal(session) == f"{session.encoder.name} has no codes"
 
 
 def test_what_never_settles_is_said():
