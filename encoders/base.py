@@ -150,13 +150,13 @@ class Encoder(Protocol):
 
 
 class _Deepest(Exception):
-    """Raised inside a forward pass once every stage asked for has been heard."""
+    """Raised inside a forward pass once every requested stage has been recorded."""
 
 
 class ModuleEncoder:
-    """An encoder made of a torch module, heard through forward hooks.
+    """An encoder made of a torch module, recorded through forward hooks.
 
-    The forward pass ends as soon as the last stage asked for has answered.
+    The forward pass ends as soon as the last requested stage has answered.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class ModuleEncoder:
     module : nn.Module
         Put into evaluation mode.
     taps : mapping of str to str
-        Stage name -> name of the submodule whose output is heard, as in ``module.named_modules()``.
+        Stage name -> name of the submodule whose output is recorded, as in ``module.named_modules()``.
     prepare : callable
         float32 [B, T] -> what `module` takes; by default adds a channel axis: [B, 1, T].
     read : callable

@@ -154,7 +154,7 @@ def codec(weights: str | Path = "pretrained", seed: int = 0, codebooks: int | No
     Raises
     ------
     InputError
-        If pretrained weights are asked for (see `encodec_24khz` and `codec_tiny`), the file cannot be
+        If pretrained weights are requested (see `encodec_24khz` and `codec_tiny`), the file cannot be
         read or is of another architecture, or `codebooks` is out of range.
     """
     if weights == "pretrained":

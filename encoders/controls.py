@@ -1,4 +1,4 @@
-"""Negative controls: encoders that keep the sound and lose what is heard in it."""
+"""Negative controls: encoders that keep the sound and lose what is audible in it."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def encodec_48khz(weights: str | Path = "pretrained", seed: int = 0, codebooks: 
 
 
 class EncodecEncoder(ResumableEncoder):
-    """An EnCodec model, heard at every SEANet block and behind its quantizer."""
+    """An EnCodec model, recorded at every SEANet block and behind its quantizer."""
 
     @property
     def codebooks(self) -> tuple[Tensor, ...]:
@@ -158,7 +158,7 @@ class EncodecEncoder(ResumableEncoder):
         return waveforms if scale is None else waveforms * scale.to(waveforms)[:, None]
 
 
-class _Listener(nn.Module):
+class _Taps(nn.Module):
     """The encoding half of a codec: waveforms -> latent -> codes."""
 
     def __init__(self, codec: Any, codebooks: int) -> None:
@@ -235,7 +235,7 @@ def listen(name: str, codec: Any, codebooks: int | None, origin: str, seed: int 
     stages = _stages(codec, used)
     encoder = EncodecEncoder(
         name,
-        _Listener(codec, used),
+        _Taps(codec, used),
         codec.sample_rate,
         stages,
         {stage: taps.get(stage, "quantize") for stage in stages},

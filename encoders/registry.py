@@ -157,9 +157,9 @@ def load_for(
     if own not in MODALITIES:
         raise InputError(f"encoder {name!r}: modality {own!r}; it must be {' or '.join(MODALITIES)}")
     if own != modality:
-        hears, other, command = {
+        takes, other, command = {
             "melody": ("melodies", "waveforms", "latents"),
             "waveform": ("waveforms", "melodies", "probe"),
         }[own]
-        raise InputError(f"encoder {name!r}: hears {hears}, not {other}: ask `tonotopy {command} {name}`")
+        raise InputError(f"encoder {name!r}: takes {takes}, not {other}: ask `tonotopy {command} {name}`")
     return found

@@ -208,7 +208,7 @@ def samplecnn(weights: str | Path = "pretrained", seed: int = 0) -> ModuleEncode
     Raises
     ------
     InputError
-        If pretrained weights are asked for (none are published in a form that can be opened safely),
+        If pretrained weights are requested (none are published in a form that can be opened safely),
         or the file cannot be read or is of another architecture.
 
     Examples

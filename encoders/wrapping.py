@@ -46,7 +46,7 @@ def wrap(
         Samples per second of the waveforms it expects.
     stages : mapping of str to str
         Stage name -> submodule name, as in ``module.named_modules()``. Use the canonical names
-        (`CANONICAL_STAGES`) where they apply. Of a tuple, the first tensor is heard; axes other than
+        (`CANONICAL_STAGES`) where they apply. Of a tuple, the first tensor is recorded; axes other than
         batch and time become channels.
     name : str, optional
         By default the module's class.
@@ -307,8 +307,8 @@ def _field(encoder: ModuleEncoder, stage: str, hop: int, length: int) -> tuple[i
     noise = _noise(encoder, 1, longer)
     elsewhere = noise.flip(-1)
     elsewhere[:, last - field + 1 : last + 1] = noise[:, last - field + 1 : last + 1]
-    heard, again = (_activations(encoder, stage, sound)[0, :, centre] for sound in (noise, elsewhere))
-    return (field if _close(again, heard) else None), latency
+    response, again = (_activations(encoder, stage, sound)[0, :, centre] for sound in (noise, elsewhere))
+    return (field if _close(again, response) else None), latency
 
 
 def _close(found: Tensor, expected: Tensor) -> bool:
@@ -333,8 +333,8 @@ def _find_kernels(encoder: ModuleEncoder, stage: str, length: int) -> None:
     start = inside.start * known.hop + known.latency - field + 1
     windows = one[start:].unfold(0, field, known.hop)[: len(inside)]  # [F, L]
     for gain in (0.1, 100.0):
-        heard = _activations(encoder, stage, gain * one[None])[0, :, inside]
-        if not _close(heard - bias, gain * kernels @ windows.T):
+        response = _activations(encoder, stage, gain * one[None])[0, :, inside]
+        if not _close(response - bias, gain * kernels @ windows.T):
             return
     exact = _conv_weights(encoder.module.get_submodule(encoder.taps[stage]))
     if exact is not None and exact.shape == kernels.shape and _close(exact.to(kernels), kernels):

@@ -1,75 +1,11 @@
-"""What is asked: stimuli meet encoders and become labelled measures."""
+"""What is asked: stimuli meet encoders and become labelled measures.
 
-# Functions take the names of their modules everywhere outside this room; a lazy import
-# would hand out the modules of the same names instead.
-from .composition.chord_composition import chord_composition
-from .composition.compositionality import compositionality
-from .composition.readout import readout
-from .composition.waveform_shape import waveform_shape
-from .engine.activations import activations
-from .engine.known import Known
-from .engine.probe import Compared, Probe
-from .engine.progress import Progress
-from .engine.session import Session
-from .filters.pitch_chord import chord_tuning, pitch_tuning
-from .filters.selectivity import selectivity
-from .filters.tiling import tiling
-from .folding.aliasing import aliasing, intermodulation
-from .folding.coherence import coherence, coherent_pairs, coherent_partials
-from .folding.folding import fold, fold_plan
-from .folding.invertibility import invertibility
-from .folding.representability import representability
-from .folding.signals import representability_signals
-from .hypotheses.evidence import Association, Matching, PerUnit, Trend
-from .hypotheses.hypothesis import Control, Hypothesis, NoEvidence, evaluate, measured
-from .hypotheses.registry import HYPOTHESES
-from .interventions.interventions import interventions
-from .run.compare import compare
-from .run.conformance import check
-from .run.runner import probe, run
-from .run.suite import Suite
-from .tokens.codes import codes
+`tonotopy.probes.run` and `tonotopy.probes.interventions` are rooms, which functions so named would hide.
+These are imported from where they lie: ``from tonotopy.probes.run.runner import run``, ``from
+tonotopy.probes.interventions.interventions import interventions``.
+"""
 
-__all__ = [
-    "HYPOTHESES",
-    "Association",
-    "Compared",
-    "Control",
-    "Hypothesis",
-    "Known",
-    "Matching",
-    "NoEvidence",
-    "PerUnit",
-    "Probe",
-    "Progress",
-    "Session",
-    "Suite",
-    "Trend",
-    "activations",
-    "aliasing",
-    "check",
-    "chord_composition",
-    "chord_tuning",
-    "codes",
-    "coherence",
-    "coherent_pairs",
-    "coherent_partials",
-    "compare",
-    "compositionality",
-    "evaluate",
-    "fold",
-    "fold_plan",
-    "intermodulation",
-    "interventions",
-    "invertibility",
-    "measured",
-    "pitch_tuning",
-    "probe",
-    "readout",
-    "representability",
-    "representability_signals",
-    "run",
-    "selectivity",
-    "tiling",
-    "waveform_shape",
-]
+import lazy_loader as lazy
+
+# The names lie in the stub beside this file, and each is imported on first use.
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,17 +1,6 @@
 """What is told: measures -> figures, pages, command line."""
 
-from typing import TYPE_CHECKING, Any
+import lazy_loader as lazy
 
-if TYPE_CHECKING:
-    from .html import report
-
-__all__ = ["report"]
-
-
-def __getattr__(name: str) -> Any:
-    # imported on first use, so that the command line's help does not wait for torch
-    if name != "report":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .html import report
-
-    return report
+# The names lie in the stub beside this file, and each is imported on first use.
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""What there is to hear: a few stimuli of each kind, and what was decoded, as WAV files within a page."""
+"""Sounds in a page: a few stimuli of each kind, and whatever else can be played, as WAV files within it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,14 @@ class Clip:
     source: str
 
 
+@dataclass(frozen=True)
+class Sounds:
+    """Clips with something in common, and what that is."""
+
+    caption: str
+    clips: list[Clip]
+
+
 def clips(stimuli: xr.Dataset, sample_rate: int) -> list[Clip]:
     """Render examples of one kind of stimulus, as they were played.
 
@@ -51,27 +59,6 @@ def clips(stimuli: xr.Dataset, sample_rate: int) -> list[Clip]:
         source, lowered = data_uri(waveform, rate)
         found.append(Clip(_label(table, row) + (", level lowered" if lowered else ""), source))
     return found
-
-
-def intervention_clips(interventions: xr.Dataset) -> list[Clip]:
-    """Take the sounds of an intervention as they were decoded.
-
-    Parameters
-    ----------
-    interventions : xarray.Dataset
-        Group "interventions" of an encoder.
-
-    Returns
-    -------
-    clips : list of Clip
-        The mixture, the mixture without one partial in three ways; all at one gain.
-    """
-    rate = int(interventions.attrs["sample_rate"])
-    frequency = float(interventions["removed_frequency"].sel(trial=interventions.attrs["clip_trial"]))
-    sounds = interventions["sound"].values.astype(float)
-    sounds = sounds / max(1.0, float(np.abs(sounds).max()))
-    labels = [f"{frequency:.0f} Hz: {clip}" for clip in interventions["clip"].values]
-    return [Clip(label, data_uri(sound, rate)[0]) for label, sound in zip(labels, sounds, strict=True)]
 
 
 def data_uri(waveform: np.ndarray, sample_rate: int) -> tuple[str, bool]:

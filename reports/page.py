@@ -1,28 +1,62 @@
-"""What every page is made of: pictures, sounds, where a run came from, and the template."""
+"""What a page is made of: sections within sections, each with sentences, tables, pictures and sounds."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import matplotlib
-import xarray as xr
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ..probes.engine.schema import ROLES, subjects
-from .audio import Clip
-from .figures.drawing import STYLE, Illustration
-from .known_answers import Check
-from .runs import played_in
+from .audio import Sounds
+from .figures import Illustration
+from .figures.drawing import STYLE
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a grid; the mark places a number "above" or "below" random networks, or flags it."""
+
+    text: str
+    mark: str = ""
+    note: str = ""
+    is_strong: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a grid: its first cell heads it, `look` is a class of the style sheet."""
+
+    cells: Sequence[Cell | str]
+    look: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as it stands in the page.
+
+    Parameters
+    ----------
+    caption : str
+    headings : sequence of (str, str)
+        Each with what is said where one points at it; none for names and values.
+    lines : sequence of Line
+    look : str
+        Class of the style sheet: "numbers", "checks", "verdicts" or "facts".
+    """
+
+    caption: str
+    headings: Sequence[tuple[str, str]]
+    lines: Sequence[Line]
+    look: str
 
 
 @dataclass(frozen=True)
@@ -39,32 +73,44 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Pictures that answer one kind of question, and sounds that do."""
-
-    id: str
-    title: str
-    pictures: list[Picture]
-    clips: list[Clip]
-
-
-@dataclass(frozen=True)
 class Section:
-    """A part of the page, with answers to check in that of the controls."""
+    """A part of a page, shown in the order of its fields; whatever is empty is not shown.
 
-    id: str
-    title: str
-    about: list[str]
-    groups: list[Group]
-    checks: list[Check]
+    Parameters
+    ----------
+    id : str
+        What links lead to; empty for a part that the contents leave out.
+    title : str
+    opening : str
+        A paragraph.
+    sentences : sequence of str
+        A list.
+    grids : sequence of Grid
+    terms : sequence of (str, str)
+        Words and what they mean: a paragraph, or a list that opens where there is a `summary`.
+    summary : str
+        Of the terms.
+    pictures : sequence of Picture
+    sounds : Sounds, optional
+    sections : sequence of Section
+    closing : str
+        A paragraph.
+    is_panel : bool
+        Whether it stands on a panel: what is to be read first.
+    """
 
-
-def group(
-    name: str, title: str, drawn: Sequence[Illustration], dpi: int, sounds: Sequence[Clip] = ()
-) -> Group | None:
-    """Gather pictures and sounds; None if there is nothing to see."""
-    pictures = [pictured(one, f"{name}-", dpi) for one in drawn]
-    return Group(name, title, pictures, list(sounds)) if pictures else None
+    id: str = ""
+    title: str = ""
+    opening: str = ""
+    sentences: Sequence[str] = ()
+    grids: Sequence[Grid] = ()
+    terms: Sequence[tuple[str, str]] = ()
+    summary: str = ""
+    pictures: Sequence[Picture] = ()
+    sounds: Sounds | None = None
+    sections: Sequence[Section] = ()
+    closing: str = ""
+    is_panel: bool = False
 
 
 def pictured(drawn: Illustration, prefix: str, dpi: int) -> Picture:
@@ -72,7 +118,13 @@ def pictured(drawn: Illustration, prefix: str, dpi: int) -> Picture:
     width, height = drawn.figure.get_size_inches() * 96
     source = image_uri(drawn.figure, dpi)
     return Picture(
-        prefix + drawn.name, source, round(width), round(height), drawn.question, drawn.reading, drawn.alt
+        f"{prefix}-{drawn.name}",
+        source,
+        round(width),
+        round(height),
+        drawn.question,
+        drawn.reading,
+        drawn.alt,
     )
 
 
@@ -88,34 +140,11 @@ def image_uri(figure: Figure, dpi: int) -> str:
     return "data:image/png;base64," + base64.b64encode(packed.getvalue()).decode()
 
 
-def provenance(tree: xr.DataTree, index: int, count: int) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Tell where a run came from: captions, each with names and values."""
-    run = f"Run {index + 1}" if count > 1 else "Run"
-    about = [(str(name).replace("_", " "), str(value)) for name, value in tree.attrs.items()]
-    about += [(f"{kind}, SHA-256", str(table.attrs["sha256"])) for kind, table in played_in(tree).items()]
-    who = [
-        (node, _weights(role, child.attrs)) for role in ROLES for node, child in subjects(tree, role).items()
-    ]
-    return [(run, about), (f"{run}: who was heard", who)]
-
-
-def _weights(role: str, attributes: Mapping[Any, Any]) -> str:
-    source, sha256, note = (attributes[f"weights_{name}"] for name in ("source", "sha256", "note"))
-    rate = f"{attributes['sample_rate']:,} Hz; " if "sample_rate" in attributes else ""
-    said = f"{role}; {rate}weights: {source}, SHA-256 {sha256}"
-    return f"{said}; {note}" if note else said
-
-
-def listed(words: Sequence[str]) -> str:
-    """Join words with commas, the last with "and"."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def render(template: str, page: Mapping[str, Any]) -> str:
-    """Fill a template."""
+def render(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
+    """Write a page as HTML."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     # the style sheet holds quotation marks and must not be escaped; it is ours
-    css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
-    return environment.get_template(template).render(page=page, css=css)
+    css = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
+    return environment.get_template("page.html").render(title=title, lead=lead, sections=sections, css=css)

@@ -7,36 +7,68 @@ from pathlib import Path
 
 import xarray as xr
 
-from ..probes.engine.schema import subjects
+from ..probes.engine.schema import BY_MODALITY, subjects
 from ..probes.run.schema import validate
 from ..synth.errors import InputError
 
 
 @dataclass(frozen=True)
-class Heard:
-    """An encoder of a run with its random baselines."""
+class Subject:
+    """An encoder of a run with its random baselines, or a control.
+
+    Parameters
+    ----------
+    node : str
+        Its name in the run.
+    tree : xarray.DataTree
+        What was measured of it, a group a probe.
+    baselines : tuple of xarray.DataTree
+        The same of random networks of its architecture.
+    """
 
     node: str
-    encoder: xr.DataTree
-    baselines: tuple[xr.DataTree, ...]
+    tree: xr.DataTree
+    baselines: tuple[xr.DataTree, ...] = ()
 
     @property
     def name(self) -> str:
-        """What the encoder is called."""
-        return str(self.encoder.attrs["encoder"])
+        """What it is called."""
+        return str(self.tree.attrs["encoder"])
 
-    def probe(self, name: str) -> xr.Dataset | None:
-        """Return what a probe found for the encoder, or None."""
-        return _probe(self.encoder, name)
+    @property
+    def modality(self) -> str:
+        """What it takes: "waveform", "melody"."""
+        return str(self.tree.attrs["modality"])
 
-    def random(self, name: str) -> list[xr.Dataset]:
-        """Return what a probe found for the baselines."""
-        found = [_probe(baseline, name) for baseline in self.baselines]
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second; 0 for what takes no waveforms."""
+        return int(self.tree.attrs.get("sample_rate", 0))
+
+    @property
+    def layout(self) -> tuple[str, ...]:
+        """What it takes and gives, in words: "24,000 samples per second"."""
+        words = {"sample_rate": "samples per second"}
+        names = BY_MODALITY.get(self.modality, ())
+        return tuple(f"{self.tree.attrs[n]:,} {words.get(n, n.replace('_', ' '))}" for n in names)
+
+    @property
+    def refused(self) -> str:
+        """Which probes had nothing to measure, and why: "codes: it has no codes"; empty if all had."""
+        return str(self.tree.attrs.get("refused", ""))
+
+    def result(self, probe: str) -> xr.Dataset | None:
+        """Return what a probe found, or None."""
+        return _result(self.tree, probe)
+
+    def of_baselines(self, probe: str) -> list[xr.Dataset]:
+        """Return what a probe found of the baselines."""
+        found = [_result(baseline, probe) for baseline in self.baselines]
         return [one for one in found if one is not None]
 
 
-def _probe(subject: xr.DataTree, name: str) -> xr.Dataset | None:
-    return subject[name].to_dataset().load() if name in subject.children else None
+def _result(tree: xr.DataTree, probe: str) -> xr.Dataset | None:
+    return tree[probe].to_dataset().load() if probe in tree.children else None
 
 
 def read_run(source: str | Path | xr.DataTree) -> xr.DataTree:
@@ -79,11 +111,11 @@ def _checked(tree: xr.DataTree, origin: str) -> xr.DataTree:
     return tree
 
 
-def encoders_of(tree: xr.DataTree) -> list[Heard]:
+def encoders_of(tree: xr.DataTree) -> list[Subject]:
     """Return the encoders of a run, each with the baselines that are its own."""
     baselines = subjects(tree, "baseline").values()
     return [
-        Heard(node, encoder, tuple(b for b in baselines if b.attrs["of"] == node))
+        Subject(node, encoder, tuple(b for b in baselines if b.attrs["of"] == node))
         for node, encoder in subjects(tree, "encoder").items()
     ]
 
@@ -97,6 +129,6 @@ def played_in(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     return {k: found[k] for k in (*order, *(k for k in found if k not in order)) if k in found}
 
 
-def controls_of(tree: xr.DataTree) -> dict[str, Heard]:
+def controls_of(tree: xr.DataTree) -> dict[str, Subject]:
     """Return the controls of a run by node name."""
-    return {node: Heard(node, control, ()) for node, control in subjects(tree, "control").items()}
+    return {node: Subject(node, control) for node, control in subjects(tree, "control").items()}

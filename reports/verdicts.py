@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from ..probes.hypotheses.hypothesis import DASH, NO_VERDICT, Hypothesis, evaluate
-from .runs import Heard
+from .runs import Subject
+from .writing import counted
 
 GROUP = "hypotheses"
 
@@ -59,9 +60,9 @@ def judged(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) ->
     return run
 
 
-def verdict_rows(heard: Heard) -> list[VerdictRow]:
+def verdict_rows(subject: Subject) -> list[VerdictRow]:
     """Tabulate the verdicts about an encoder; none if its run was not judged."""
-    found, random = heard.probe(GROUP), heard.random(GROUP)
+    found, random = subject.result(GROUP), subject.of_baselines(GROUP)
     if found is None:
         return []
     return [_row(found.isel(hypothesis=i), random) for i in range(found.sizes["hypothesis"])]
@@ -102,12 +103,12 @@ def _random(beside: Sequence[xr.Dataset]) -> str:
     if not beside:
         return DASH
     counts = Counter(str(r["verdict"].item()) for r in beside)
-    told = ", ".join(f"{verdict} {count} of {len(beside)}" for verdict, count in counts.most_common())
+    said = ", ".join(f"{verdict} {count} of {len(beside)}" for verdict, count in counts.most_common())
     effects = [e for r in beside if np.isfinite(e := float(r["effect"]))]
     if not effects:
-        return told
+        return said
     low, high = f"{min(effects):z.2f}", f"{max(effects):z.2f}"
-    return f"{told}; {low if low == high else f'{low} to {high}'}"
+    return f"{said}; {low if low == high else f'{low} to {high}'}"
 
 
 def spelled(name: str) -> str:
@@ -145,28 +146,30 @@ def written_p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def verdict_sentences(heard: Heard) -> list[str]:
+def verdict_sentences(subject: Subject) -> list[str]:
     """Say in sentences where an encoder agrees with the source, where not, and what random networks share."""
-    found = heard.probe(GROUP)
+    found = subject.result(GROUP)
     if found is None:
         return []
     names = np.array([spelled(str(n)) for n in found["hypothesis"].values])
     verdict, agrees = (found[v].values.astype(str) for v in ("verdict", "agrees"))
-    told = [(verdict != NO_VERDICT) & (verdict != "undecided"), verdict == "undecided", verdict == NO_VERDICT]
+    decided = (verdict != NO_VERDICT) & (verdict != "undecided")
+    counts = [decided.sum(), (verdict == "undecided").sum(), (verdict == NO_VERDICT).sum()]
     said = [
-        f"Of {len(names)} hypotheses {told[0].sum()} are decided, {told[1].sum()} undecided, and "
-        f"{told[2].sum()} have no verdict."
+        f"Of {counted(len(names), 'hypothesis', 'hypotheses')} {counts[0]} "
+        f"{'is' if counts[0] == 1 else 'are'} decided, {counts[1]} undecided, "
+        f"and {counts[2]} {'has' if counts[2] == 1 else 'have'} no verdict."
     ]
     for answer, text in (("yes", "It agrees with the source on"), ("no", "It goes against the source on")):
         if (agrees == answer).any():
             said.append(f"{text} {', '.join(names[agrees == answer])}.")
-    random = heard.random(GROUP)
+    random = subject.of_baselines(GROUP)
     if random:
         alike = np.mean([r["verdict"].values.astype(str) == verdict for r in random], axis=0) == 1
-        apart = names[told[0] & ~alike]
+        apart = names[decided & ~alike]
+        who = f"All {len(random)} random networks get" if len(random) > 1 else "The random network gets"
         said.append(
-            f"All {len(random)} random networks get the same verdict in {(told[0] & alike).sum()} of "
-            f"{told[0].sum()} decided"
+            f"{who} the same verdict in {(decided & alike).sum()} of {decided.sum()} decided"
             + (f"; not in {', '.join(apart)}." if len(apart) else ": training changed none of them.")
         )
     return said

@@ -23,7 +23,7 @@ class Noise:
     """Gaussian noise at a signal-to-noise ratio; the stimulus keeps its amplitude.
 
     The same seed, length and sample rate give the same noise, so every stimulus of a set has the same
-    company, and its RMS over the rendered length is exact.
+    context, and its RMS over the rendered length is exact.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ class RecordingSlice:
 def other_pitches(
     midi: float | Sequence[float], timbre: str | Timbre = "saw", level_dbfs: float = -20.0
 ) -> OtherPartials:
-    """Other notes as company.
+    """Other notes as context.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def recording_slices(folder: str | Path, seconds: float = 1.0, per_file: int = 1
 
 
 def _gain(label: str, snr_db: float, component_rms: float) -> float:
-    """RMS of a company that lies `snr_db` below the component."""
+    """RMS of a context that lies `snr_db` below the component."""
     if not component_rms > 0:
         raise InputError(f"context {label!r}: the stimulus is silent, so there is no SNR to set")
     return component_rms * 10.0 ** (-snr_db / 20.0)
@@ -229,9 +229,9 @@ def _unit_noise(colour: str, seed: int, n_samples: int, sample_rate: float) -> n
             raise InputError(
                 f"pink noise over {n_samples} samples: too short to hold a cycle of 20 Hz or more"
             )
-        heard = frequency >= 20.0
+        audible = frequency >= 20.0
         shape = np.zeros(len(frequency))
-        shape[heard] = frequency[heard] ** -0.5
+        shape[audible] = frequency[audible] ** -0.5
         noise = np.fft.irfft(np.fft.rfft(noise) * shape, n_samples)
     noise /= math.sqrt(np.mean(noise**2))
     noise.flags.writeable = False

@@ -1,4 +1,4 @@
-"""The one error that users see: bad input, told in one line."""
+"""The one error that users see: bad input, in one line."""
 
 
 class InputError(ValueError):

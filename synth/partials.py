@@ -170,7 +170,7 @@ def partials_at(
         Phase at time 0; 0 starts a sine.
     snap : Snap, optional
         Move every frequency to the nearest coherent bin; of those that fall on the same bin the first
-        stays. The coordinate `requested_hz` says what was asked for.
+        stays. The coordinate `requested_hz` says what was requested.
 
     Returns
     -------

@@ -89,18 +89,18 @@ class Timbre:
             raise InputError(f"f0 {f0_hz} Hz: must be a positive, finite number of hertz")
         k, b = self.harmonics, self.inharmonicity
         frequency = k * f0_hz * np.sqrt((1 + b * k.astype(float) ** 2) / (1 + b))
-        heard = frequency <= (math.inf if max_hz is None else max_hz)
-        if not heard.any():
+        kept = frequency <= (math.inf if max_hz is None else max_hz)
+        if not kept.any():
             raise InputError(
                 f"f0 {f0_hz:g} Hz, timbre {self.name!r}: no partial lies at or below max_hz {max_hz}"
             )
-        decibels = self.slope_db_per_octave * np.log2(k[heard])
+        decibels = self.slope_db_per_octave * np.log2(k[kept])
         power = 10.0 ** ((decibels - decibels.max()) / 10.0)  # re the loudest, so no slope overflows
         power /= power.sum()
         amplitude = amplitude_of(level_dbfs) * np.sqrt(power)
         phase = np.concatenate([[0.0], -2 * np.pi * np.cumsum(np.cumsum(power))[:-1]]) % (2 * np.pi)
         return tuple(
-            Partial(*map(float, values)) for values in zip(frequency[heard], amplitude, phase, strict=True)
+            Partial(*map(float, values)) for values in zip(frequency[kept], amplitude, phase, strict=True)
         )
 
 

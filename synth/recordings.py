@@ -42,7 +42,7 @@ class Recording:
 def find_recordings(folder: str | Path) -> list[Recording]:
     """List the audio files under a folder, in order of their paths.
 
-    An FMA layout (``fma_small/000/000002.mp3``) is told by a ``tracks.csv`` in the folder, in its
+    An FMA layout (``fma_small/000/000002.mp3``) is known by a ``tracks.csv`` in the folder, in its
     ``fma_metadata``, or in an ``fma_metadata`` beside it.
 
     Parameters
@@ -131,7 +131,7 @@ def read_recording(
     ------
     InputError
         If the file is missing, empty, not audio, truncated, silent throughout, too large or holds NaN
-        or Inf, or if it ends before the part asked for does.
+        or Inf, or if it ends before the requested part does.
     """
     path = Path(path)
     if not (math.isfinite(sample_rate) and sample_rate > 0):

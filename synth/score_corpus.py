@@ -184,8 +184,8 @@ def corpus_melodies(
         import music21
     except ImportError:
         raise InputError("music21 is not installed: pip install tonotopy[symbolic]") from None
-    asked = json.dumps([list(collections), bars, music21.__version__, version("tonotopy")])
-    if cache is not None and (kept := _read(Path(cache), asked)) is not None:
+    request = json.dumps([list(collections), bars, music21.__version__, version("tonotopy")])
+    if cache is not None and (kept := _read(Path(cache), request)) is not None:
         return kept
     skipped: Counter[str] = Counter()
     names, rolls, sources = [], [], []
@@ -203,17 +203,17 @@ def corpus_melodies(
         dict(skipped),
     )
     if cache is not None:
-        _write(Path(cache), asked, collected)
+        _write(Path(cache), request, collected)
     return collected
 
 
-def _read(cache: Path, asked: str) -> Collected | None:
+def _read(cache: Path, request: str) -> Collected | None:
     """Read the cache, if it was written for the same request."""
     if not cache.is_file():
         return None
     try:
         with np.load(cache) as file:
-            if str(file["asked"]) != asked:
+            if str(file["request"]) != request:
                 return None
             return Collected(
                 file["rolls"],
@@ -225,14 +225,14 @@ def _read(cache: Path, asked: str) -> Collected | None:
         raise InputError(f"cache {cache}: not a melody cache that can be read ({error}); remove it") from None
 
 
-def _write(cache: Path, asked: str, collected: Collected) -> None:
+def _write(cache: Path, request: str, collected: Collected) -> None:
     """Keep the result; a file half written is never taken for finished."""
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache.parent, prefix=".partial-") as partial:
             whole = Path(partial) / "melodies.npz"
             np.savez_compressed(
-                whole, asked=asked, rolls=collected.rolls, sources=collected.sources,
+                whole, request=request, rolls=collected.rolls, sources=collected.sources,
                 names=np.array(collected.names), skipped=json.dumps(dict(collected.skipped)),
             )  # fmt: skip
             os.replace(whole, cache)

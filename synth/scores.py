@@ -174,15 +174,15 @@ def melodies_from_score(score: Score, bars: int = 2) -> tuple[np.ndarray, Counte
 def _sections(score: Score) -> Iterator[tuple[int, int, int, int]]:
     """Start and end tick, numerator and denominator of each stretch of one metre, tempo and bar count."""
     last = int(score.ends.max(initial=0))
-    # Sorted by tick alone: of several at one tick the last one told holds.
+    # Sorted by tick alone: of several at one tick the last one holds.
     signatures = [(0, 4, 4), *sorted(score.time_signatures, key=lambda change: change[0])]
     tempos = [(0, DEFAULT_QUARTER_US), *sorted(score.tempos, key=lambda change: change[0])]
     edges = {0, last, *score.restarts}
     for changes in (signatures, tempos):
         edges |= {now[0] for before, now in pairwise(changes) if now[1:] != before[1:]}
-    told_at = [tick for tick, *_ in signatures]
+    signed_at = [tick for tick, *_ in signatures]
     for start, end in pairwise(sorted(tick for tick in edges if 0 <= tick <= last)):
-        _, numerator, denominator = signatures[bisect_right(told_at, start) - 1]
+        _, numerator, denominator = signatures[bisect_right(signed_at, start) - 1]
         yield start, end, numerator, denominator
 
 

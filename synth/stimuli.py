@@ -17,7 +17,7 @@ COLUMNS = ("frequency_hz", "amplitude", "phase_rad", "onset_s", "offset_s", "ram
 
 
 class Context(Protocol):
-    """Company for a stimulus: something that sounds at the same time and is not part of it."""
+    """Context for a stimulus: something that sounds at the same time and is not part of it."""
 
     @property
     def label(self) -> str:
@@ -46,7 +46,7 @@ class Partial:
 
 @dataclass(frozen=True)
 class Stimulus:
-    """A sum of partials, optionally in company, with the coordinates that say what it is."""
+    """A sum of partials, optionally among others, with the coordinates that say what it is."""
 
     partials: tuple[Partial, ...]
     context: Context | None = None
@@ -90,7 +90,7 @@ class StimulusSet:
 
     def __post_init__(self) -> None:
         if len(self) == 0:
-            raise InputError("the stimulus set is empty: the grid asked for holds no stimulus")
+            raise InputError("the stimulus set is empty: the requested grid holds no stimulus")
         frequency, ramp = self.columns["frequency_hz"], self.columns["ramp_s"]
         wrong = ~(np.isfinite(frequency) & (frequency > 0))
         if wrong.any():
@@ -186,7 +186,7 @@ class StimulusSet:
     def in_contexts(self, contexts: Sequence[Context | None]) -> StimulusSet:
         """Cross every stimulus with every context (None is silence); the stimulus varies slowest.
 
-        The stimulus itself keeps its amplitude: a mixture is the isolated sound plus its company.
+        The stimulus itself keeps its amplitude: a mixture is the isolated sound plus its context.
         """
         if len(self.contexts):
             raise InputError("the set already has contexts: cross it with all of them at once")
@@ -290,9 +290,9 @@ class StimulusSet:
         digest.update(np.ascontiguousarray(self.first, dtype="<i8").tobytes())
         for name in sorted(self.coordinates):
             digest.update(f"{name}={np.asarray(self.coordinates[name]).tolist()!r}".encode())
-        # Contexts in the order they are first heard: those that no row plays make no difference.
-        heard = {i: n for n, i in enumerate(dict.fromkeys(self.context_index.tolist())) if i >= 0}  # type: ignore[union-attr]
-        digest.update(repr([heard.get(i, -1) for i in self.context_index.tolist()]).encode())  # type: ignore[union-attr]
-        for i in heard:
+        # Contexts in the order they first occur: those that no row plays make no difference.
+        numbered = {i: n for n, i in enumerate(dict.fromkeys(self.context_index.tolist())) if i >= 0}  # type: ignore[union-attr]
+        digest.update(repr([numbered.get(i, -1) for i in self.context_index.tolist()]).encode())  # type: ignore[union-attr]
+        for i in numbered:
             digest.update(repr(self.contexts[i]).encode())
         return digest.hexdigest()

@@ -4,9 +4,11 @@ import ast
 import doctest
 import importlib
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -58,11 +60,113 @@ def test_docstring_examples(room, tmp_path, monkeypatch):
     assert attempted >= 3, f"no examples found in {room}: the walk is broken"
 
 
-def test_the_synth_room_is_light():
-    heavy = ("torch", "numba", "librosa", "pandas", "scipy.signal")
-    code = f"import sys, tonotopy.synth; print([m for m in {heavy} if m in sys.modules])"
+COMPILER = ("torch._dynamo", "torch._inductor")
+HEAVY = ("torch", "numba", "librosa", "pandas", "matplotlib", "scipy.signal")
+FACES = (*ROOMS, "probes.latents", "probes.features")
+
+
+def loaded_by(statement, modules):
+    """Which of some modules a fresh interpreter holds after a statement."""
+    code = f"import sys\n{statement}\nprint([m for m in {modules} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return ast.literal_eval(done.stdout.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_face_loads_nothing_by_itself(face):
+    assert loaded_by(f"import tonotopy.{face}", (*HEAVY, *COMPILER)) == []
+
+
+@pytest.mark.parametrize(
+    ("face", "heavy"),
+    [
+        ("synth", HEAVY),
+        ("encoders", (*COMPILER, "matplotlib", "numba", "librosa")),
+        ("probes", (*COMPILER, "matplotlib", "librosa")),
+        ("probes.latents", (*COMPILER, "matplotlib", "librosa")),
+        ("probes.features", HEAVY),
+    ],
+)
+def test_a_face_is_light_with_all_its_names(face, heavy):
+    assert loaded_by(f"from tonotopy.{face} import *", heavy) == []
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_stub_exports_what_it_imports_and_hides_no_room(face):
+    stub = ROOT / face.replace(".", "/") / "__init__.pyi"
+    tree = ast.parse(stub.read_text())
+    imported = [a.name for node in tree.body if isinstance(node, ast.ImportFrom) for a in node.names]
+    (listed,) = (ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign))
+    assert sorted(imported) == sorted(listed)
+    assert not [name for name in listed if (stub.parent / name).is_dir()]
+
+
+@pytest.mark.parametrize("face", [face for face in FACES if face != "reports"])
+def test_a_name_that_is_also_a_module_stays_what_it_names(face):
+    script = f"""
+import importlib, pkgutil, types
+import tonotopy.{face} as room
+for module in pkgutil.iter_modules(room.__path__, room.__name__ + "."):
+    importlib.import_module(module.name)
+print([name for name in room.__all__ if isinstance(getattr(room, name), types.ModuleType)])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+# Packages whose name is not that of the module they hold.
+PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn"}
+# Declared without being imported.
+NOT_IMPORTED = {
+    "torchaudio": "encodec imports it, and does not say which version",
+    "setuptools": "builds the wheel of a test",
+    "ruff": "a tool",
+    "pyright": "a tool",
+}
+EXTRAS = ("symbolic", "tensorflow")
+
+
+def imported_packages(*folders):
+    """Packages that files import, by the names they are installed under."""
+    known = {*sys.stdlib_module_names, "tonotopy", "tests"}
+    found = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                found.add(node.module.split(".")[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.importorskip":
+                found.add(ast.literal_eval(node.args[0]).split(".")[0])
+    return {PACKAGES.get(name, name) for name in found - known}
+
+
+def declared_packages(*groups):
+    """Packages that pyproject.toml declares, in itself ("") and in extras; without versions."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    lines = [line for g in groups for line in (extras[g] if g else project["dependencies"])]
+    names = {re.split(r"[\[<>=!~; ]", line)[0] for line in lines}
+    return names - {"tonotopy"}
+
+
+def test_what_is_imported_is_declared():
+    assert imported_packages(*ROOMS) <= declared_packages("", *EXTRAS)
+    assert imported_packages("tests") <= declared_packages("", *EXTRAS, "test")
+
+
+def test_what_is_declared_is_used():
+    library, every = imported_packages(*ROOMS), imported_packages(*ROOMS, "tests")
+    assert declared_packages("", *EXTRAS, "test", "dev") - NOT_IMPORTED.keys() <= every
+    assert declared_packages("", *EXTRAS) - NOT_IMPORTED.keys() <= library  # a reference of tests is an extra
+    assert not NOT_IMPORTED.keys() & every
+
+
+def test_constraints_pin_what_is_declared():
+    pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().split()}
+    needed = declared_packages("", "symbolic", "test", "dev") - {"setuptools"}  # `pip freeze` leaves it out
+    assert {name.replace("_", "-") for name in needed} <= pinned
 
 
 def test_the_wheel_holds_the_whole_tree(tmp_path):
@@ -76,7 +180,7 @@ def test_the_wheel_holds_the_whole_tree(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     (wheel,) = source.glob("*.whl")
     packed = {n for n in zipfile.ZipFile(wheel).namelist() if n.startswith("tonotopy/")}
-    kept = {".py", ".typed", ".safetensors", ".npz", ".md", ".mplstyle", ".html", ".css"}
+    kept = {".py", ".pyi", ".typed", ".safetensors", ".npz", ".md", ".mplstyle", ".html", ".css"}
     expected = {
         f"tonotopy/{path.relative_to(ROOT)}"
         for room in ROOMS

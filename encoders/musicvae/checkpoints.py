@@ -114,10 +114,12 @@ def _read_config(path: Path) -> tuple[int | None, int | None]:
     config = _read_json(path)
     converter = _get(config, "dataConverter", dict, path)
     arguments = _get(converter, "args", dict, path)
-    kind, heard = config.get("type"), converter.get("type")
-    if kind != "MusicVAE" or heard != "MelodyConverter" or config.get("chordEncoder"):
+    kind, converted = config.get("type"), converter.get("type")
+    if kind != "MusicVAE" or converted != "MelodyConverter" or config.get("chordEncoder"):
         chords = ", conditioned on chords" if config.get("chordEncoder") else ""
-        raise InputError(f"{path}: of a {kind} for {heard}{chords}; must be a MusicVAE for MelodyConverter")
+        raise InputError(
+            f"{path}: of a {kind} for {converted}{chords}; must be a MusicVAE for MelodyConverter"
+        )
     pitches = arguments.get("minPitch", LOWEST_MIDI), arguments.get("maxPitch", HIGHEST_MIDI)
     if pitches != (LOWEST_MIDI, HIGHEST_MIDI):
         raise InputError(f"{path}: pitches {pitches}: must be {(LOWEST_MIDI, HIGHEST_MIDI)}")

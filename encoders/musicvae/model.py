@@ -79,18 +79,18 @@ class Decoder(nn.Module):
         if self.conductor is None:
             return [latents]
         nothing = latents.new_zeros(len(latents), self.segments, 1)
-        told, _ = self.conductor.lstm(nothing, self.conductor.begin(latents))
-        return list(told.unbind(1))
+        outputs_there, _ = self.conductor.lstm(nothing, self.conductor.begin(latents))
+        return list(outputs_there.unbind(1))
 
     def forward(self, latents: Tensor, melodies: Tensor) -> Tensor:
         """Return logits [N, T, 90], the true step before given (one-hot, [N, T, 90])."""
         before = F.pad(melodies[:, :-1], (0, 0, 1, 0)).chunk(self.segments, 1)
-        told = []
+        outputs_there = []
         for direction, steps in zip(self.directions(latents), before, strict=True):
             along = direction[:, None].expand(-1, steps.shape[1], -1)
             outputs, _ = self.core.lstm(torch.cat((steps, along), 2), self.core.begin(direction))
-            told.append(self.output(outputs))
-        return torch.cat(told, 1)
+            outputs_there.append(self.output(outputs))
+        return torch.cat(outputs_there, 1)
 
     def run(self, latents: Tensor, choose: Callable[[int, Tensor], Tensor]) -> Tensor:
         """Return logits [N, T, 90], the step before chosen by the caller.
@@ -101,14 +101,14 @@ class Decoder(nn.Module):
         choose : callable
             ``choose(step, logits [N, 90])`` returns the one-hot [N, 90] that the next step is given.
         """
-        told, before = [], latents.new_zeros(len(latents), CLASSES)
+        outputs_there, before = [], latents.new_zeros(len(latents), CLASSES)
         for direction in self.directions(latents):
             states = self.core.begin(direction)
             for _ in range(self.steps // self.segments):
                 output, states = self.core.lstm.step(torch.cat((before, direction), 1), states)
-                told.append(self.output(output))
-                before = choose(len(told) - 1, told[-1])
-        return torch.stack(told, 1)
+                outputs_there.append(self.output(output))
+                before = choose(len(outputs_there) - 1, outputs_there[-1])
+        return torch.stack(outputs_there, 1)
 
 
 class MusicVAE(nn.Module):
@@ -174,8 +174,8 @@ class MusicVAE(nn.Module):
         mu = np.empty((len(rolls), self.latent_dimensions), np.float32)
         sigma = np.empty_like(mu)
         for rows in self._batches(len(rolls)):
-            told = self.encoder(one_hot(rolls[rows]))
-            mu[rows], sigma[rows] = (values.numpy() for values in told)
+            outputs_there = self.encoder(one_hot(rolls[rows]))
+            mu[rows], sigma[rows] = (values.numpy() for values in outputs_there)
         return mu, sigma
 
     @torch.no_grad()

@@ -54,7 +54,7 @@ def musicvae_tiny(weights: str | Path = "pretrained", seed: int = 0) -> MusicVAE
         with as_file(files("tonotopy.encoders.zoo") / "musicvae_tiny.safetensors") as path:
             model = load_weights(path, "musicvae_tiny", TINY)
         model.weights = replace(model.weights, source="pretrained", note=_BUNDLED)
-        return _told(model)
+        return _with_provenance(model)
     return _given("musicvae_tiny", weights, seed, TINY)
 
 
@@ -91,7 +91,7 @@ def musicvae_2bar(weights: str | Path = "pretrained", seed: int = 0) -> MusicVAE
     Raises
     ------
     InputError
-        If pretrained weights are asked for, or what the path names cannot be read.
+        If pretrained weights are requested, or what the path names cannot be read.
     """
     return _published("musicvae_2bar", "cat-mel_2bar_big", weights, seed)
 
@@ -109,7 +109,7 @@ def musicvae_16bar(weights: str | Path = "pretrained", seed: int = 0) -> MusicVA
     Raises
     ------
     InputError
-        If pretrained weights are asked for, or what the path names cannot be read.
+        If pretrained weights are requested, or what the path names cannot be read.
     """
     return _published("musicvae_16bar", "hierdec-mel_16bar", weights, seed)
 
@@ -135,17 +135,17 @@ def inference_state(model: MusicVAE) -> dict[str, Tensor]:
 def _given(name: str, weights: str | Path, seed: int, default: MusicVAEConfig) -> MusicVAE:
     if weights == "random":
         return _random(name, default, seed)
-    return _told(load_weights(weights, name, default))
+    return _with_provenance(load_weights(weights, name, default))
 
 
 def _random(name: str, config: MusicVAEConfig, seed: int) -> MusicVAE:
     model = randomly_initialised(lambda: MusicVAE(config, name), seed)
     assert isinstance(model, MusicVAE)
     model.weights = Weights("random", state_sha256(model.state_dict()), f"seed {seed}")
-    return _told(model)
+    return _with_provenance(model)
 
 
-def _told(model: MusicVAE) -> MusicVAE:
+def _with_provenance(model: MusicVAE) -> MusicVAE:
     """Tell a model how others like it are drawn."""
     model.randomised = lambda seed: _random(model.name, model.config, seed)
     return model.eval()

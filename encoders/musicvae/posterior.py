@@ -81,7 +81,7 @@ def encode(model: LatentModel, rolls: np.ndarray, advance: Callable[[int], None]
     model : LatentModel
     rolls : uint8 [N, T]
     advance : callable, optional
-        Told how many melodies were encoded since it was last told.
+        Called with how many melodies were encoded since the last call.
 
     Raises
     ------
@@ -93,8 +93,8 @@ def encode(model: LatentModel, rolls: np.ndarray, advance: Callable[[int], None]
     >>> from tonotopy.encoders import load
     >>> from tonotopy.synth.melodies import prior_samples
     >>> control = load("control:planted")
-    >>> heard = encode(control, prior_samples(control.decode, 16, 4000))
-    >>> heard.posterior.order[:3].tolist(), bool(abs(heard.posterior.total_variance - 1).max() < 0.05)
+    >>> found = encode(control, prior_samples(control.decode, 16, 4000))
+    >>> found.posterior.order[:3].tolist(), bool(abs(found.posterior.total_variance - 1).max() < 0.05)
     ([11, 2, 6], True)
     """
     size = (len(rolls), model.latent_dimensions)
@@ -107,8 +107,8 @@ def encode(model: LatentModel, rolls: np.ndarray, advance: Callable[[int], None]
         wrong = ~(np.isfinite(mean) & (sigma >= 0) & np.isfinite(sigma))
         if wrong.any():
             row, d = np.argwhere(wrong)[0]
-            told = f"mu {mean[row, d]:g}, sigma {sigma[row, d]:g} in dimension {d} of melody {first + row}"
-            raise InputError(f"{model.name}: {told}; must be finite, sigma not negative")
+            where = f"mu {mean[row, d]:g}, sigma {sigma[row, d]:g} in dimension {d} of melody {first + row}"
+            raise InputError(f"{model.name}: {where}; must be finite, sigma not negative")
         nats = divergence(mean, sigma)
         sums += [values.sum(0) for values in (mean, mean**2, sigma, sigma**2, nats)]
         mu[rows] = mean

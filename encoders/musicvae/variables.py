@@ -179,7 +179,7 @@ def architecture(
     Raises
     ------
     InputError
-        If it cannot be told, or is another model than one of melodies. Where one half is missing, its
+        If it cannot be found out, or is another model than one of melodies. Where one half is missing, its
         sizes are those of Magenta's model that has the other half; if there is none they must be given.
     """
     found = _find(variables, source)
@@ -373,7 +373,7 @@ def _refuse_others(found: _Found, source: str) -> None:
     outputs = _unanimous(found[name][1].shape[-1] for name in map(_plain, dense) if name in found)
     cells = [_plain(f"{_ENCODER_CELL.format(0, direction)}/kernel") for direction in ("fw", "bw")]
     shapes = [found[name][1].shape for name in cells if name in found]
-    hears = _unanimous(shape[0] - shape[-1] // 4 for shape in shapes)
+    input_size = _unanimous(shape[0] - shape[-1] // 4 for shape in shapes)
     if any(name.startswith("core_decoder_core_decoder_") for name in found):
         kind = _OTHERS[692]
     elif any("_nade_" in name for name in found):
@@ -382,9 +382,13 @@ def _refuse_others(found: _Found, source: str) -> None:
         kind = _OTHERS.get(outputs, f"that tells {outputs} classes")
     elif any(name.startswith("encoder_hierarchical_level_") for name in found):
         kind = "with a hierarchical encoder (as hier-mel_16bar)"
-    elif hears != CLASSES:
-        more = f"{CLASSES} and {hears - CLASSES} more (of chords, say)" if hears > CLASSES else str(hears)
-        kind = f"that hears {more}"
+    elif input_size != CLASSES:
+        more = (
+            f"{CLASSES} and {input_size - CLASSES} more (of chords, say)"
+            if input_size > CLASSES
+            else str(input_size)
+        )
+        kind = f"that takes {more}"
     else:
         return
     raise InputError(

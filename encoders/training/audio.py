@@ -29,7 +29,7 @@ class AudioStore:
     peak : float32 [n_recordings]
         What full scale stands for.
     kept : int64 [n_recordings]
-        Which of the files asked for each recording is.
+        Which of the requested files each recording is.
     unreadable : tuple of str
         Why each of the others is not here.
     """

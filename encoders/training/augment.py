@@ -1,4 +1,4 @@
-"""What a training example goes through: company, noise and another level."""
+"""What a training example goes through: background, noise and another level."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def augment(
         noise = white(len(example), rng) if rng.random() < 0.5 else pink(len(example), rng)
         mixture = mixture + noise * (rms * _gain(-rng.uniform(*settings.noise_snr_db)))
     if background is not None and rng.random() < settings.share:
-        company = background.crop(int(rng.integers(len(background))), len(example), rng)
-        level = rms * _gain(-rng.uniform(*settings.background_snr_db)) / max(_rms(company), 1e-4)
-        mixture = mixture + company * level
+        background_crop = background.crop(int(rng.integers(len(background))), len(example), rng)
+        level = rms * _gain(-rng.uniform(*settings.background_snr_db)) / max(_rms(background_crop), 1e-4)
+        mixture = mixture + background_crop * level
     peak = max(float(np.abs(mixture).max()), 1e-6)
     return mixture * np.float32(_gain(rng.uniform(*settings.peak_dbfs)) / peak)
 

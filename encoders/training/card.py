@@ -128,8 +128,8 @@ def _commands(origin: Mapping[str, object], recipe: TrainingRecipe, seed: int, b
             f"tonotopy corpus --out CORPUS --clips-per-program {origin['clips_per_program']} "
             f"--seconds {origin['seconds']:g} --seed {origin['seed']}"
         )
-    company = " --background BACKGROUND" if background else ""
+    option = " --background BACKGROUND" if background else ""
     lines.append(
-        f"tonotopy train samplecnn --corpus CORPUS{company} --out OUT --epochs {recipe.epochs} --seed {seed}"
+        f"tonotopy train samplecnn --corpus CORPUS{option} --out OUT --epochs {recipe.epochs} --seed {seed}"
     )
     return "## To reproduce\n\n```\n" + "\n".join(lines) + "\n```"

@@ -126,9 +126,9 @@ def _recognition(scores: CodecScores) -> str:
         "## Are melodies and chords still what they were?\n\nHeld-out melodies: pYIN (55 to 2,000 Hz) on the "
         "original and on the decoded sound; share of the frames that are voiced in the original and within "
         "50 cents in the decoded sound (also where octaves do not count), and of the notes (at least 0.1 s "
-        f"on a semitone) of which most frames are; {one.frames.asked:,} frames, {one.notes.asked:,} notes. "
+        f"on a semitone) of which most frames are; {one.frames.total:,} frames, {one.notes.total:,} notes. "
         "Held-out chords: cosine of chroma vectors, and share of frames for which the nearest of 48 triads "
-        f"(12 roots; major, minor, diminished, augmented) stays the same; {one.chords.asked:,} frames. A "
+        f"(12 roots; major, minor, diminished, augmented) stays the same; {one.chords.total:,} frames. A "
         "sound against "
         "itself gives 100 % and 1.\n\n" + _table(head, cells)
     )

@@ -1,4 +1,4 @@
-"""How well a codec gives back sounds that it has never heard, from few codebooks and from many."""
+"""How well a codec gives back sounds that it was not trained on, from few codebooks and from many."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .recognition import (
 SECONDS = 8.0
 RMS_DBFS = -20.0
 LEVELS_DBFS = (-50.0, -40.0, -30.0, -20.0, -10.0)
-GROUPS = {"validation": "pieces", "test": "instruments"}  # split -> what of it was never heard
+GROUPS = {"validation": "pieces", "test": "instruments"}  # split -> what of it was not trained on
 _PER_INSTRUMENT = {"validation": 1, "test": 3}
 _MOST = 72  # instruments of a split, pieces of a recording
 _MELODIES = 24
@@ -39,7 +39,7 @@ _WITHOUT = 0  # as a number of codebooks: the latent itself is decoded
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A sound for the test: float32 [T] at -20 dBFS RMS; `group` says what of it was never heard."""
+    """A sound for the test: float32 [T] at -20 dBFS RMS; `group` says what of it was not trained on."""
 
     name: str
     group: str
@@ -76,7 +76,7 @@ class CodecScores:
     Parameters
     ----------
     groups : tuple of str [N]
-        What of each sound was never heard: "pieces", "instruments" or "recordings".
+        What of each sound was not trained on: "pieces", "instruments" or "recordings".
     counts : tuple of int [C]
         Numbers of codebooks: 1, 2, 4 ... all; and 0, for the latent that no quantizer has touched.
     si_sdr_db, mel_distance : dict of str to float64 [N, C]
@@ -130,7 +130,7 @@ def held_out(
 def evaluate(
     weights: Path, codec: nn.Module, test: Sequence[HeldOut], seed: int = 0, progress: bool = False
 ) -> CodecScores:
-    """Let a codec code sounds it has not heard; as stored in `weights`, as trained, and untrained."""
+    """Let a codec code sounds it was not trained on; as stored in `weights`, as trained, and untrained."""
     from rich.progress import track
 
     stored = load_codec(weights)
@@ -182,8 +182,8 @@ def decode_each(
     """
     latent = model.run(waveforms, ["latent"])["latent"]
     found = residual_quantization(latent.transpose(1, 2), model.codebooks)
-    heard = [found.vectors[..., n - 1, :].transpose(1, 2) if n else latent for n in counts]
-    sounds = [model.decode(vectors)[:, : waveforms.shape[1]] for vectors in heard]
+    vectors_there = [found.vectors[..., n - 1, :].transpose(1, 2) if n else latent for n in counts]
+    sounds = [model.decode(vectors)[:, : waveforms.shape[1]] for vectors in vectors_there]
     return sounds, found.codes.flatten(0, 1).T
 
 

@@ -208,9 +208,9 @@ def _recipe(clips_per_program: int, seconds: float, seed: int, font: Path) -> Re
         ),
         licence=f"soundfont: {fluid}; the scores are generated and free of rights",
         splits={
-            "validation": "held-out pieces, played by instruments that were heard in training",
-            "test": f"held-out instruments: {_HELD_OUT} of {_PROGRAMS} programs of each family, never heard "
-            f"in training (General-MIDI programs, counted from 0: {', '.join(map(str, held_out))})",
+            "validation": "held-out pieces, played by instruments that were trained on",
+            "test": f"held-out instruments: {_HELD_OUT} of {_PROGRAMS} programs of each family, never "
+            f"played in training (General-MIDI programs, counted from 0: {', '.join(map(str, held_out))})",
         },
     )
 

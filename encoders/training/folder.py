@@ -16,7 +16,7 @@ from ...synth.errors import InputError
 
 
 def claim(out: Path, identity: Mapping[str, Any], resume: bool) -> None:
-    """Make the folder ours, or see that it is already; start over if asked.
+    """Make the folder ours, or see that it is already; start over if requested.
 
     Raises
     ------

@@ -100,7 +100,7 @@ def fit(task: Task, folder: Path, progress: bool = False) -> list[dict[str, floa
     """
     from rich.console import Console
 
-    console = Console(quiet=not progress, highlight=False)
+    console = Console(quiet=not progress, highlight=False, soft_wrap=True)
     start, history, rows = _restore(task, folder)
     stored, began = start, time.monotonic()
     if start:

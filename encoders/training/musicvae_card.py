@@ -61,17 +61,17 @@ def _data(material: MelodyMaterial) -> str:
 def _reconstruction(scores: MusicVAEScores) -> str:
     rows = []
     for (model, kind), given in scores.given.items():
-        shares = (given.steps, given.onsets, given.whole, given.told_steps, given.told_onsets)
+        shares = (given.steps, given.onsets, given.whole, given.forced_steps, given.forced_onsets)
         rows.append([kind, model, *(f"{100 * share:.2f}" for share in shares)])
     counted = {kind: given.n for (model, kind), given in scores.given.items() if model == "trained"}
-    told = " and ".join(f"{n:,} {kind}" for kind, n in counted.items())
+    listed = " and ".join(f"{n:,} {kind}" for kind, n in counted.items())
     always = ", ".join(f"{100 * share:.2f} ({kind})" for kind, share in scores.constant.items())
-    head = ["melodies", "model", "steps %", "onsets %", "whole %", "told: steps %", "told: onsets %"]
+    head = ["melodies", "model", "steps %", "onsets %", "whole %", "forced: steps %", "forced: onsets %"]
     return (
-        f"## What it gives back\n\nOn {told} melodies of the test. Each is encoded to its mu and decoded "
+        f"## What it gives back\n\nOn {listed} melodies of the test. Each is encoded to its mu and decoded "
         "free-running, the likeliest class at each step: share of the steps that are the same class, of the "
         "steps at which a note begins (at most other steps one is held), and of melodies without one wrong "
-        "step. Told: each step given the true ones before it. Untrained: the same sizes with random weights. "
+        "step. Forced: each step given the true ones. Untrained: the same sizes with random weights. "
         "float32: the weights before they were rounded. music neurons: the trained model, all other "
         f"dimensions set to zero (mean sigma at least {1 - SIGMA_THRESHOLD:g}). Always saying class 0 gets "
         f"{always} % of steps.\n\n" + _table(head, rows)

@@ -1,4 +1,4 @@
-"""How well a MusicVAE gives back melodies that it has never heard, and how many latents that takes."""
+"""How well a MusicVAE gives back melodies that it was not trained on, and how many latents that takes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Given:
     ----------
     steps, onsets, whole : float
         Free-running and greedy.
-    told_steps, told_onsets : float
+    forced_steps, forced_onsets : float
         With the true step before given.
     n : int
         Melodies.
@@ -35,8 +35,8 @@ class Given:
     steps: float
     onsets: float
     whole: float
-    told_steps: float
-    told_onsets: float
+    forced_steps: float
+    forced_onsets: float
     n: int
 
 
@@ -81,18 +81,18 @@ class MusicVAEScores:
     constant: Mapping[str, float]
 
     def __str__(self) -> str:
-        told = ", ".join(
+        forced = ", ".join(
             f"{100 * given.steps:.1f} % of steps and {100 * given.onsets:.1f} % of onsets "
             f"of {given.n:,} {kind}"
             for (model, kind), given in self.given.items()
             if model == "trained"
         )
         music = self.use.music
-        return f"given back: {told} melodies; {music.sum()} music neurons of {len(music)}"
+        return f"given back: {forced} melodies; {music.sum()} music neurons of {len(music)}"
 
 
 def evaluate(weights: Path, model: MusicVAE, test: Material, seed: int = 0) -> MusicVAEScores:
-    """Let a MusicVAE give back melodies it has not heard; as stored in `weights`, as trained, untrained."""
+    """Let a MusicVAE give back melodies it was not trained on; as stored, as trained, untrained."""
     stored = load_weights(weights)
     untrained = randomly_initialised(lambda: MusicVAE(stored.config), seed)
     assert isinstance(untrained, MusicVAE)
@@ -115,13 +115,13 @@ def evaluate(weights: Path, model: MusicVAE, test: Material, seed: int = 0) -> M
 def given_back(model: MusicVAE, rolls: np.ndarray, latents: np.ndarray) -> Given:
     """Compare melodies [N, T] with what latents [N, D] are decoded to."""
     begins = rolls >= FIRST_NOTE
-    free, told = model.decode(latents) == rolls, model.predict(latents, rolls) == rolls
+    free, forced = model.decode(latents) == rolls, model.predict(latents, rolls) == rolls
     return Given(
         float(free.mean()),
         float(free[begins].mean()),
         float(free.all(axis=1).mean()),
-        float(told.mean()),
-        float(told[begins].mean()),
+        float(forced.mean()),
+        float(forced[begins].mean()),
         len(rolls),
     )
 

@@ -19,7 +19,7 @@ _QUALITIES = {"major": (0, 4, 7), "minor": (0, 3, 7), "diminished": (0, 3, 6), "
 
 @dataclass(frozen=True)
 class Agreement:
-    """How many of `asked` frames, notes or chords were found again.
+    """How many of `total` frames, notes or chords were found again.
 
     Examples
     --------
@@ -28,15 +28,15 @@ class Agreement:
     """
 
     found: int
-    asked: int
+    total: int
 
     def __add__(self, other: Agreement) -> Agreement:
-        return Agreement(self.found + other.found, self.asked + other.asked)
+        return Agreement(self.found + other.found, self.total + other.total)
 
     @property
     def share(self) -> float:
-        """Found over asked; NaN where nothing was."""
-        return self.found / self.asked if self.asked else float("nan")
+        """Found over total; NaN where nothing was."""
+        return self.found / self.total if self.total else float("nan")
 
 
 def pitch_track(sound: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -67,9 +67,9 @@ def same_pitch(original_hz: np.ndarray, decoded_hz: np.ndarray, octaves: bool = 
     Examples
     --------
     >>> same_pitch(np.array([440.0, 440.0, np.nan]), np.array([441.0, 880.0, 440.0]))
-    Agreement(found=1, asked=2)
+    Agreement(found=1, total=2)
     >>> same_pitch(np.array([440.0]), np.array([880.0]), octaves=True)
-    Agreement(found=1, asked=1)
+    Agreement(found=1, total=1)
     """
     return _count(_frames_agree(original_hz, decoded_hz, octaves)[~np.isnan(original_hz)])
 
@@ -83,7 +83,7 @@ def same_notes(original_hz: np.ndarray, decoded_hz: np.ndarray) -> Agreement:
     --------
     >>> original = np.array([440.0] * 6 + [np.nan] + [494.0] * 5)
     >>> same_notes(original, np.array([440.0] * 10 + [494.0] * 2))
-    Agreement(found=1, asked=2)
+    Agreement(found=1, total=2)
     """
     agree = _frames_agree(original_hz, decoded_hz, octaves=False)
     voiced = ~np.isnan(original_hz)
@@ -120,8 +120,8 @@ def chroma_cosine(original: np.ndarray, decoded: np.ndarray) -> float:
 
     A decoded frame that is silent counts as 0.
     """
-    asked = ~np.isnan(original[0])
-    return float((original * np.nan_to_num(decoded)).sum(axis=0)[asked].mean())
+    total = ~np.isnan(original[0])
+    return float((original * np.nan_to_num(decoded)).sum(axis=0)[total].mean())
 
 
 def same_chords(original: np.ndarray, decoded: np.ndarray) -> Agreement:
@@ -129,8 +129,8 @@ def same_chords(original: np.ndarray, decoded: np.ndarray) -> Agreement:
 
     Twelve roots; major, minor, diminished and augmented (of which four are different).
     """
-    asked = ~np.isnan(original[0])
-    return _count((_triad(original) == _triad(np.nan_to_num(decoded)))[asked])
+    total = ~np.isnan(original[0])
+    return _count((_triad(original) == _triad(np.nan_to_num(decoded)))[total])
 
 
 def _triad(classes: np.ndarray) -> np.ndarray:  # [12, F] -> [F]

@@ -86,15 +86,15 @@ def train_samplecnn(
     recipe, out = recipe or TrainingRecipe(), Path(out)
     found = find_labels(corpus, labels)
     config = replace(config, n_classes=len({file.label for file in found if file.split == "training"}))
-    company = [r.path for r in find_recordings(background)] if background is not None else []
+    background_files = [r.path for r in find_recordings(background)] if background is not None else []
     identity = {
         "config": asdict(config),
         "recipe": asdict(recipe),
         "seed": seed,
-        "files": _digest(found, company),
+        "files": _digest(found, background_files),
     }
     claim(out, identity, resume)
-    material = gather(found, config, out, company, progress)
+    material = gather(found, config, out, background_files, progress)
     task = SampleCNNTask(material, config, recipe, seed)
     history, network = fit(task, out, progress), task.network
     scores = {name: evaluate(network, material, name) for name in SPLITS[1:] if len(material.split(name))}
@@ -103,7 +103,11 @@ def train_samplecnn(
 
 
 def gather(
-    found: list[LabelledFile], config: SampleCNNConfig, out: Path, company: list[Path], progress: bool = False
+    found: list[LabelledFile],
+    config: SampleCNNConfig,
+    out: Path,
+    background_files: list[Path],
+    progress: bool = False,
 ) -> Material:
     """Decode what can be decoded; the rest is named, and fatal only if a class loses all it has."""
     store = store_audio([file.path for file in found], config.sample_rate, out / "audio.i16", progress)
@@ -113,8 +117,8 @@ def gather(
         if not any(file.label == name and file.split == "training" for file in files):
             raise InputError(f"class {name!r}: none of its training recordings can be used")
     background = None
-    if company:
-        background = store_audio(company, config.sample_rate, out / "background.i16", progress)
+    if background_files:
+        background = store_audio(background_files, config.sample_rate, out / "background.i16", progress)
     return Material(tuple(classes), store, files, background)
 
 
@@ -134,7 +138,7 @@ def batches(
 
 
 class SampleCNNTask(Task):
-    """Naming the class of crops, varied by company, noise and level; dropout draws once an epoch.
+    """Naming the class of crops, varied by background, noise and level.
 
     Parameters
     ----------
@@ -206,15 +210,15 @@ def evaluate(network: SampleCNN, material: Material, split: str) -> Score:
         same = np.flatnonzero(lengths == length)
         size = max(1, _BATCH_SAMPLES // int(length))
         for part in np.split(same, range(size, len(same), size)):
-            heard = np.stack([material.store.whole(int(chosen[i]), least) for i in part])
-            named[part] = network(torch.from_numpy(heard)[:, None].to(device)).argmax(dim=1).cpu().numpy()
+            waveforms = np.stack([material.store.whole(int(chosen[i]), least) for i in part])
+            named[part] = network(torch.from_numpy(waveforms)[:, None].to(device)).argmax(dim=1).cpu().numpy()
     groups = [material.files[i].group for i in chosen]
     return score(material.targets[chosen], named, len(material.classes), groups)
 
 
-def _digest(found: list[LabelledFile], company: list[Path]) -> str:
+def _digest(found: list[LabelledFile], background_files: list[Path]) -> str:
     rows = [(file.path.name, file.label, file.split, file.group) for file in found]
-    return hashlib.sha256(repr((rows, [path.name for path in company])).encode()).hexdigest()
+    return hashlib.sha256(repr((rows, [path.name for path in background_files])).encode()).hexdigest()
 
 
 def _finish(

@@ -15,7 +15,7 @@ TREE_DENSITIES, TREE_MIXTURES = (2, 4, 8), 48
 
 @dataclass(frozen=True)
 class Block:
-    """Stimuli that are heard one after another and judged together.
+    """Stimuli that are measured one after another and judged together.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Block:
     level_dbfs : float
     context : int
     density : int or None
-        Others in the company, which then sounds alone in the first row; None where the components sound
+        Others in the context, which then sounds alone in the first row; None where the components sound
         alone; of mixtures, their number of parts.
     stimuli : StimulusSet
         Components slowest, phases fastest; or mixtures.
@@ -44,17 +44,21 @@ class Block:
         return Condition(self.kind, self.density or 0, self.level_dbfs)
 
 
-def playlist(conditions: Sequence[Condition], by_kind: Mapping[str, Ensemble], seed: int) -> Iterator[Block]:
+def ordered_blocks(
+    conditions: Sequence[Condition], by_kind: Mapping[str, Ensemble], seed: int
+) -> Iterator[Block]:
     """Order what is played so that little has to be kept: kind, level, context, density."""
     for kind, level in dict.fromkeys((c.kind, c.level_dbfs) for c in conditions):
         ensemble = by_kind[kind]
         densities = dict.fromkeys(c.density for c in conditions if (c.kind, c.level_dbfs) == (kind, level))
-        for context, (own, company) in enumerate(zip(ensemble.sounds, ensemble.company, strict=True)):
+        for context, (own, context_sounds) in enumerate(
+            zip(ensemble.sounds, ensemble.context_sounds, strict=True)
+        ):
             phased = [sound for one in own for sound in turned(one, ensemble.phases)]
             if any(densities) and not (context and ensemble.isolated_once):
                 yield Block(kind, level, context, None, rendered(phased, level))
             for density in densities:
-                others = list(company[:density])
+                others = list(context_sounds[:density])
                 rows = [together([*others, sound]) for sound in phased]
                 if others:
                     rows.insert(0, together(others))

@@ -107,21 +107,21 @@ def chord_composition(session: Session[Encoder], *, level_dbfs: float = -30.0) -
     chords = played_chords()
     placed = positions(encoder.sample_rate, level_dbfs)
     label = f"{encoder.name}: {len(placed)} chords in all positions"
-    heard = channel_levels(session, placed, stages, phases=PHASES, label=label)
+    measured = channel_levels(session, placed, stages, phases=PHASES, label=label)
     shape = (len(ROOTS_MIDI), len(TRIADS), len(POSITIONS), -1)
     with one_thread():
-        told = {s: _of_levels(decibels(rms).reshape(shape), chords, seed) for s, rms in heard.rms.items()}
+        found = {s: _of_levels(decibels(rms).reshape(shape), chords, seed) for s, rms in measured.rms.items()}
         beside = _baselines(placed, encoder.sample_rate)
         baselines = [_of_levels(decibels(beside[name]).reshape(shape), chords, seed) for name in BASELINES]
-    remarks = {s: "" if heard.rms[s].any() else SILENT for s in vectors}
+    remarks = {s: "" if measured.rms[s].any() else SILENT for s in vectors}
     if vectors:
         errors = _sum_errors(session, vectors, chords, level_dbfs)
-        told = {s: {**told[s], **errors[s]} for s in vectors}
+        found = {s: {**found[s], **errors[s]} for s in vectors}
     kept = ("offset_cosine", "transfer_error", "position_auc")
     variables = {
-        **stacked_stages(VARIABLES["chord_composition"], [told.get(s, {}) for s in stages]),
+        **stacked_stages(VARIABLES["chord_composition"], [found.get(s, {}) for s in stages]),
         **{f"{name}_baseline": np.stack([one[name] for one in baselines]) for name in kept},
-        **stage_coordinates(encoder, stages, heard.plan),
+        **stage_coordinates(encoder, stages, measured.plan),
         "remark": np.array([remarks.get(s, CODES) for s in stages]),
         "chord": np.array([f"{r} {q}" for r, q in zip(chords.root, chords.quality, strict=True)]),
         "chord_root": chords.root,
@@ -131,9 +131,11 @@ def chord_composition(session: Session[Encoder], *, level_dbfs: float = -30.0) -
         "shuffle": np.arange(SHUFFLES),
         "baseline": np.array(BASELINES),
     }
-    asked = {"seed": seed, "chord_level_dbfs": level_dbfs}
+    settings = {"seed": seed, "chord_level_dbfs": level_dbfs}
     return dataset(
-        VARIABLES["chord_composition"], variables, {**run_attributes(PHASES, heard.plan, placed), **asked}
+        VARIABLES["chord_composition"],
+        variables,
+        {**run_attributes(PHASES, measured.plan, placed), **settings},
     )
 
 
@@ -285,9 +287,9 @@ def _sum_errors(
     other = other_chords(chords, seed)
     errors = {}
     for stage, parts in kept.items():
-        heard = np.concatenate(parts).astype(np.float64)  # [chords and notes, C F]
-        whole = heard[first[:-1]]
-        sums = np.stack([heard[lo + 1 : hi].sum(0) for lo, hi in pairwise(first)])
+        measured = np.concatenate(parts).astype(np.float64)  # [chords and notes, C F]
+        whole = measured[first[:-1]]
+        sums = np.stack([measured[lo + 1 : hi].sum(0) for lo, hi in pairwise(first)])
         power = np.square(whole).sum(1)
         power = np.where(power > 0, power, np.nan)
         errors[stage] = {

@@ -1,4 +1,4 @@
-"""Compositional stability: whether partials, pitches and chords are separable and stable in company."""
+"""Compositional stability: whether partials, pitches and chords are separable and stable among others."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from ..engine.stages import readable_stages, refuse_codes_alone, run_attributes
 from ..statistics.planes import Planes, overlaps, response_planes
 from ..statistics.stability import Stability, stability_of
 from ..statistics.trees import tree_reconstruction_error
-from .blocks import Block, playlist
+from .blocks import Block, ordered_blocks
 from .mixtures import Condition, Ensemble, chord_ensemble, joined, partial_ensemble, pitch_ensemble
 from .variables import VARIABLES
 
 CONDITIONS = (
     *(Condition("partial", density, -20.0) for density in (1, 2, 4, 8, 16, 32)),
     *(Condition("partial", 4, level) for level in (-35.0, -50.0)),
-    Condition("partial", 32, -35.0),  # as loud, all together, as one and its company of one at -20
+    Condition("partial", 32, -35.0),  # all together as loud as one among one other at -20
     *(Condition("pitch", density, -20.0) for density in (1, 4)),
     Condition("chord", 0, -20.0),
 )
@@ -49,17 +49,17 @@ def compositionality(
 ) -> xr.Dataset:
     """Measure whether components leave separable and stable traces in a representation.
 
-    A component p in company c is played at K phases. In every frame its changes,
+    A component p in a context c is played at K phases. In every frame its changes,
     ``d(phase) = z(c + p) - z(c)``, span its *response plane*: the leading directions of an uncentred
     singular value decomposition over phases, two for each of its partials and no more than there are
     channels. Two planes *overlap* by the mean cos^2 of their principal angles, averaged over frames.
 
-    - *stability*: overlap of the same component's planes in different company,
-    - *confusion*: overlap of different components' planes, over the same pairs of company,
+    - *stability*: overlap of the same component's planes in different contexts,
+    - *confusion*: overlap of different components' planes, over the same pairs of contexts,
     - *index*: stability less confusion. 1: every component has a place of its own, whatever else sounds;
       0: planes tell nothing of which component it is.
     - *auc*: how often a same pair overlaps more than a different one. The right channels may answer,
-      but by other amounts in other company: then the index is middling and the AUC near 1.
+      but by other amounts among other sounds: then the index is middling and the AUC near 1.
 
     A component that leaves a frame unchanged has no plane there and overlaps with nothing (`unheard`
     says how many). Beside them stand *planarity*, the share of the changes that the plane holds;
@@ -71,7 +71,7 @@ def compositionality(
     session : Session
         By default at the canonical stages and those of fewer codebooks; integer codes have no planes.
     conditions : sequence of Condition
-        Kind of component, number of others in its company, level of each of them.
+        Kind of component, number of others beside it, level of each of them.
     ensembles : sequence of Ensemble, optional
         The components, at most one set of a kind. By default 16 partials, ten pitches whose envelope
         changes with the context, and twelve chords whose inversion and voicing change with it.
@@ -86,8 +86,8 @@ def compositionality(
     Raises
     ------
     InputError
-        If a stage is not there or only codes are asked for, a condition has no components or not as much
-        company, or as in `respond`.
+        If a stage is not there or only codes are requested, a condition has no components or too few
+        others, or as in `respond`.
 
     Notes
     -----
@@ -113,24 +113,24 @@ def compositionality(
         {e.kind: e for e in ensembles} if ensembles is not None else _ensembles(encoder, conditions, seed)
     )
     _check(conditions, by_kind)
-    blocks = list(playlist(conditions, by_kind, seed))
-    listeners = {name: _Listener(by_kind, blocks) for name in stages}
+    blocks = list(ordered_blocks(conditions, by_kind, seed))
+    accumulators = {name: _Accumulator(by_kind, blocks) for name in stages}
 
     def pick(stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor) -> dict[str, Tensor]:
         n_frames = activations.shape[-1]
         chosen = torch.linspace(0, n_frames - 1, min(frames, n_frames)).round().long()
-        listeners[stage.name].silence = silence[:, chosen].float().cpu()
-        return {"heard": activations[:, 0][..., chosen].float()}  # [b, C, F]
+        accumulators[stage.name].silence = silence[:, chosen].float().cpu()
+        return {"frames": activations[:, 0][..., chosen].float()}  # [b, C, F]
 
     stimuli = joined([block.stimuli for block in blocks])
     plan = respond(
         session.tiled(TILE_SECONDS), stimuli, stages, pick,
-        lambda stage, _rows, values: listeners[stage].feed(torch.from_numpy(values["heard"])),
+        lambda stage, _rows, values: accumulators[stage].feed(torch.from_numpy(values["frames"])),
         phases=1, frames=frames, label=f"{encoder.name}: {len(stimuli):,} mixtures",
     )  # fmt: skip
     with one_thread():
-        told = [listeners[name].tell(conditions, encoder.stages[name], seed) for name in stages]
-    variables = {name: np.stack([one[name] for one in told]) for name in told[0]}
+        record = [accumulators[name].tell(conditions, encoder.stages[name], seed) for name in stages]
+    variables = {name: np.stack([one[name] for one in record]) for name in record[0]}
     about = _coordinates(encoder, stages, plan, conditions, by_kind)
     attributes = {**run_attributes(1, plan, stimuli), "contexts": len(_contexts_of(by_kind)), "seed": seed}
     result = dataset(VARIABLES["compositionality"], {**variables, **about}, attributes)
@@ -158,14 +158,14 @@ def _ensembles(encoder: Encoder, conditions: Sequence[Condition], seed: int) -> 
 
 def _check(conditions: Sequence[Condition], by_kind: Mapping[str, Ensemble]) -> None:
     if not conditions:
-        raise InputError("compositionality: no condition asked for")
+        raise InputError("compositionality: no condition requested")
     for condition in conditions:
         if condition.kind not in by_kind:
             raise InputError(f"condition {condition}: no components of that kind; known {', '.join(by_kind)}")
         ensemble = by_kind[condition.kind]
-        there = min(len(company) for company in ensemble.company)
+        there = min(len(context_alone) for context_alone in ensemble.context_sounds)
         if not 0 <= condition.density <= there:
-            raise InputError(f"condition {condition}: density must be 0 to {there}, the company there is")
+            raise InputError(f"condition {condition}: density must be 0 to {there}, as many as there are")
     if len({len(e.sounds) for e in by_kind.values()}) > 1:
         raise InputError("compositionality: all kinds of components must have as many contexts")
     if len(_contexts_of(by_kind)) < 2:
@@ -194,7 +194,7 @@ def context_pairs(contexts: int) -> np.ndarray:
 
 
 @dataclass
-class _Told:
+class _Record:
     """What one stage says of one condition, context after context."""
 
     planes: dict[int, Planes] = field(default_factory=dict)  # those still to be compared
@@ -204,56 +204,56 @@ class _Told:
     tree: tuple[float, float] = (np.nan, np.nan)
 
 
-class _Listener:
+class _Accumulator:
     """Collects the answers of one stage, block by block, and keeps only planes and numbers."""
 
     def __init__(self, by_kind: Mapping[str, Ensemble], blocks: Sequence[Block]) -> None:
         self._by_kind, self._todo = by_kind, iter(blocks)
         self._block = next(self._todo)
-        self._heard: list[Tensor] = []
+        self._waiting: list[Tensor] = []
         self._alone: Tensor | None = None
-        self._told: dict[Condition, _Told] = {}
+        self._records: dict[Condition, _Record] = {}
         self._pairs = context_pairs(len(_contexts_of(by_kind)))
         self.silence = torch.zeros(0)
 
-    def feed(self, heard: Tensor) -> None:  # [b, C, F]
-        while len(heard):
-            wanted = len(self._block.stimuli) - sum(map(len, self._heard))
-            self._heard.append(heard[:wanted])
-            heard = heard[wanted:]
-            if sum(map(len, self._heard)) == len(self._block.stimuli):
-                self._judge(self._block, torch.cat(self._heard))
-                self._heard = []
+    def feed(self, frames_seen: Tensor) -> None:  # [b, C, F]
+        while len(frames_seen):
+            wanted = len(self._block.stimuli) - sum(map(len, self._waiting))
+            self._waiting.append(frames_seen[:wanted])
+            frames_seen = frames_seen[wanted:]
+            if sum(map(len, self._waiting)) == len(self._block.stimuli):
+                self._judge(self._block, torch.cat(self._waiting))
+                self._waiting = []
                 self._block = next(self._todo, self._block)
 
-    def _judge(self, block: Block, heard: Tensor) -> None:
+    def _judge(self, block: Block, frames_seen: Tensor) -> None:
         if block.parts is not None:
-            self._told[block.condition].tree = _tree_errors(block.parts, heard)
+            self._records[block.condition].tree = _tree_errors(block.parts, frames_seen)
             return
         ensemble = self._by_kind[block.kind]
-        company = heard[0] if block.density else self.silence
-        each = heard[1 if block.density else 0 :].unflatten(0, (-1, ensemble.phases))  # [N, K, C, F]
+        context_alone = frames_seen[0] if block.density else self.silence
+        each = frames_seen[1 if block.density else 0 :].unflatten(0, (-1, ensemble.phases))  # [N, K, C, F]
         if block.density is None:
             self._alone = each
             return
-        told = self._told.setdefault(block.condition, _Told())
-        planes = response_planes(each - company, ensemble.rank, company.norm(dim=0))
-        told.held.append(planes.held.numpy())
+        record = self._records.setdefault(block.condition, _Record())
+        planes = response_planes(each - context_alone, ensemble.rank, context_alone.norm(dim=0))
+        record.held.append(planes.held.numpy())
         if block.density and self._alone is not None:
-            interaction = (each - company - self._alone + self.silence).square().sum((1, 2, 3)).double()
+            interaction = (each - context_alone - self._alone + self.silence).square().sum((1, 2, 3)).double()
             joint = (each - self.silence).square().sum((1, 2, 3)).double()
-            # what leaves silence, in company, as it is (a quantizer may) has no error to share
-            told.additivity.append((interaction[joint > 0] / joint[joint > 0]).numpy())
-        told.planes[block.context] = planes
-        self._compare(told, block.context)
+            # what leaves silence, among others, as it is (a quantizer may) has no error to share
+            record.additivity.append((interaction[joint > 0] / joint[joint > 0]).numpy())
+        record.planes[block.context] = planes
+        self._compare(record, block.context)
 
-    def _compare(self, told: _Told, context: int) -> None:
+    def _compare(self, record: _Record, context: int) -> None:
         """Compare the newest planes with those before them, and drop what is not needed again."""
         for one, other in self._pairs:
             if other == context:
-                told.overlap[one, other] = overlaps(told.planes[one], told.planes[other]).numpy()
+                record.overlap[one, other] = overlaps(record.planes[one], record.planes[other]).numpy()
         later = {int(one) for one, other in self._pairs if other > context}
-        told.planes = {c: planes for c, planes in told.planes.items() if c in later}
+        record.planes = {c: planes for c, planes in record.planes.items() if c in later}
 
     def tell(self, conditions: Sequence[Condition], stage: Stage, seed: int) -> dict[str, np.ndarray]:
         """Every variable of the stage, conditions first."""
@@ -263,19 +263,19 @@ class _Listener:
         room = min(stage.channels, taps or stage.channels)
         rows = []
         for condition in conditions:
-            told = self._told[condition]
+            record = self._records[condition]
             rank = min(self._by_kind[condition.kind].rank, room)
-            overlap = np.stack([told.overlap[int(a), int(b)] for a, b in self._pairs], axis=-1)
+            overlap = np.stack([record.overlap[int(a), int(b)] for a, b in self._pairs], axis=-1)
             judged = stability_of(overlap, self._pairs, seed)
-            rows.append(_row(judged, told, overlap, rank, room, widest))
+            rows.append(_row(judged, record, overlap, rank, room, widest))
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def _row(
-    judged: Stability, told: _Told, overlap: np.ndarray, rank: int, room: int, widest: int
+    judged: Stability, record: _Record, overlap: np.ndarray, rank: int, room: int, widest: int
 ) -> dict[str, np.ndarray]:
-    held = np.concatenate(told.held)
-    additivity = np.concatenate(told.additivity or [np.zeros(0)])
+    held = np.concatenate(record.held)
+    additivity = np.concatenate(record.additivity or [np.zeros(0)])
     missing = widest - len(overlap)
     padded = {
         "overlap": np.pad(overlap, ((0, missing), (0, missing), (0, 0)), constant_values=np.nan),
@@ -295,14 +295,14 @@ def _row(
         "planarity": np.nanmean(held) if np.isfinite(held).any() else np.nan,
         "unheard": np.isnan(held).mean(),
         "additivity_error": np.mean(additivity) if additivity.size else np.nan,
-        "tree_error": told.tree[0],
-        "tree_error_shuffled": told.tree[1],
+        "tree_error": record.tree[0],
+        "tree_error_shuffled": record.tree[1],
     }
     return padded | {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
 
 
-def _tree_errors(parts: np.ndarray, heard: Tensor) -> tuple[float, float]:
-    vectors = heard.flatten(1).numpy()
+def _tree_errors(parts: np.ndarray, frames_seen: Tensor) -> tuple[float, float]:
+    vectors = frames_seen.flatten(1).numpy()
     shuffled = parts[np.random.default_rng(0).permutation(len(parts))]
     return tree_reconstruction_error(parts, vectors), tree_reconstruction_error(shuffled, vectors)
 
@@ -365,17 +365,17 @@ COMPOSITIONALITY = Probe(
     refuses=refuse_codes_alone,
     compared=Compared("component", ("index", "stability", "confusion"), _of_components),
     known=(
-        Known("filterbank:stft", "index of partials in company", 0.99, 1.0, "at least 0.99",
+        Known("filterbank:stft", "index of partials among others", 0.99, 1.0, "at least 0.99",
               mean_of("index", "partial")),
-        Known("control:decimator", "index of partials in company", *near(0, 0.01, "0.00 ± 0.01"),
+        Known("control:decimator", "index of partials among others", *near(0, 0.01, "0.00 ± 0.01"),
               mean_of("index", "partial")),
-        Known("control:decimator", "additivity error of partials in company", 0, 1e-6, "0",
+        Known("control:decimator", "additivity error of partials among others", 0, 1e-6, "0",
               mean_of("additivity_error", "partial")),
-        Known("control:texture", "index of partials in company", -0.05, 0.05, "at most 0.05",
+        Known("control:texture", "index of partials among others", -0.05, 0.05, "at most 0.05",
               mean_of("index", "partial")),
-        Known("filterbank:stft_magnitude", "index of partials in company", 0.5, 0.75, "0.5 to 0.75",
+        Known("filterbank:stft_magnitude", "index of partials among others", 0.5, 0.75, "0.5 to 0.75",
               mean_of("index", "partial")),
-        Known("filterbank:stft_magnitude", "AUC of partials in company", 0.99, 1.0, "at least 0.99",
+        Known("filterbank:stft_magnitude", "AUC of partials among others", 0.99, 1.0, "at least 0.99",
               mean_of("auc", "partial")),
     ),
 )  # fmt: skip

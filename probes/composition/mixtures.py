@@ -1,4 +1,4 @@
-"""What compositionality plays: components at several phases, alone and in company."""
+"""What compositionality plays: components at several phases, alone and among others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HARMONICS = 4
 ENVELOPE_DB = 6.0  # how far a harmonic's level strays from one context to the next, standard deviation
 CHORD_ROOTS_MIDI, CHORD_QUALITIES, CHORD_HARMONICS = (52, 55, 58, 61), ("major", "minor", "sus4"), 2
 POSITIONS = tuple((inversion, voicing) for voicing in ("close", "open") for inversion in (0, 1, 2))
-COMPANY_OCTAVES = 0.5  # how far beyond the components the company reaches
+BEYOND_OCTAVES = 0.5  # how far beyond the components the context reaches
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Condition:
     ----------
     kind : {"partial", "pitch", "chord"}
     density : int >= 0
-        Others in its company.
+        Others beside it.
     level_dbfs : float
         Of every single component, RMS re a full-scale sine; a mixture is louder.
     """
@@ -61,8 +61,8 @@ class Ensemble:
     sounds : tuple over contexts of tuples over components of Sound
         The components as they are in each context: partials are the same in all, the envelope of a
         pitch and the position of a chord vary.
-    company : tuple over contexts of tuple of Sound
-        Others to draw company from, the first `density` of them.
+    context_sounds : tuple over contexts of tuple of Sound
+        Others to draw a context from, the first `density` of them.
     phases : int
     rank : int
         Dimensions of a response plane: two for each partial.
@@ -72,42 +72,42 @@ class Ensemble:
     frequency_hz: np.ndarray
     labels: tuple[str, ...]
     sounds: tuple[tuple[Sound, ...], ...]
-    company: tuple[tuple[Sound, ...], ...]
+    context_sounds: tuple[tuple[Sound, ...], ...]
     phases: int
     rank: int
 
     @property
     def isolated_once(self) -> bool:
-        """Whether the components are the same in all contexts, so that they are heard alone just once."""
+        """Whether the components are the same in all contexts, so that they are played alone just once."""
         return self.kind == "partial"
 
 
 def partial_ensemble(sample_rate: float, contexts: int = 6, most: int = 32, seed: int = 0) -> Ensemble:
-    """Return 16 partials from 120 to 6000 Hz, evenly by ratio, and random partials as company.
+    """Return 16 partials from 120 to 6000 Hz, evenly by ratio, and random partials beside them.
 
     Examples
     --------
     >>> ensemble = partial_ensemble(24_000)
-    >>> len(ensemble.labels), len(ensemble.company), len(ensemble.company[0])
+    >>> len(ensemble.labels), len(ensemble.context_sounds), len(ensemble.context_sounds[0])
     (16, 6, 32)
     """
     frequency = partial_grid(sample_rate)
     generator = np.random.default_rng([seed, 1])
-    reach = 2.0**COMPANY_OCTAVES
+    reach = 2.0**BEYOND_OCTAVES
     low, top = LOW_HZ / reach, min(frequency[-1] * reach, HIGHEST_SHARE * sample_rate)
-    company = tuple(
+    context_sounds = tuple(
         tuple(_partial(f, generator) for f in np.exp(generator.uniform(np.log(low), np.log(top), most)))
         for _ in range(contexts)
     )
     own = tuple(_sound([f], [1.0], [0.0]) for f in frequency)
     labels = tuple(f"{f:.0f} Hz" for f in frequency)
-    return Ensemble("partial", frequency, labels, (own,) * contexts, company, PHASES, 2)
+    return Ensemble("partial", frequency, labels, (own,) * contexts, context_sounds, PHASES, 2)
 
 
 def pitch_ensemble(sample_rate: float, contexts: int = 6, most: int = 4, seed: int = 0) -> Ensemble:
-    """Return ten pitches of four harmonics, in another envelope in every context, in company of others.
+    """Return ten pitches of four harmonics, in another envelope in every context, among others.
 
-    The fundamentals are fourths apart (MIDI 48 to 93). Company: pitches at fractional notes in between.
+    The fundamentals are fourths apart (MIDI 48 to 93). Beside them: pitches at fractional notes in between.
     Each harmonic turns at a rate of its own, so that nine phases tell eight dimensions.
     """
     generator = np.random.default_rng([seed, 2])
@@ -115,19 +115,25 @@ def pitch_ensemble(sample_rate: float, contexts: int = 6, most: int = 4, seed: i
     midi = np.array([m for m in PITCHES_MIDI if midi_to_hz(m) < highest])
     if len(midi) < 3:
         raise InputError(f"sample rate {sample_rate:g} Hz: too low for pitches of {HARMONICS} harmonics")
-    sounds, company = [], []
+    sounds, context_sounds = [], []
     for _ in range(contexts):
         sounds.append(tuple(_note(f, HARMONICS, generator) for f in midi_to_hz(midi)))
         others = generator.uniform(midi[0], midi[-1], most)
-        company.append(tuple(_note(f, HARMONICS, generator) for f in midi_to_hz(others)))
+        context_sounds.append(tuple(_note(f, HARMONICS, generator) for f in midi_to_hz(others)))
     labels = tuple(f"MIDI {m}" for m in midi)
     return Ensemble(
-        "pitch", midi_to_hz(midi), labels, tuple(sounds), tuple(company), 2 * HARMONICS + 1, 2 * HARMONICS
+        "pitch",
+        midi_to_hz(midi),
+        labels,
+        tuple(sounds),
+        tuple(context_sounds),
+        2 * HARMONICS + 1,
+        2 * HARMONICS,
     )
 
 
 def chord_ensemble(sample_rate: float, seed: int = 0) -> Ensemble:
-    """Return twelve triads, whose contexts are three inversions in two voicings; no company.
+    """Return twelve triads, whose contexts are three inversions in two voicings; no others.
 
     Every note has two harmonics.
     """

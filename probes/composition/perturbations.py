@@ -64,7 +64,7 @@ def _sound(kind: str, frequency_hz: np.ndarray) -> Stimulus:
     return Stimulus(tuple(Partial(f, amplitude) for f in kept), coordinates={"kind": kind})
 
 
-def variants(
+def perturbed(
     sounds: StimulusSet, row: int, detunings: np.ndarray, draws: int, instant_s: float, seed: int
 ) -> StimulusSet:
     """Return a sound, and it scrambled, shifted, and detuned ever more, at so many draws of its phases.

@@ -1,4 +1,4 @@
-"""Readouts: whether a linear readout that has heard sparse mixtures hears partials in dense ones."""
+"""Readouts: whether a linear readout that was trained on sparse mixtures finds partials in dense ones."""
 
 from __future__ import annotations
 
@@ -119,11 +119,11 @@ def readout(
     mixtures = drawn_mixtures(encoder.sample_rate, densities, level_dbfs, seed)
     sounds, tasks = sounding_tasks(encoder.sample_rate, level_dbfs, seed)
 
-    def heard(what: str, stimuli: StimulusSet) -> ChannelLevels:
+    def measured(what: str, stimuli: StimulusSet) -> ChannelLevels:
         label = f"{encoder.name}: {len(stimuli)} {what}"
         return channel_levels(session, stimuli, stages, label=label)
 
-    of_mixtures, of_sounds = heard("mixtures", mixtures.stimuli), heard("chords and notes", sounds)
+    of_mixtures, of_sounds = measured("mixtures", mixtures.stimuli), measured("chords and notes", sounds)
     sizes = 2 ** np.arange(int(np.log2(max(encoder.stages[s].channels for s in stages))) + 1)
     table = _Table.empty(len(stages), len(densities), len(tasks), len(sizes))
     with one_thread():
@@ -152,28 +152,28 @@ def readout(
         "held_out": np.array([task.held_out for task in tasks]),
         "task_chance": np.array([task.chance for task in tasks]),
     }
-    asked = {
+    settings = {
         "seed": seed,
         "readout_level_dbfs": level_dbfs,
         "n_trained": int(mixtures.trained.sum()),
         "capacity_density": _middle(densities),
     }
     return dataset(
-        VARIABLES["readout"], variables, {**run_attributes(1, of_mixtures.plan, mixtures.stimuli), **asked}
+        VARIABLES["readout"], variables, {**run_attributes(1, of_mixtures.plan, mixtures.stimuli), **settings}
     )
 
 
 def drawn_mixtures(
     sample_rate: float, densities: Sequence[int] = DENSITIES, level_dbfs: float = -30.0, seed: int = 0
 ) -> Mixtures:
-    """Draw sparse mixtures to train on and denser ones, of other company, to try readouts on.
+    """Draw sparse mixtures to train on and denser ones, of other partials, to try readouts on.
 
     16 targets lie evenly by ratio from 120 to 6000 Hz (or 0.45 of the sample rate), and 32 other partials
     between them and just outside. Every partial has a random phase, and a level within 3 dB of
     `level_dbfs`. Trained on: every partial alone, targets four times, and 192 pairs that hold a target.
     Tried: per density 64 mixtures in which every target sounds equally often; up to half of the partials
-    (at least one, at most eight) are targets. No pair that is tried is trained on. At density 1 the
-    company is silence in training as well: only phases and levels are new. 64 more pairs play 12 dB lower
+    (at least one, at most eight) are targets. No pair that is tried is trained on. At density 1
+    nothing else sounds in training either: only phases and levels are new. 64 more pairs play 12 dB lower
     than all the rest.
 
     Raises
@@ -189,21 +189,21 @@ def drawn_mixtures(
     """
     wrong = [d for d in densities if not (d == int(d) and 1 <= d <= TARGETS // 2 + BETWEEN * TARGETS)]
     if wrong or len(set(densities)) < max(1, len(densities)):
-        told = f"density {wrong[0]}" if wrong else f"densities {tuple(densities)}"
+        given = f"density {wrong[0]}" if wrong else f"densities {tuple(densities)}"
         most = TARGETS // 2 + BETWEEN * TARGETS
-        raise InputError(f"readout: {told}: must be different whole numbers of partials, 1 to {most}")
+        raise InputError(f"readout: {given}: must be different whole numbers of partials, 1 to {most}")
     ratio = (min(HIGH_HZ, HIGHEST_SHARE * sample_rate) / LOW_HZ) ** (1 / (TARGETS - 1))
     number = np.arange(-1, (BETWEEN + 1) * TARGETS - 1)
     frequency = LOW_HZ * ratio ** (number / (BETWEEN + 1))
     is_target = number % (BETWEEN + 1) == 0
     targets, others = np.flatnonzero(is_target), np.flatnonzero(~is_target)
     generator = np.random.default_rng([seed, 3])
-    company = np.stack([generator.permutation(others) for _ in targets])  # of pairs: [16, 32]
-    quiet_pairs = np.column_stack([np.repeat(targets, PER_TARGET), company[:, :PER_TARGET].ravel()])
+    partners = np.stack([generator.permutation(others) for _ in targets])  # of pairs: [16, 32]
+    quiet_pairs = np.column_stack([np.repeat(targets, PER_TARGET), partners[:, :PER_TARGET].ravel()])
     tried_pairs = np.column_stack(
-        [np.repeat(targets, PER_TARGET), company[:, PER_TARGET : 2 * PER_TARGET].ravel()]
+        [np.repeat(targets, PER_TARGET), partners[:, PER_TARGET : 2 * PER_TARGET].ravel()]
     )
-    free = [(t, o) for t, row in zip(targets, company[:, 2 * PER_TARGET :], strict=True) for o in row]
+    free = [(t, o) for t, row in zip(targets, partners[:, 2 * PER_TARGET :], strict=True) for o in row]
     free += [(t, u) for t in targets for u in targets if t < u]
     train = [*np.repeat(targets, PER_TARGET)[:, None], *others[:, None]]
     train += [np.array(free[i]) for i in generator.permutation(len(free))[:PAIRS]]

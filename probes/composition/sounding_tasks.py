@@ -62,9 +62,9 @@ def sounding_tasks(
     """Return chords and notes at random phases, and what there is to read out of them.
 
     144 chords (12 roots, four triads, three inversions, a sawtooth's partials), each at two draws of
-    phases, and 144 notes (two octaves in six timbres). Read are: a chord's quality in roots never heard,
-    its root in qualities never heard, root and quality in inversions never heard; a note's pitch class
-    and f0 in timbres never heard.
+    phases, and 144 notes (two octaves in six timbres). Read are, in groups that were left out: a chord's
+    quality in other roots, its root in other qualities, root and quality in other inversions; a note's
+    pitch class and f0 in other timbres.
 
     Examples
     --------

@@ -9,9 +9,9 @@ _CONDITION = ("stage", "condition")
 VARIABLES: Groups = {
     "compositionality": {
         **STAGE,
-        "condition": Variable(("condition",), "1", "what is played: components, their level, their company"),
+        "condition": Variable(("condition",), "1", "what is played: components, their level, their context"),
         "component_kind": Variable(("condition",), "1", "kind of component: partial, pitch or chord"),
-        "density": Variable(("condition",), "1", "components in the company of the one that is tested"),
+        "density": Variable(("condition",), "1", "components in the context of the one that is tested"),
         "component_level_dbfs": Variable(
             ("condition",), "dB re full-scale sine", "level of every single component"
         ),
@@ -49,7 +49,7 @@ VARIABLES: Groups = {
         "planarity": Variable(_CONDITION, "1", "share of a component's changes that its plane holds"),
         "unheard": Variable(_CONDITION, "1", "share of components that leave the frame unchanged"),
         "additivity_error": Variable(
-            _CONDITION, "1", "power of the interaction of component and company re their joint response"
+            _CONDITION, "1", "power of the interaction of component and context re their joint response"
         ),
         "tree_error": Variable(
             _CONDITION, "1", "held-out power of mixtures that sums of their parts leave, re all"

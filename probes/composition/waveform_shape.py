@@ -21,8 +21,8 @@ from ..engine.schema import dataset, stacked_stages, stage_coordinates
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
 from ..statistics.planes import NOISE
-from ..statistics.resampling import RESAMPLES, bootstrap_interval, permutation_p
-from .perturbations import shape_sounds, variants
+from ..statistics.resampling import bootstrap_interval, flipped_p
+from .perturbations import perturbed, shape_sounds
 from .variables import VARIABLES
 
 DETUNINGS_HZ = (1.25, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
@@ -115,8 +115,8 @@ def waveform_shape(
         sounds = shape_sounds(encoder.sample_rate, seed)
     detunings = np.asarray(detunings_hz, dtype=np.float64)
     _check(encoder, sounds, detunings, draws, tile_seconds)
-    groups = _heard_alike(encoder, stages)
-    told: dict[str, dict[str, np.ndarray]] = {}
+    groups = _grouped_by_window(encoder, stages)
+    measured: dict[str, dict[str, np.ndarray]] = {}
     ears: dict[str, _Ear] = {}
     label = f"{encoder.name}: {len(sounds)} sounds"
     task = session.progress.task(label, len(sounds) * len(groups))
@@ -125,15 +125,15 @@ def waveform_shape(
             ear = _ear(encoder, sounds, anchor, members)
             found = []
             for row in range(len(sounds)):
-                played = variants(sounds, row, detunings, draws, ear.instant / encoder.sample_rate, seed)
+                played = perturbed(sounds, row, detunings, draws, ear.instant / encoder.sample_rate, seed)
                 found.append(_distances(encoder, played, draws, ear, tile_seconds))
                 advance(1)
             distances = {name: np.array([one[name] for one in found]) for name in found[0]}
             ears |= dict.fromkeys(members, ear)
-            told |= {s: _judged(distances[s], distances[""], seed) for s in members}
+            measured |= {s: _judged(distances[s], distances[""], seed) for s in members}
     variables = {
         **stage_coordinates(encoder, stages, Plan(0, {s: ears[s].listening for s in stages}, None)),
-        **stacked_stages(VARIABLES["waveform_shape"], [told[s] for s in stages]),
+        **stacked_stages(VARIABLES["waveform_shape"], [measured[s] for s in stages]),
         **_yardstick(sounds, detunings, encoder.sample_rate, seed),
         "sound": np.arange(len(sounds)),
         "sound_kind": np.asarray(sounds.coordinates["kind"]),
@@ -249,8 +249,8 @@ def _judged(distances: np.ndarray, waveform: np.ndarray, seed: int) -> dict[str,
     """Judge the distances of scrambled, shifted, and detuned variants from each sound, [sounds, variants]."""
     scrambled, detuned = distances[:, 0], distances[:, 2:].T  # [detunings, sounds]
     both = scrambled + detuned
-    told = both > NOISE
-    preference = np.where(told, (scrambled - detuned) / np.where(told, both, 1.0), np.nan)
+    measured = both > NOISE
+    preference = np.where(measured, (scrambled - detuned) / np.where(measured, both, 1.0), np.nan)
     finite = [values[np.isfinite(values)] for values in preference]
     intervals = [bootstrap_interval(values, seed) for values in finite]
     return {
@@ -263,17 +263,8 @@ def _judged(distances: np.ndarray, waveform: np.ndarray, seed: int) -> dict[str,
         "mean_preference": np.array([values.mean() if len(values) else np.nan for values in finite]),
         "mean_preference_low": np.array([low for low, _ in intervals]),
         "mean_preference_high": np.array([high for _, high in intervals]),
-        "mean_preference_p": np.array([_flipped_p(values, seed) for values in finite]),
+        "mean_preference_p": np.array([flipped_p(values, [seed, 12], tails=2) for values in finite]),
     }
-
-
-def _flipped_p(values: np.ndarray, seed: int) -> float:
-    """How often the mean lies as far from 0 when the two changes of every sound are exchanged at random."""
-    if len(values) == 0:
-        return np.nan
-    signs = np.random.default_rng([seed, 12]).choice([-1.0, 1.0], (RESAMPLES, len(values)))
-    rounding = 1 - 1e-12  # a flip of all signs is as far
-    return permutation_p(rounding * abs(values.mean()), np.abs(signs @ values) / len(values))
 
 
 def _crossover(detunings: np.ndarray, mean: np.ndarray) -> float:
@@ -309,7 +300,7 @@ def _yardstick(sounds: StimulusSet, detunings: np.ndarray, rate: int, seed: int)
     window = np.hanning(round(LONG_SECONDS * rate) + 1)[:-1]
     found = []
     for row in range(len(sounds)):
-        played = variants(sounds, row, detunings, 2, LONG_SECONDS / 2, seed)
+        played = perturbed(sounds, row, detunings, 2, LONG_SECONDS / 2, seed)
         magnitude = np.abs(np.fft.rfft(window * played.render(rate, len(window))))
         found.append(_apart(torch.from_numpy(magnitude).unflatten(0, (2, -1)), torch.zeros(1)))
     apart = np.array(found)
@@ -326,11 +317,11 @@ def _remark(preference: np.ndarray) -> str:
 def _stages(encoder: Encoder, stages: Sequence[str] | None) -> list[str]:
     if stages is not None:
         return chosen_stages(encoder, stages)
-    asked = {*chosen_stages(encoder, None), *(n for n, s in encoder.stages.items() if s.codebooks)}
-    return [name for name in encoder.stages if name in asked]
+    wanted = {*chosen_stages(encoder, None), *(n for n, s in encoder.stages.items() if s.codebooks)}
+    return [name for name in encoder.stages if name in wanted]
 
 
-def _heard_alike(encoder: Encoder, stages: Sequence[str]) -> dict[str, list[str]]:
+def _grouped_by_window(encoder: Encoder, stages: Sequence[str]) -> dict[str, list[str]]:
     """Group stages whose frames hear the same samples: what is quantized hears what the latent does."""
     groups: dict[str, list[str]] = {}
     for name in stages:

@@ -86,8 +86,10 @@ def _write(
     with flushing_denormals(), holding_memory(), advancing as advance:
         for start in range(0, len(stimuli), at_once):
             tile = stimuli[start : start + at_once]
-            heard = encoder.run(torch.from_numpy(tile.render(encoder.sample_rate, n_samples)), stages)
-            for stage, values in heard.items():
+            activations_of = encoder.run(
+                torch.from_numpy(tile.render(encoder.sample_rate, n_samples)), stages
+            )
+            for stage, values in activations_of.items():
                 block = values.cpu().numpy()  # [b, C, F]
                 if stage not in arrays:
                     arrays[stage] = _allocate(root, encoder, stage, len(stimuli), at_once, block)

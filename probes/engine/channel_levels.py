@@ -23,7 +23,7 @@ BASELINES = ("mel", "chroma", "spectrum")
 
 @dataclass(frozen=True)
 class ChannelLevels:
-    """RMS deviation from silence by stage, float32 [n, C]; codes have none. `plan` says what was heard."""
+    """RMS deviation from silence by stage, float32 [n, C]; codes have none. `plan` says what was measured."""
 
     rms: Mapping[str, np.ndarray]
     plan: Plan
@@ -48,7 +48,7 @@ def channel_levels(
     session, stimuli, label
         As in `respond`.
     stages : sequence of str
-        Those that hold codes are heard, and give nothing.
+        Those that hold codes are measured, and give nothing.
     phases : int > 0
         Equally spaced; see `StimulusSet.with_phases`.
     """

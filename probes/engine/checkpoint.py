@@ -47,8 +47,8 @@ class Work:
     def __init__(self, out: Path, identity: Iterable[str]) -> None:
         self._out, self.folder = out, out.with_name(out.name + ".partial")
         self.store, self._marker = self.folder / "store", self.folder / "finished.json"
-        told = [SCHEMA_VERSION, *(f"{name} {version(name)}" for name in VERSIONED), *identity]
-        self._fingerprint = hashlib.sha256("\n".join(told).encode()).hexdigest()
+        parts = [SCHEMA_VERSION, *(f"{name} {version(name)}" for name in VERSIONED), *identity]
+        self._fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         self._done: list[str] = []
         left = self._left()
         if left.get("fingerprint") == self._fingerprint:
@@ -92,21 +92,21 @@ class Work:
         os.replace(beside, self._marker)
 
 
-def provenance(settings: str, seed: int, heard: Sequence[Named]) -> dict[str, object]:
+def provenance(settings: str, seed: int, encoders: Sequence[Named]) -> dict[str, object]:
     """Say where a run came from: the root's attributes."""
     versions = {name: version(name) for name in VERSIONED} | {"python": platform.python_version()}
     return {
         "schema_version": SCHEMA_VERSION,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": json.dumps(versions),
-        "device": ", ".join(sorted({str(getattr(encoder, "device", "cpu")) for encoder in heard})),
+        "device": ", ".join(sorted({str(getattr(encoder, "device", "cpu")) for encoder in encoders})),
         "precision": "float32",
         "seed": seed,
         "settings": settings,
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "platform": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
-        "encoders": ", ".join(encoder.name for encoder in heard),
-        "weights_sha256": ", ".join(encoder.weights.sha256 for encoder in heard),
+        "encoders": ", ".join(encoder.name for encoder in encoders),
+        "weights_sha256": ", ".join(encoder.weights.sha256 for encoder in encoders),
     }
 
 

@@ -66,7 +66,7 @@ class Probe:
     modality : {"waveform", "melody"}
         Of the encoders that it asks.
     asks_baselines : bool
-        Whether random networks are asked too.
+        Whether it asks random networks too.
     compared : Compared, optional
     known : tuple of Known
     settings : mapping of str to object

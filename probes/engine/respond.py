@@ -1,6 +1,6 @@
 """The engine: stimuli -> encoder -> steady-state frames -> reducer, a tile at a time.
 
-Memory does not grow with the number of stimuli: a tile is rendered, heard, reduced, handed to the
+Memory does not grow with the number of stimuli: a tile is rendered, encoded, reduced, handed to the
 caller's `write` and dropped.
 """
 
@@ -148,9 +148,9 @@ def respond(
                 waveforms = torch.from_numpy(
                     tile.with_phases(phases).render(encoder.sample_rate, plan.n_samples)
                 )
-                heard = encoder.run(waveforms, stages)
+                responses = encoder.run(waveforms, stages)
                 for stage in stages:
-                    steady = _steady(heard.pop(stage), plan.listening[stage])
+                    steady = _steady(responses.pop(stage), plan.listening[stage])
                     steady = steady.unflatten(0, (-1, phases))  # [b, K, C, F]
                     values = reducer(encoder.stages[stage], tile, steady, silence[stage])
                     write(stage, rows, _checked(values, encoder, stage, rows))
@@ -228,8 +228,8 @@ def _settling(
     silence = encoder.run(torch.zeros(1, n_samples), names)
     for row in range(len(few)):
         tone = few[row : row + 1].with_phases(SETTLING_PHASES).render(encoder.sample_rate, n_samples)
-        for name, heard in encoder.run(torch.from_numpy(tone), names).items():
-            power[name].append((heard.float() - silence[name].float()).square().mean(0))
+        for name, responses in encoder.run(torch.from_numpy(tone), names).items():
+            power[name].append((responses.float() - silence[name].float()).square().mean(0))
     agree = {s.name: _agreement(torch.stack(power[s.name]), s, n_samples, tolerance) for s in n_frames}
     return {name: agree[stage.name] for name, stage in watched.items()}
 

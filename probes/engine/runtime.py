@@ -1,4 +1,4 @@
-"""How the process runs while encoders are heard: what makes the same arithmetic faster."""
+"""How the process runs while encoders are measured: what makes the same arithmetic faster."""
 
 from __future__ import annotations
 

@@ -50,21 +50,21 @@ def dataset(
 
 
 def stacked_stages(
-    known: Mapping[str, Variable], told: Sequence[Mapping[str, np.ndarray]]
+    known: Mapping[str, Variable], each: Sequence[Mapping[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
     """Stack what single stages say along a first axis, NaN where a stage says nothing.
 
     Where the schema's second dim is `channel`, narrower stages are padded with NaN. All stages pad to the
     widest array there is, of whatever name.
     """
-    first = {name: values for one in told for name, values in one.items()}
+    first = {name: values for one in each for name, values in one.items()}
     wide = {name for name in first if known[name].dims[1:2] == ("channel",)}
-    widest = max((len(one[name]) for one in told for name in wide & one.keys()), default=0)
+    widest = max((len(one[name]) for one in each for name in wide & one.keys()), default=0)
     out = {}
     for name, values in first.items():
         shape = (widest, *values.shape[1:]) if name in wide else values.shape
-        out[name] = np.full((len(told), *shape), np.nan, np.result_type(values.dtype, np.float32))
-        for i, one in enumerate(told):
+        out[name] = np.full((len(each), *shape), np.nan, np.result_type(values.dtype, np.float32))
+        for i, one in enumerate(each):
             if name in one:
                 where = (i, slice(len(one[name]))) if name in wide else (i, ...)
                 out[name][where] = one[name]
@@ -72,17 +72,17 @@ def stacked_stages(
 
 
 def stage_coordinates(encoder: Encoder, stages: Sequence[str], plan: Plan) -> dict[str, np.ndarray]:
-    """Describe the stages heard: the coordinates along `stage`, and `channel` up to the widest."""
-    heard = [encoder.stages[s] for s in stages]
-    fields = [np.nan if s.receptive_field is None else s.receptive_field for s in heard]
+    """Describe the stages recorded: the coordinates along `stage`, and `channel` up to the widest."""
+    stages_there = [encoder.stages[s] for s in stages]
+    fields = [np.nan if s.receptive_field is None else s.receptive_field for s in stages_there]
     return {
         "stage": np.array(stages),
-        "channel": np.arange(max(s.channels for s in heard)),
-        "n_channels": np.array([s.channels for s in heard]),
-        "hop": np.array([s.hop for s in heard]),
-        "nyquist_hz": np.array([encoder.sample_rate / (2 * s.hop) for s in heard]),
+        "channel": np.arange(max(s.channels for s in stages_there)),
+        "n_channels": np.array([s.channels for s in stages_there]),
+        "hop": np.array([s.hop for s in stages_there]),
+        "nyquist_hz": np.array([encoder.sample_rate / (2 * s.hop) for s in stages_there]),
         "receptive_field": np.array(fields, dtype=float),
-        "kind": np.array([s.kind for s in heard]),
+        "kind": np.array([s.kind for s in stages_there]),
         "first_frame": np.array([plan.listening[s].first for s in stages]),
         "n_frames": np.array([plan.listening[s].frames for s in stages]),
         "settled": np.array([plan.listening[s].settled for s in stages]),
@@ -93,24 +93,24 @@ def stimuli_dataset(stimuli: StimulusSet) -> xr.Dataset:
     """Store a specification; `stimuli_from` gives it back."""
     variables: dict[str, xr.Variable] = {}
     for name in COLUMNS:
-        variables[name] = xr.Variable(("partial",), stimuli.columns[name], _told_by(name))
+        variables[name] = xr.Variable(("partial",), stimuli.columns[name], _about(name))
     about = {"units": "1", "long_name": "first partial of each stimulus, and their number"}
     variables["first"] = xr.Variable(("boundary",), stimuli.first, about)
     about = {"units": "1", "long_name": "index of the accompanying context; -1 for silence"}
     variables["context_index"] = xr.Variable(("stimulus",), stimuli.context_index, about)
     for name, values in stimuli.coordinates.items():
-        variables[f"coordinate_{name}"] = xr.Variable(("stimulus",), np.asarray(values), _told_by(name))
+        variables[f"coordinate_{name}"] = xr.Variable(("stimulus",), np.asarray(values), _about(name))
     contexts = "\n".join(repr(context) for context in stimuli.contexts)
     return xr.Dataset(variables, attrs={"sha256": stimuli.sha256, "contexts": contexts})
 
 
-def _told_by(name: str) -> dict[str, str]:
+def _about(name: str) -> dict[str, str]:
     """Read units off the end of a name."""
     return {"units": _UNITS.get(name.rsplit("_", 1)[-1], "1"), "long_name": name.replace("_", " ")}
 
 
 def stimuli_from(stored: xr.Dataset) -> StimulusSet:
-    """Return the specification that `stimuli_dataset` stored (contexts excepted: they are told in words)."""
+    """Return the specification that `stimuli_dataset` stored (contexts excepted: they are stored as text)."""
     return StimulusSet(
         columns={name: stored[name].values for name in COLUMNS},
         first=stored["first"].values,

@@ -18,16 +18,16 @@ SAMPLED_FRAMES, LINEAR_FRAMES = 256, 16
 
 
 def chosen_stages(encoder: Encoder, stages: Sequence[str] | None) -> list[str]:
-    """Return the stages asked for, each once; by default the canonical ones, or all if there are none."""
+    """Return the stages requested, each once; by default the canonical ones, or all if there are none."""
     if stages is None:
         return canonical_stages(encoder) or list(encoder.stages)
     if not stages:
-        raise InputError(f"{encoder.name}: no stage asked for; it has {', '.join(encoder.stages)}")
+        raise InputError(f"{encoder.name}: no stage requested; it has {', '.join(encoder.stages)}")
     return list(dict.fromkeys(check_stages(encoder, list(stages))))
 
 
 def readable_stages(encoder: Encoder, stages: Sequence[str] | None) -> list[str]:
-    """Return the stages asked for; by default the canonical ones but codes, and each number of codebooks."""
+    """Return the stages requested; by default the canonical ones but codes, and each number of codebooks."""
     if stages is not None:
         return chosen_stages(encoder, stages)
     vectors = [s for s in encoder.stages if encoder.stages[s].has_power]

@@ -25,7 +25,7 @@ STAGE = {
     "receptive_field": Variable(("stage",), "samples", "samples a frame depends on; NaN when unbounded"),
     "kind": Variable(("stage",), "1", "kind of stage"),
     "first_frame": Variable(("stage",), "frames", "frames dropped before the steady state"),
-    "n_frames": Variable(("stage",), "frames", "steady frames heard"),
+    "n_frames": Variable(("stage",), "frames", "steady frames recorded"),
     "settled": Variable(("stage",), "1", "whether a steady state was reached"),
     "level_dbfs": Variable(("level",), "dB re full-scale sine", "level of the stimulus"),
 }

@@ -1,6 +1,6 @@
 """jSymbolic's features of melodies, as music21 computes them, for many melodies at once."""
 
-from .extraction import Features, features
-from .table import CONSTANT, FEATURES, LEFT_OUT, Feature
+import lazy_loader as lazy
 
-__all__ = ["CONSTANT", "FEATURES", "LEFT_OUT", "Feature", "Features", "features"]
+# The names lie in the stub beside this file, and each is imported on first use.
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

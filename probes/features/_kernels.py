@@ -48,8 +48,8 @@ def _top_two(counts):
 
 
 @numba.njit
-def _top_two_heard(midi, counts):
-    """As `_top_two`, but among equals the one heard first."""
+def _top_two_played(midi, counts):
+    """As `_top_two`, but among equals the one played first."""
     first = second = 0
     most = next_most = 0.0
     for pitch in midi:
@@ -84,7 +84,7 @@ def _pitch(midi, out):
         bass += pitch < MIDDLE_FROM
         high += pitch >= HIGH_FROM
 
-    first, second, most, next_most = _top_two_heard(midi, pitches)
+    first, second, most, next_most = _top_two_played(midi, pitches)
     out[P1] = _over(most, n)
     out[P3] = next_most / most if n else 0.0
     out[P5] = abs(first - second) if next_most else 0.0

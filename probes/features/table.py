@@ -3,7 +3,7 @@
 Features equal music21's also where those depart from jSymbolic:
 
 - Most Common Pitch (P11) is a MIDI number, where jSymbolic divides by 128; of equally common pitches the
-  one heard first counts (so too in P3 and P5), where jSymbolic takes the lowest; without notes it is 0.
+  one played first counts (so too in P3 and P5), where jSymbolic takes the lowest; without notes it is 0.
 - Interval Between Strongest Pitch Classes (P6) is a lone pitch class's own number, as if C came second.
 - Quality (P22) is read from a key signature, not from the notes.
 - The beat histogram behind R1 to R7 counts notes by duration, as beats a minute (60 over seconds, rounded)

@@ -66,7 +66,7 @@ def selectivity(
         Steady frames per tone and phase; see `respond` for both.
     refine : bool
         Add a linear grid of ``fs / (4 L)`` between the lowest and highest partial, L being the longest
-        bounded receptive field asked for (up to 4096 samples): fine enough for the bandwidth columns.
+        bounded receptive field requested (up to 4096 samples): fine enough for the bandwidth columns.
         Without it they are NaN, and `resolved` False, wherever the grid given is coarser.
 
     Returns

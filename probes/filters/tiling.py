@@ -127,10 +127,10 @@ def tiling(
     stimuli = tiling_partials(encoder, stages) if stimuli is None else stimuli
     _check(encoder, stages, stimuli, phases)
     stimuli = stimuli[np.argsort(stimuli.columns["frequency_hz"])]
-    heard = {s: _Heard(encoder.stages[s], len(stimuli)) for s in stages if encoder.stages[s].has_power}
+    sums = {s: _Accumulator(encoder.stages[s], len(stimuli)) for s in stages if encoder.stages[s].has_power}
     plan = respond(
         session, stimuli, stages, _reducer(encoder.sample_rate),
-        lambda stage, rows, values: heard[stage].take(rows, values) if values else None,
+        lambda stage, rows, values: sums[stage].take(rows, values) if values else None,
         phases=phases, frames=frames, label=f"{encoder.name}: {len(stimuli)} partials for tiling",
     )  # fmt: skip
     frequency = stimuli.columns["frequency_hz"]
@@ -141,7 +141,7 @@ def tiling(
         **stage_coordinates(encoder, stages, plan),
     }
     with one_thread():
-        columns = [_columns(heard[s], encoder.sample_rate, frequency) if s in heard else {} for s in stages]
+        columns = [_columns(sums[s], encoder.sample_rate, frequency) if s in sums else {} for s in stages]
     variables |= _padded(columns, {name: len(np.atleast_1d(v)) for name, v in variables.items()})
     return dataset(VARIABLES["tiling"], variables, run_attributes(phases, plan, stimuli))
 
@@ -173,13 +173,13 @@ def tiling_partials(
     >>> tiling_partials(load("filterbank:gammatone")).coordinates["f0_hz"][:2]
     array([ 5.859375, 17.578125])
     """
-    heard = [encoder.stages[s] for s in chosen_stages(encoder, stages)]
-    lengths = [resolving_length(encoder, s) * (2 if s.is_linear else 1) for s in heard]
+    sums = [encoder.stages[s] for s in chosen_stages(encoder, stages)]
+    lengths = [resolving_length(encoder, s) * (2 if s.is_linear else 1) for s in sums]
     tones = (min(max(FEWEST_BINS, *lengths), MOST_BINS) + 1) // 2
     return partials_at((np.arange(tones) + 0.5) * encoder.sample_rate / (2 * tones), level_dbfs=level_dbfs)
 
 
-class _Heard:
+class _Accumulator:
     """What a stage answered so far, re the tones' amplitude.
 
     `power` [C, n] is the mean squared deviation from silence, `linear_power` its first harmonic's part;
@@ -245,14 +245,14 @@ def _check(encoder: Encoder, stages: Sequence[str], stimuli: StimulusSet, phases
         raise InputError("tiling: takes at least two partials, evenly spaced in frequency")
 
 
-def _columns(heard: _Heard, sample_rate: int, frequency: np.ndarray) -> dict[str, np.ndarray | float]:
+def _columns(sums: _Accumulator, sample_rate: int, frequency: np.ndarray) -> dict[str, np.ndarray | float]:
     """Numbers of one stage."""
-    live = np.flatnonzero(heard.power.any(1))
+    live = np.flatnonzero(sums.power.any(1))
     if len(live) == 0:
         return {"n_live": 0}
-    stage, length = heard.stage, heard.stage.receptive_field
-    gain = np.sqrt(2 * heard.power[live])  # [J, n]
-    gram = gram_matrix(heard.products[np.ix_(live, live)])
+    stage, length = sums.stage, sums.stage.receptive_field
+    gain = np.sqrt(2 * sums.power[live])  # [J, n]
+    gram = gram_matrix(sums.products[np.ix_(live, live)])
     best, height = peaks(frequency, gain)
     order = in_order(best, gain)
     bandwidth = (gain**2).sum(1) * (frequency[1] - frequency[0]) / height**2
@@ -260,7 +260,7 @@ def _columns(heard: _Heard, sample_rate: int, frequency: np.ndarray) -> dict[str
         "best_frequency": best,
         "equivalent_noise_bandwidth": bandwidth,
         "nyquist_share": bandwidth / (sample_rate / (2 * stage.hop)),
-        "linear_share": heard.linear_power[live].sum(1) / heard.power[live].sum(1),
+        "linear_share": sums.linear_power[live].sum(1) / sums.power[live].sum(1),
     }
     largest, mean = mutual_coherence(gram)
     limit, rank = len(live), effective_rank(gram)

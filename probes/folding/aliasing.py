@@ -16,11 +16,12 @@ from ..engine.runtime import one_thread
 from ..engine.schema import dataset, stacked_stages, stage_coordinates
 from ..engine.session import Session
 from ..engine.stages import check_below_nyquist, chosen_stages, resolving_length, run_attributes, tone_grid
+from ..statistics.finite import finite_mean
 from ..statistics.resampling import RESAMPLES, permutation_p
 from .coherence import coherence, coherent_pairs, coherent_partials
 from .collapse import collapse, cosines
 from .folding import components, fold
-from .ledger import FLOOR_DB, Books, hear
+from .ledger import FLOOR_DB, Books, keep_ledger
 from .variables import VARIABLES
 
 MAP_ROWS = 51  # of the alias map, from DC to the stage's Nyquist frequency
@@ -97,14 +98,14 @@ def aliasing(
     measured = []
     for rows in order:
         label = f"{encoder.name}, aliasing"
-        books, plan = hear(session, stimuli[rows], window, stages, label)
+        books, plan = keep_ledger(session, stimuli[rows], window, stages, label)
         with one_thread():
-            told = [_told(encoder, books[s], frequency, session.seed) for s in stages]
-        measured.append(stacked_stages(VARIABLES["aliasing"], told))
+            ledgers = [_measured(encoder, books[s], frequency, session.seed) for s in stages]
+        measured.append(stacked_stages(VARIABLES["aliasing"], ledgers))
     measures = {name: np.stack([m[name] for m in measured], -1) for name in measured[0]}
     if len(levels) > 1 and "bank_share" in measures:
         moved = np.abs(measured[-1]["bank_share"] - measured[0]["bank_share"]).sum(-1) / 2  # [S, n]
-        measures["level_effect"] = _mean(moved)
+        measures["level_effect"] = finite_mean(moved)
     if len(levels) == 1:
         measures = {name: values[..., 0] for name, values in measures.items()}
     rates = np.array([encoder.sample_rate / encoder.stages[s].hop for s in stages])
@@ -169,8 +170,8 @@ def intermodulation(
     if (np.diff(stimuli.first) != 2).any():
         raise InputError("intermodulation: every stimulus must have two partials")
     label = f"{encoder.name}, intermodulation"
-    books, plan = hear(session, stimuli, window, stages, label)
-    told = [_ledger(books[s]) for s in stages]
+    books, plan = keep_ledger(session, stimuli, window, stages, label)
+    ledgers = [_ledger(books[s]) for s in stages]
     lower, upper = np.sort(stimuli.columns["frequency_hz"].reshape(-1, 2)).T
     return dataset(
         VARIABLES["intermodulation"],
@@ -181,7 +182,7 @@ def intermodulation(
             "upper": upper,
             "component": np.array(components(2)),
             "coincident": np.stack([books[s].coincident for s in stages]),
-            **stacked_stages(VARIABLES["intermodulation"], told),
+            **stacked_stages(VARIABLES["intermodulation"], ledgers),
         },
         run_attributes(1, plan, stimuli) | {"coherent_samples": window.n_samples, "floor_db": FLOOR_DB},
     )
@@ -223,11 +224,11 @@ def _density(power: np.ndarray, frequency_hz: np.ndarray) -> np.ndarray:
     return np.trapezoid(power, frequency_hz, axis=0) / span if span > 0 else power.mean(0)
 
 
-def _told(encoder: Encoder, books: Books, frequency: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+def _measured(encoder: Encoder, books: Books, frequency: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Return what one stage's books say at one level."""
-    stage, told = books.stage, _ledger(books)
+    stage, ledgers = books.stage, _ledger(books)
     if not stage.has_power:
-        return told
+        return ledgers
     similarity = books.similarity()
     by_channel = cosines(books.response.astype(float) ** 2)
     folds = books.bins[:, FOLD]
@@ -238,7 +239,7 @@ def _told(encoder: Encoder, books: Books, frequency: np.ndarray, seed: int) -> d
     relative = _relative(books.bank)
     at_fold = relative[:, folds]  # [tone, whose prediction]
     return {
-        **told,
+        **ledgers,
         "null_share": (at_fold.sum(1) - np.diag(at_fold)) / max(len(at_fold) - 1, 1),
         "fold_p": np.array(_dealt_p(at_fold, seed)),
         "alias_map": _mapped(relative),
@@ -282,13 +283,6 @@ def _mapped(relative: np.ndarray) -> np.ndarray:
     into = np.zeros((n_bins, MAP_ROWS))
     into[np.arange(n_bins), row] = 1
     return relative @ into
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is finite; NaN where nothing is."""
-    finite = np.isfinite(values)
-    count = finite.sum(-1)
-    return np.where(count > 0, np.where(finite, values, 0).sum(-1) / np.maximum(count, 1), np.nan)
 
 
 def _measure(session: Session[Encoder], low_hz: float = 60.0, high_hz: float = 10_000.0) -> xr.Dataset:

@@ -28,7 +28,7 @@ BELOW = 6  # tones below the lowest Nyquist frequency, where the grid has none
 
 @dataclass(frozen=True)
 class Coherence:
-    """How long tones of whole cycles are heard.
+    """How long tones of whole cycles are played.
 
     Parameters
     ----------

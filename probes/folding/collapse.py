@@ -118,9 +118,9 @@ def collapse(
     >>> round(found.collapse, 6), round(found.collapse_chance, 6)
     (1.0, 1.0)
     """
-    heard = np.isfinite(np.diag(similarity))
+    responds = np.isfinite(np.diag(similarity))
     first, second = np.triu_indices(len(frequency_hz), 1)
-    usable = heard[first] & heard[second]
+    usable = responds[first] & responds[second]
     usable &= np.abs(frequency_hz[first] - frequency_hz[second]) > apart_hz
     first, second = first[usable], second[usable]
     alike, sharing = similarity[first, second], shared[first, second]

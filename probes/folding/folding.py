@@ -243,5 +243,5 @@ def one_channel_recovery(
     waves = np.concatenate([size * np.cos(turn), size * np.sin(turn)], axis=1)  # [F, 2 P]
     power = np.square(size).sum() / 2
     covariance = waves @ waves.T / 2 + power * 10 ** (-snr_db / 10) * np.eye(frames)
-    told = (waves * np.linalg.solve(covariance, waves)).sum(0) / 4
-    return told.reshape(2, -1).sum(0)
+    recovered = (waves * np.linalg.solve(covariance, waves)).sum(0) / 4
+    return recovered.reshape(2, -1).sum(0)

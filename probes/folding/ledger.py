@@ -77,7 +77,7 @@ class Books:
         power = _spectrum(activations[:, 0].float() - silence.float())  # [b, C, bins]
         total = power.sum(-1, keepdim=True)  # [b, C, 1]
         strongest = (total[..., 0] + silence.float().square().mean(-1)).amax(-1)[:, None, None]
-        heard = total > 10 ** (FLOOR_DB / 10) * strongest
+        loud = total > 10 ** (FLOOR_DB / 10) * strongest
         bins = torch.from_numpy(self.bins[rows]).to(power.device)[:, None].expand(-1, power.shape[1], -1)
         counted = torch.from_numpy(~self._coincident[rows]).to(power.device)[:, None]  # [b, 1, lines]
         lines = power.gather(-1, bins) * counted
@@ -86,8 +86,8 @@ class Books:
         share = torch.cat([known, rest], -1) / total
         rms = torch.as_tensor(stimuli.rms, dtype=torch.float32, device=power.device)
         return {
-            "share": torch.where(heard, share, 0.0),
-            "heard": heard[..., 0],
+            "share": torch.where(loud, share, 0.0),
+            "loud": loud[..., 0],
             "response": total[..., 0].sqrt() / rms[:, None],
             "bank": power.sum(1),
             "power": power,
@@ -98,10 +98,10 @@ class Books:
         if "change_probability" in values:
             self.change_probability[rows] = values["change_probability"]
             return
-        self.share[rows] = np.where(values["heard"][..., None], values["share"], np.nan)
+        self.share[rows] = np.where(values["loud"][..., None], values["share"], np.nan)
         self.response[rows] = values["response"]
         self.bank[rows] = values["bank"]
-        self.audible[rows] = values["heard"].any(1)
+        self.audible[rows] = values["loud"].any(1)
         self.patterns.add(values["power"])
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Books:
             return np.column_stack([known, left.sum(1)]) / self.bank.sum(1, keepdims=True)
 
 
-def hear(
+def keep_ledger(
     session: Session[Encoder], stimuli: StimulusSet, window: Coherence, stages: Sequence[str], label: str = ""
 ) -> tuple[dict[str, Books], Plan]:
     """Play coherent tones and keep the ledger of every stage.

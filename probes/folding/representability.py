@@ -57,12 +57,12 @@ def representability(
     regression reads the quadratures (cosine and sine of the phase at the window's last sample) of every
     partial from `window_frames` successive steady frames of all channels, with noise 30 dB below their
     mean power added: without a limit to precision nearly every linear map can be undone, and partials
-    are told apart by digits that no later layer could use. It is tested on draws that it has not seen;
+    are distinguished by digits that no later layer could use. It is tested on draws that it has not seen;
     R^2 of both quadratures together, clipped at 0, mean over partials however loud. For a recording the
     partials are the peaks of its spectrum, draws are successive parts of it, and the quadratures those
     of the recording demodulated there, re their RMS; between the peaks it holds more than so many
     windows can tell apart, so that even the STFT recovers only part. One that is silent there, or too
-    short for four parts as long as an encoder has to hear, has no partials and no values.
+    short for four parts as long as an encoder needs, has no partials and no values.
 
     Parameters
     ----------
@@ -135,17 +135,17 @@ def representability(
             for name in ("predicted", "clear", "recovered", "in_band")
         }
         n_partials = np.zeros(len(signals), dtype=np.int64)
-        listener = _Listener(encoder, views, plan.n_samples, tile_seconds)
+        reader = _Reader(encoder, views, plan.n_samples, tile_seconds)
         label = f"{encoder.name}: {len(signals)} signals"
         with session.progress.task(label, len(signals)) as advance:
             for row in range(len(signals)):
                 generator = np.random.default_rng([seed, row])
                 played = _play(signals, row, draws, encoder.sample_rate, plan.n_samples, generator)
                 n_partials[row] = len(played.frequency_hz)
-                heard = listener.hear(played.waveforms) if n_partials[row] else {}
-                for name in heard:
+                windows_read = reader.read_windows(played.waveforms) if n_partials[row] else {}
+                for name in windows_read:
                     with one_thread():
-                        values = _compare(encoder, views[name], played, heard[name], seed)
+                        values = _compare(encoder, views[name], played, windows_read[name], seed)
                     for variable, value in zip(table, values, strict=True):
                         table[variable][stages.index(name), row] = value
                 advance(1)
@@ -173,8 +173,8 @@ def representability(
         ),
         **{f.name: np.array([getattr(one, f.name) for one in judged]) for f in fields(Agreement)},
     }
-    asked = {"tile_seconds": tile_seconds, "draws": draws, "window_frames": window_frames, "seed": seed}
-    return dataset(VARIABLES["representability"], variables, {**run_attributes(1, plan, signals), **asked})
+    settings = {"tile_seconds": tile_seconds, "draws": draws, "window_frames": window_frames, "seed": seed}
+    return dataset(VARIABLES["representability"], variables, {**run_attributes(1, plan, signals), **settings})
 
 
 @dataclass(frozen=True)
@@ -208,20 +208,20 @@ class _View:
 
 
 @dataclass(frozen=True)
-class _Listener:
+class _Reader:
     encoder: Encoder
     views: dict[str, _View]
     n_samples: int
     tile_seconds: float
 
-    def hear(self, waveforms: np.ndarray) -> dict[str, np.ndarray]:
+    def read_windows(self, waveforms: np.ndarray) -> dict[str, np.ndarray]:
         """Return the windows of every stage, float32 [K, n, C * frames]; only they outlive a tile."""
         size = max(1, round(self.tile_seconds * self.encoder.sample_rate / self.n_samples))
         kept: dict[str, list[np.ndarray]] = {name: [] for name in self.views}
         for lo in range(0, len(waveforms) if self.views else 0, size):
-            heard = self.encoder.run(torch.from_numpy(waveforms[lo : lo + size]), list(self.views))
+            windows_read = self.encoder.run(torch.from_numpy(waveforms[lo : lo + size]), list(self.views))
             for name, view in self.views.items():
-                kept[name].append(view.read(heard.pop(name)))
+                kept[name].append(view.read(windows_read.pop(name)))
                 if not np.isfinite(kept[name][-1]).all():
                     raise InputError(f"{self.encoder.name}: NaN or Inf at stage {name!r}")
         return {name: np.concatenate(parts) for name, parts in kept.items()}
@@ -229,7 +229,7 @@ class _Listener:
 
 @dataclass(frozen=True)
 class _Played:
-    """A signal as it is heard: its draws, its partials, and their phases or the recording itself."""
+    """A signal as it is played: its draws, its partials, and their phases or the recording itself."""
 
     waveforms: np.ndarray  # float32 [K, T]
     frequency_hz: np.ndarray  # [P]

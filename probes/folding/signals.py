@@ -77,8 +77,8 @@ def representability_signals(
         + [_random_partials(count, highest, generator) for count in (2, 2, 4, 4, 8, 8, 16, 16)]
         + [_beating(count, step, generator) for count, step in ((2, 1.0), (2, 3.0), (4, 2.0), (8, 2.0))],
         "noisy": [
-            replace(_random_partials(count, highest, generator), context=company)
-            for count, company in (
+            replace(_random_partials(count, highest, generator), context=background)
+            for count, background in (
                 (1, Noise("white", 10.0)), (2, Noise("pink", 10.0)), (4, Noise("white", 20.0)),
                 (8, Noise("pink", 20.0)), (10, Noise("white", 10.0)),
             )
@@ -126,13 +126,13 @@ def draws_of(signals: StimulusSet, row: int, draws: int, generator: np.random.Ge
     repeated = signals[np.full(draws, row)]
     phase = generator.uniform(0, 2 * np.pi, repeated.first[-1])
     context = signals.stimulus(row).context
-    company: tuple[Context, ...] = () if context is None else (context,)
-    which = np.full(draws, len(company) - 1)
+    background: tuple[Context, ...] = () if context is None else (context,)
+    which = np.full(draws, len(background) - 1)
     if isinstance(context, Noise):
-        company = tuple(replace(context, seed=context.seed + k) for k in range(draws))
+        background = tuple(replace(context, seed=context.seed + k) for k in range(draws))
         which = np.arange(draws)
     return StimulusSet(
-        {**repeated.columns, "phase_rad": phase}, repeated.first, repeated.coordinates, company, which
+        {**repeated.columns, "phase_rad": phase}, repeated.first, repeated.coordinates, background, which
     )
 
 

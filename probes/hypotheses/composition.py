@@ -16,7 +16,7 @@ from .hypothesis import Control, Hypothesis, NoEvidence, baselines, measured
 
 STFT, MAGNITUDE = "filterbank:stft", "filterbank:stft_magnitude"
 DECIMATOR, TEXTURE = "control:decimator", "control:texture"
-COMPANY = 4  # others that sound: about the middle, by ratio, of 1 to 32
+USUAL_OTHERS = 4  # others that sound: about the middle, by ratio, of 1 to 32
 DENSE = 32
 HALF_WAY = "half-way between the STFT, to which a component is always itself (1), and the decimator (0)"
 FLIPS = "signs of the distances from the threshold of the components that were played"
@@ -24,19 +24,19 @@ MARGIN = 0.1
 
 
 def _condition(run: xr.DataTree, node: str, kind: str, density: int) -> int:
-    """Return the condition of so much company, at the level nearest to -20 dBFS."""
+    """Return the condition of so many others, at the level nearest to -20 dBFS."""
     if "compositionality" not in run[node].children:
-        raise NoEvidence(f"compositionality was not asked of {node}")
+        raise NoEvidence(f"compositionality was not measured of {node}")
     probe = run[node]["compositionality"].to_dataset()
     there = (probe["component_kind"].values == kind) & (probe["density"].values == density)
     if not there.any():
-        raise NoEvidence(f"compositionality of {node} has no {kind}s in company of {density}")
+        raise NoEvidence(f"compositionality of {node} has no {kind}s among {density} others")
     far = np.abs(probe["component_level_dbfs"].values - USUAL_DBFS)
     return int(np.where(there, far, np.inf).argmin())
 
 
 def matched_planes(
-    run: xr.DataTree, node: str, stage: str, kind: str = "partial", density: int = COMPANY
+    run: xr.DataTree, node: str, stage: str, kind: str = "partial", density: int = USUAL_OTHERS
 ) -> Matching:
     """Overlaps of the components' response planes between contexts."""
     condition = _condition(run, node, kind, density)
@@ -60,12 +60,12 @@ def falling_stability(run: xr.DataTree, node: str, stage: str) -> Trend:
     """Each partial's index over the number of others, in doublings."""
     probe = run[node].children.get("compositionality")
     if probe is None:
-        raise NoEvidence(f"compositionality was not asked of {node}")
-    heard = probe.to_dataset()
-    of_partials = heard["density"].values[heard["component_kind"].values == "partial"]
+        raise NoEvidence(f"compositionality was not measured of {node}")
+    found = probe.to_dataset()
+    of_partials = found["density"].values[found["component_kind"].values == "partial"]
     densities = [int(d) for d in np.unique(of_partials) if d > 0]
     if len(densities) < 3:
-        raise NoEvidence(f"compositionality of {node} was asked at {len(densities)} densities")
+        raise NoEvidence(f"compositionality of {node} was measured at {len(densities)} densities")
     index = [matched_planes(run, node, stage, "partial", d).per_unit for d in densities]
     if len({len(one) for one in index}) > 1:
         raise NoEvidence(f"compositionality of {node} has other partials at other densities at {stage}")
@@ -76,7 +76,7 @@ def beside_random_weights(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     """Each partial's index less that in random networks of the same architecture, [networks, partials]."""
     others = baselines(run, node)
     if not others:
-        raise NoEvidence(f"no random networks of {node} were heard")
+        raise NoEvidence(f"no random networks of {node} were measured")
     return _beside(run, node, others, stage)
 
 
@@ -86,14 +86,14 @@ def beside_other_encoders(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     role = run[node].attrs["role"]
     others = [n for n, s in subjects(run, role).items() if (s.attrs["of"] or n) != family]
     if not others:
-        raise NoEvidence("no other encoder was heard")
+        raise NoEvidence("no other encoder was measured")
     return _beside(run, node, others, stage)
 
 
 def _beside(run: xr.DataTree, node: str, others: list[str], stage: str) -> PerUnit:
     own, *theirs = (matched_planes(run, n, stage).per_unit for n in (node, *others))
     if any(len(one) != len(own) for one in theirs):
-        raise NoEvidence(f"{node} and {', '.join(others)} heard different partials")
+        raise NoEvidence(f"{node} and {', '.join(others)} were measured with different partials")
     return PerUnit(own - np.stack(theirs))
 
 
@@ -115,7 +115,7 @@ def _by_root(run: xr.DataTree, node: str, of_chords: xr.DataArray) -> PerUnit:
 
 
 def reuse(run: xr.DataTree, node: str, stage: str) -> PerUnit:
-    """Share of codes that stay with each partial in other company, less what chance keeps."""
+    """Share of codes that stay with each partial among other sounds, less what chance keeps."""
     same, different = (
         measured(run, node, "codes", f"agreement_{which}", stage) for which in ("same", "different")
     )
@@ -150,7 +150,7 @@ def _stable_at(stage: str, name: str, claim: str) -> Hypothesis:
         name,
         claim=claim,
         source_expects="refuted",
-        statement=f"index (stability less confusion) of a partial in company of {COMPANY} others, mean over "
+        statement=f"index (stability less confusion) of a partial among {USUAL_OTHERS} others, mean over "
         "partials",
         group="compositionality",
         stage=stage,
@@ -159,7 +159,7 @@ def _stable_at(stage: str, name: str, claim: str) -> Hypothesis:
         justification=HALF_WAY,
         null=FLIPS,
         controls=STABLE,
-        evidence=stability_of("partial", COMPANY),
+        evidence=stability_of("partial", USUAL_OTHERS),
     )
 
 
@@ -169,15 +169,16 @@ def _architectural(name: str, than: str, evidence: Callable[[xr.DataTree, str, s
         claim="I chose these models to prove that the effects were architectural and not "
         "model-specific––they persist across task and scale.",
         source_expects="supported",
-        statement=f"index of a partial in company of {COMPANY} others less that in {than}, mean over "
-        "partials",
+        statement=f"index of a partial among {USUAL_OTHERS} others less that in {than}, mean over partials",
         group="compositionality",
         stage="latent",
         holds="within",
         threshold=MARGIN,
         justification="a tenth of the way from the decimator to the STFT",
         null="signs of the partials' distances from either margin",
-        controls=tuple(Control(c.encoder, c.low, c.high, stability_of("partial", COMPANY)) for c in STABLE),
+        controls=tuple(
+            Control(c.encoder, c.low, c.high, stability_of("partial", USUAL_OTHERS)) for c in STABLE
+        ),
         evidence=evidence,
     )
 
@@ -188,7 +189,7 @@ COMPOSITION_CLAIMS = (
         claim="These representations contain internal narrowband components, but they cannot reliably expose "
         "them as independently accessible or stable substructures.",
         source_expects="supported",
-        statement=f"index of partials in company of {COMPANY} others",
+        statement=f"index of partials among {USUAL_OTHERS} others",
         group="compositionality",
         stage="latent",
         holds="above",
@@ -233,8 +234,8 @@ COMPOSITION_CLAIMS = (
         holds="below",
         threshold=-0.02,
         justification="a tenth of the index over the five doublings from 1 to 32; at linear stages nothing "
-        "depends on company (0)",
-        null="the numbers of others, exchanged for all partials alike, since these hear the same company",
+        "depends on context (0)",
+        null="the numbers of others, exchanged for all partials alike, since their contexts are the same",
         controls=(Control(STFT, -0.01, 0.01), Control(DECIMATOR, -0.01, 0.01)),
         evidence=falling_stability,
     ),
@@ -259,7 +260,7 @@ COMPOSITION_CLAIMS = (
         claim="This would make pitch a stable direction in activation space, which could combine with others "
         "to form more complex structures such as chords.",
         source_expects="refuted",
-        statement=f"index of a harmonic note, its envelope varied, in company of {COMPANY} others, mean over "
+        statement=f"index of a harmonic note, its envelope varied, among {USUAL_OTHERS} others, mean over "
         "notes",
         group="compositionality",
         stage="latent",
@@ -268,7 +269,7 @@ COMPOSITION_CLAIMS = (
         justification=HALF_WAY,
         null=FLIPS,
         controls=(Control(STFT, low=0.9), Control(DECIMATOR, -0.01, 0.01), Control(TEXTURE, high=0.05)),
-        evidence=stability_of("pitch", COMPANY),
+        evidence=stability_of("pitch", USUAL_OTHERS),
     ),
     Hypothesis(
         "chords_are_sums_of_pitches",
@@ -307,7 +308,7 @@ COMPOSITION_CLAIMS = (
         claim="But even then, these could not be semantically equated to pitches within mixtures, because "
         "the model has no way of discretizing pieces of mixtures.",
         source_expects="refuted",
-        statement="share of codes that a partial keeps in other company, less that of different partials, "
+        statement="share of codes that a partial keeps among other sounds, less that of different partials, "
         "mean over codebooks and partials",
         group="codes",
         stage="codes",
@@ -344,7 +345,7 @@ COMPOSITION_CLAIMS = (
         stage="latent",
         holds="above",
         threshold=6.0,
-        justification="half the amplitude, which is plainly heard",
+        justification="half the amplitude, which is plainly audible",
         null="signs of the mixtures' distances from the threshold",
         controls=(),
         evidence=specific_removal,

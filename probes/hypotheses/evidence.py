@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..statistics.agreement import rank_correlation
-from ..statistics.resampling import RESAMPLES, bootstrap_interval, pseudo_values, quantile_interval
+from ..statistics.resampling import RESAMPLES, bootstrap_interval, pseudo_values, quantile_interval, resampled
 from ..statistics.stability import relabelled_index
 
 DRAWS = 4999  # of a null: with 999, a set of 26 hypotheses could not reach 0.05 after correction
@@ -63,7 +63,8 @@ def tails(evidence: Evidence, threshold: float, seed: int) -> tuple[float, float
     -----
     The observed exchange counts as one (Phipson & Smyth, Statistical Applications in Genetics and
     Molecular Biology 9(1):39, 2010), so either p is exact: not above x more often than x where the null is
-    true. Ties within rounding count against the observed effect.
+    true. Ties within rounding count against the observed effect. Where all exchanges are tried, p is that of
+    `scipy.stats.permutation_test`, the reference of a test; where they are drawn, it would draw others.
 
     Examples
     --------
@@ -165,7 +166,7 @@ class Trend:
     """Values of units at several steps of a quantity; under the null the steps may change places.
 
     The effect is the slope over the quantity, mean over units. Steps change places for all units alike,
-    since units heard at one step may have company in common.
+    since units measured at one step may have a context in common.
 
     Parameters
     ----------
@@ -399,8 +400,10 @@ class Association:
         """Resample units."""
         if not self.n_units:
             return np.nan, np.nan
-        drawn = np.random.default_rng(seed).integers(self.n_units, size=(RESAMPLES, self.n_units))
-        return quantile_interval(rank_correlation(np.asarray(self.one)[drawn], np.asarray(self.other)[drawn]))
+        one, other = np.asarray(self.one), np.asarray(self.other)
+        return quantile_interval(
+            resampled(rank_correlation, one, other, generator=np.random.default_rng(seed))
+        )
 
     def relabelled(self, threshold: float, generator: np.random.Generator) -> Association:
         """Deal one of the two anew."""

@@ -48,11 +48,11 @@ def power_at_the_fold(run: xr.DataTree, node: str, stage: str) -> PerUnit:
 
     Of groups of neighbouring tones.
     """
-    heard = measured(run, node, "aliasing", "alias_map", stage)  # [tone, output]
+    alias_map = measured(run, node, "aliasing", "alias_map", stage)  # [tone, output]
     nyquist = float(measured(run, node, "aliasing", "nyquist_hz", stage))
     folds = measured(run, node, "aliasing", "predicted_fold", stage).values / nyquist
-    nearest = np.abs(heard["output"].values - folds[:, None]).argmin(1)
-    return PerUnit(by_neighbours(Matching(heard.values[:, nearest, None]).per_unit))
+    nearest = np.abs(alias_map["output"].values - folds[:, None]).argmin(1)
+    return PerUnit(by_neighbours(Matching(alias_map.values[:, nearest, None]).per_unit))
 
 
 def collapse_per_tone(run: xr.DataTree, node: str, stage: str) -> PerUnit:

@@ -138,7 +138,7 @@ def measured(
         If the run does not hold it, or holds no value of it.
     """
     if group not in run[node].children:
-        raise NoEvidence(f"{group} was not asked of {node}")
+        raise NoEvidence(f"{group} was not measured of {node}")
     probe = run[node][group].to_dataset()
     if stage:
         labels = {"stage": stage, **labels}
@@ -168,7 +168,7 @@ def evaluate(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) 
     A hypothesis is *supported* if its two-sided p, after Holm's correction over the set, is at most 0.05
     and the 95 % interval of the effect lies where it holds; *refuted* if p is and the interval lies where
     it does not; else *undecided*. It gets *no verdict* where the run lacks what it needs, or where one of
-    its controls was not heard or does not give what theory says; `remark` then says why.
+    its controls was not measured or does not give what theory says; `remark` then says why.
 
     Parameters
     ----------
@@ -247,24 +247,24 @@ def _gate(
     known: dict[tuple[str, str, Control], tuple[str, bool]],
 ) -> tuple[str, str]:
     """Say what the hypothesis's controls gave, and, unless all is well, why there is no verdict."""
-    told, failed = [], []
+    said, failed = [], []
     for control in hypothesis.controls:
         node = _control_node(run, control.encoder, rate)
         if node is None:
-            failed.append(f"control {control.encoder} was not heard")
+            failed.append(f"control {control.encoder} was not measured")
             continue
         key = (hypothesis.name, node, control)
         if key not in known:
             known[key] = _checked(run, node, hypothesis, control)
         text, well = known[key]
-        told.append(text)
+        said.append(text)
         if not well:
             failed.append(f"a control fails: {text}")
-    return "; ".join(told), "; ".join(failed)
+    return "; ".join(said), "; ".join(failed)
 
 
 def _control_node(run: xr.DataTree, encoder: str, rate: int) -> str | None:
-    """Return the control's node, of the subject's sample rate; it may have been asked for as an encoder."""
+    """Return the control's node, of the subject's sample rate; it may have been requested as an encoder."""
     found = (
         node
         for node, subject in subjects(run).items()
@@ -275,8 +275,8 @@ def _control_node(run: xr.DataTree, encoder: str, rate: int) -> str | None:
 
 def _checked(run: xr.DataTree, node: str, hypothesis: Hypothesis, control: Control) -> tuple[str, bool]:
     try:
-        asked = control.evidence or hypothesis.evidence
-        effect = asked(run, node, _deepest(run, node, hypothesis)).effect
+        measure = control.evidence or hypothesis.evidence
+        effect = measure(run, node, _deepest(run, node, hypothesis)).effect
     except NoEvidence as reason:
         return f"{control.encoder}: {reason}", False
     well = bool(control.low <= effect <= control.high)  # NaN is not well
@@ -286,7 +286,7 @@ def _checked(run: xr.DataTree, node: str, hypothesis: Hypothesis, control: Contr
 def _deepest(run: xr.DataTree, node: str, hypothesis: Hypothesis) -> str:
     """Return the stage at which a control is taken: its deepest, codes only where codes are judged."""
     if hypothesis.group not in run[node].children:
-        raise NoEvidence(f"{hypothesis.group} was not asked of {node}")
+        raise NoEvidence(f"{hypothesis.group} was not measured of {node}")
     probe = run[node][hypothesis.group].to_dataset()
     if "stage" not in probe.dims:
         return hypothesis.stage
@@ -330,14 +330,14 @@ def _corrected(hypotheses: Sequence[Hypothesis], rows: Sequence[dict[str, object
         ("yes" if verdict == h.source_expects else "no") if verdict in (SUPPORTED, REFUTED) else DASH
         for h, verdict in zip(hypotheses, verdicts, strict=True)
     ]
-    told = ("claim", "source_expects", "statement", "holds", "threshold", "justification", "null")
+    said = ("claim", "source_expects", "statement", "holds", "threshold", "justification", "null")
     found = ("effect", "low", "high", "p", "exact", "n_units", "controls", "remark")
     return dataset(
         VARIABLES["hypotheses"],
         {
             "hypothesis": np.array([h.name for h in hypotheses]),
             "judged_at": np.array([h.stage for h in hypotheses]),
-            **{name: np.array([getattr(h, name) for h in hypotheses]) for name in told},
+            **{name: np.array([getattr(h, name) for h in hypotheses]) for name in said},
             **{name: np.array([row[name] for row in rows]) for name in found},
             "p_corrected": corrected,
             "verdict": np.array(verdicts),

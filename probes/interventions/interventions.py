@@ -19,8 +19,9 @@ from ..engine.probe import Compared, Probe
 from ..engine.runtime import flushing_denormals, holding_memory
 from ..engine.schema import dataset, stage_coordinates
 from ..engine.session import Session
-from ..statistics.resampling import RESAMPLES, bootstrap_interval, permutation_p
-from .removal import OWN_IN_COMPANY, RANDOM_ENERGY, REMOVALS, Bench, Meter, Removal, Trial, removal
+from ..statistics.finite import finite_mean, finite_mean_by
+from ..statistics.resampling import bootstrap_interval, flipped_p
+from .removal import OWN_AMONG_OTHERS, RANDOM_ENERGY, REMOVALS, Bench, Meter, Removal, Trial, removal
 from .variables import VARIABLES
 
 DOSES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
@@ -55,11 +56,11 @@ def interventions(
     same latent decoded as it is, so that what the codec itself does to the sound does not count;
     `reference_db` says what that is.
 
-    P comes from two places: from the partial *heard alone*, which is what a reusable component promises;
-    and from the partial *in company* of the rest of this mixture, which is the best that a plane can do
+    P comes from two places: from the partial *alone*, which is what a reusable component promises;
+    and from the partial *among others*, the rest of this mixture, which is the best that a plane can do
     here and now. Three kinds of plane stand against it. *A random plane* of equal rank holds next to
     nothing of a latent with many channels, and so does next to nothing. *A random plane of equal energy*
-    therefore holds, in every frame, just as much of z - z0 as the plane in company: one direction is
+    therefore holds, in every frame, just as much of z - z0 as the plane among others: one direction is
     turned from z - z0 towards a random one until it does, the other holds nothing. *The plane of an
     absent partial* tells whether it matters whose plane is taken. `channels_removed_db` is what comes of
     setting whole channels to their silence, those first that answer most to the partial alone; and
@@ -107,11 +108,11 @@ def interventions(
     >>> from tonotopy.probes import Session
     >>> interventions(Session(load("control:decimator")))
     Traceback (most recent call last):
-    tonotopy.synth.errors.InputError: control:decimator: cannot decode, so nothing removed could be heard
+    tonotopy.synth.errors.InputError: control:decimator: cannot decode, so nothing removed could be measured
     """
     encoder, seed = session.encoder, session.seed
     if not isinstance(encoder, Decodes):
-        raise InputError(f"{encoder.name}: cannot decode, so nothing removed could be heard")
+        raise InputError(f"{encoder.name}: cannot decode, so nothing removed could be measured")
     check_stages(encoder, [stage])
     if mixtures is None:
         mixtures = intervention_mixtures(encoder.sample_rate, seed=seed)
@@ -224,7 +225,7 @@ def _tried(bench: Bench, trial: Trial, found: Removal, doses: np.ndarray) -> dic
     channels = meter.changes(silenced)
     out["channels_removed_db"] = channels["removed_db"]
     out["channels_neighbours_db"] = channels["neighbours_db"]
-    ideal = meter.changes(found.company[None], found.company_scale)
+    ideal = meter.changes(found.others[None], found.others_scale)
     return out | {f"ideal_{key}": ideal[key][0] for key in ("removed_db", "neighbours_db")}
 
 
@@ -247,67 +248,47 @@ def _without(found: Removal, bench: Bench, count: int) -> torch.Tensor:
 
 
 def _quantized(bench: Bench, trial: Trial, found: Removal) -> dict[str, np.ndarray]:
-    """Remove the plane in company, quantize, decode: changes re the mixture quantized alike, [codebooks]."""
+    """Remove the plane found among others, quantize, decode: changes re the mixture alike, [codebooks]."""
     codebooks = codebooks_of(bench.encoder)
     if not codebooks or bench.stage != "latent":
         return {}
-    both = torch.stack([found.mixture, found.mixture - found.taken[OWN_IN_COMPANY][0]])
+    both = torch.stack([found.mixture, found.mixture - found.taken[OWN_AMONG_OTHERS][0]])
     sums = residual_quantization(both.transpose(1, 2), [book.cpu() for book in codebooks]).vectors
     changes: dict[str, list[float]] = {"removed_db": [], "neighbours_db": []}
     for n in _counts(len(codebooks)):
         before, after = sums[:, :, n - 1].transpose(1, 2)  # [C, F]
-        told = Meter.of(bench, trial, before, found.scale).changes(after[None])
+        by_name = Meter.of(bench, trial, before, found.scale).changes(after[None])
         for key, values in changes.items():
-            values.append(float(told[key][0]))
+            values.append(float(by_name[key][0]))
     return {f"quantized_{key}": np.array(values) for key, values in changes.items()}
 
 
 def _clips(bench: Bench, trial: Trial, seed: Sequence[int]) -> np.ndarray:
     """Render what `CLIPS` names, float32 [clips, T]."""
     found = removal(bench, trial, 1, seed)
-    own, other = (found.mixture - found.taken[name][0] for name in (OWN_IN_COMPANY, RANDOM_ENERGY))
+    own, other = (found.mixture - found.taken[name][0] for name in (OWN_AMONG_OTHERS, RANDOM_ENERGY))
     mixture, without_own, without_other = bench.decode(torch.stack([found.mixture, own, other]), found.scale)
-    ideal = bench.decode(found.company[None], found.company_scale)[0]
+    ideal = bench.decode(found.others[None], found.others_scale)[0]
     return np.stack([mixture, without_own, ideal, without_other])[:, bench.measured].astype(np.float32)
 
 
 def _summary(
-    told: Mapping[str, np.ndarray], mixture: np.ndarray, doses: np.ndarray, seed: int
+    by_name: Mapping[str, np.ndarray], mixture: np.ndarray, doses: np.ndarray, seed: int
 ) -> dict[str, np.ndarray]:
     """Means and intervals over mixtures, and the test against random planes of equal energy."""
     out: dict[str, np.ndarray] = {}
     for name in ("removed", "neighbours"):
-        values = _by_mixture(told[f"{name}_db"], mixture)  # [1, removal, dose, mixtures]
-        out[f"mean_{name}_db"] = _finite_mean(values)
+        values = finite_mean_by(by_name[f"{name}_db"], mixture)  # [1, removal, dose, mixtures]
+        out[f"mean_{name}_db"] = finite_mean(values)
         ends = [bootstrap_interval(v[np.isfinite(v)], seed) for v in values.reshape(-1, values.shape[-1])]
         low, high = np.array(ends).T.reshape(2, *values.shape[:-1])
         out |= {f"mean_{name}_low": low, f"mean_{name}_high": high}
     full = doses.tolist().index(1.0)
-    specific = (told["neighbours_db"] - told["removed_db"])[:, :, full]  # [1, removal, trial]
-    more = _by_mixture(specific - specific[:, [REMOVALS.index(RANDOM_ENERGY)]], mixture)[0]
-    p = [_flipped_p(v[np.isfinite(v)], seed) for v in more]
+    specific = (by_name["neighbours_db"] - by_name["removed_db"])[:, :, full]  # [1, removal, trial]
+    more = finite_mean_by(specific - specific[:, [REMOVALS.index(RANDOM_ENERGY)]], mixture)[0]
+    p = [flipped_p(v[np.isfinite(v)], [seed, 23]) for v in more]
     p[REMOVALS.index(RANDOM_ENERGY)] = np.nan
     return out | {"specific_db": specific, "specific_p": np.array([p])}
-
-
-def _by_mixture(values: np.ndarray, mixture: np.ndarray) -> np.ndarray:
-    """Mean of what is finite over a mixture's trials, the last axis."""
-    return np.stack([_finite_mean(values[..., mixture == number]) for number in np.unique(mixture)], axis=-1)
-
-
-def _finite_mean(values: np.ndarray) -> np.ndarray:
-    """Mean of what is finite along the last axis; NaN where nothing is."""
-    there = np.isfinite(values)
-    count = there.sum(-1)
-    return np.where(count > 0, np.where(there, values, 0.0).sum(-1) / np.maximum(count, 1), np.nan)
-
-
-def _flipped_p(values: np.ndarray, seed: int) -> float:
-    """How often random signs give as high a mean as `values` has, one tail."""
-    if len(values) == 0:
-        return np.nan
-    signs = np.random.default_rng([seed, 23]).choice([-1.0, 1.0], (RESAMPLES, len(values)))
-    return permutation_p(values.mean() - 1e-12 * np.abs(values).mean(), signs @ values / len(values))
 
 
 def _remark(reference_db: np.ndarray) -> str:

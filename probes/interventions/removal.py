@@ -21,10 +21,10 @@ from ..statistics.planes import response_planes
 RANK = 2  # dimensions of a response plane
 DECODER_FRAMES = 8  # that the decoder gets to settle, and again to look ahead
 DECODED_AT_ONCE = 16
-OWN_ALONE, OWN_IN_COMPANY = "own plane, heard alone", "own plane, heard in company"
+OWN_ALONE, OWN_AMONG_OTHERS = "own plane, alone", "own plane, among others"
 ABSENT, RANDOM = "plane of an absent partial", "random plane"
 RANDOM_ENERGY = "random plane of equal energy"
-REMOVALS = (OWN_ALONE, OWN_IN_COMPANY, ABSENT, RANDOM, RANDOM_ENERGY)
+REMOVALS = (OWN_ALONE, OWN_AMONG_OTHERS, ABSENT, RANDOM, RANDOM_ENERGY)
 CHANGES = ("removed_db", "neighbours_db", "worst_neighbour_db", "rest_db")
 AUDIBLE = 4.0  # times what noise would give: fainter partials have no level
 FAINTEST_DB = -60.0  # re the partial played: what is fainter was not transmitted
@@ -46,7 +46,7 @@ class Trial:
         return self.partials[self.which]
 
     @property
-    def company(self) -> tuple[Partial, ...]:
+    def others(self) -> tuple[Partial, ...]:
         """The others."""
         return self.partials[: self.which] + self.partials[self.which + 1 :]
 
@@ -68,7 +68,7 @@ class Bench:
     silence : float32 [C, F]
         The latent of silence.
     hum : float64 [T]
-        What that decodes to, where no scale is asked for.
+        What that decodes to, where no scale is requested.
     """
 
     encoder: Any
@@ -103,8 +103,8 @@ class Bench:
         """Return the sounds, float64 [B, T], of latents [B, C, F] that share one `scale` [1]."""
         sounds = []
         for part in latents.split(DECODED_AT_ONCE):
-            told = None if scale is None else scale.expand(len(part))
-            sounds.append(self.encoder.decode(part, told).cpu().double())
+            values = None if scale is None else scale.expand(len(part))
+            sounds.append(self.encoder.decode(part, values).cpu().double())
         decoded = torch.cat(sounds)
         if not torch.isfinite(decoded).all():
             raise InputError(f"{self.encoder.name}: NaN or Inf in what it decodes")
@@ -200,8 +200,8 @@ class Meter:
         if others.shape[1] == 0:
             others = np.full((len(change), 1), np.nan)
         rest = found.rest - self.reference.rest
-        told = (change[:, self.trial.which], others.mean(1), np.abs(others).max(1), rest)
-        return dict(zip(CHANGES, told, strict=True))
+        values = (change[:, self.trial.which], others.mean(1), np.abs(others).max(1), rest)
+        return dict(zip(CHANGES, values, strict=True))
 
 
 def _levels(bench: Bench, trial: Trial, latents: Tensor, scale: Tensor | None) -> Levels:
@@ -219,11 +219,11 @@ def _levels(bench: Bench, trial: Trial, latents: Tensor, scale: Tensor | None) -
 
 @dataclass(frozen=True)
 class Removal:
-    """The latents of a mixture and of its company, [C, F], and what can be taken out of the former.
+    """The latents of a mixture and of the others in it, [C, F], and what can be taken out of the former.
 
     Parameters
     ----------
-    mixture, company : float32 [C, F]
+    mixture, others : float32 [C, F]
     scale, company_scale : float32 [1] or None
     taken : mapping of str to list of float32 [C, F]
         By name of the removal, `REMOVALS`; one for each random plane.
@@ -233,28 +233,28 @@ class Removal:
 
     mixture: Tensor
     scale: Tensor | None
-    company: Tensor
-    company_scale: Tensor | None
+    others: Tensor
+    others_scale: Tensor | None
     taken: Mapping[str, list[Tensor]]
     channels: Tensor
 
 
 def removal(bench: Bench, trial: Trial, random_planes: int, seed: Sequence[int]) -> Removal:
     """Find the planes of a trial and what each of them takes out of the mixture's latent."""
-    company, company_scale = bench.encode([trial.company])
+    others, others_scale = bench.encode([trial.others])
     mixture, scale = bench.encode([trial.partials])
-    around = bench.encode([(*trial.company, p) for p in _turned(trial.own)])[0]
+    around = bench.encode([(*trial.others, p) for p in _turned(trial.own)])[0]
     alone = bench.encode([(p,) for p in _turned(trial.own)])[0] - bench.silence
     absent = bench.encode([(p,) for p in _turned(trial.absent)])[0] - bench.silence
     moved = mixture[0] - bench.silence  # [C, F]
     taken = {
         OWN_ALONE: [_projected(moved, _plane(alone, bench.silence))],
-        OWN_IN_COMPANY: [_projected(moved, _plane(around - company, company[0]))],
+        OWN_AMONG_OTHERS: [_projected(moved, _plane(around - others, others[0]))],
         ABSENT: [_projected(moved, _plane(absent, bench.silence))],
         RANDOM: [],
         RANDOM_ENERGY: [],
     }
-    share = taken[OWN_IN_COMPANY][0].norm(dim=0) / moved.norm(dim=0).clamp_min(1e-30)
+    share = taken[OWN_AMONG_OTHERS][0].norm(dim=0) / moved.norm(dim=0).clamp_min(1e-30)
     generator = torch.Generator().manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
     for _ in range(random_planes):
         drawn = torch.randn(len(moved), RANK, generator=generator)
@@ -262,7 +262,7 @@ def removal(bench: Bench, trial: Trial, random_planes: int, seed: Sequence[int])
         taken[RANDOM].append(_projected(moved, plane))
         taken[RANDOM_ENERGY].append(of_equal_energy(moved, share, drawn[:, 0]))
     answer = alone.square().mean(0).sum(1)  # [C]
-    return Removal(mixture[0], scale, company[0], company_scale, taken, answer.argsort(descending=True))
+    return Removal(mixture[0], scale, others[0], others_scale, taken, answer.argsort(descending=True))
 
 
 def _turned(partial: Partial) -> list[Partial]:

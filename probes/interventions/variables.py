@@ -68,7 +68,7 @@ VARIABLES: Groups = {
         "quantized_removed_db": Variable(
             ("stage", "codebooks", "trial"),
             "dB",
-            "change of the partial's level, own plane in company, dose 1",
+            "change of the partial's level, own plane among others, dose 1",
         ),
         "quantized_neighbours_db": Variable(
             ("stage", "codebooks", "trial"), "dB", "mean change of the other partials' levels, same"

@@ -1,8 +1,6 @@
 """Which latents of a melody model carry music, and what."""
 
-from ...encoders.musicvae.posterior import Encoded, Posterior, encode
-from .correlation import Correlation, correlate
-from .reconstruction import kept_curve
-from .traversals import traverse
+import lazy_loader as lazy
 
-__all__ = ["Correlation", "Encoded", "Posterior", "correlate", "encode", "kept_curve", "traverse"]
+# The names lie in the stub beside this file, and each is imported on first use.
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

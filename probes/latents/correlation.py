@@ -83,7 +83,7 @@ def correlate(
     Parameters
     ----------
     mu : float [N, k]
-        Means of the posterior in the dimensions asked about.
+        Means of the posterior in the dimensions compared.
     values : float [N, F]
         NaN where a feature has no value.
     names, groups : sequence of str [F]
@@ -106,7 +106,7 @@ def correlate(
     -----
     Equally wide bins of a latent have hardly any melodies at its ends; one of them that meets a rare value
     of a feature can make a phik of several tenths, and the greatest of all pairs by chance is about that.
-    Equally filled ones cannot. The question whether melody is told apart from rhythm is from Barenboim et
+    Equally filled ones cannot. The question whether melody is distinguished from rhythm is from Barenboim et
     al., Exploring how a generative AI interprets music, Neural Computing and Applications 36:17007, 2024,
     section 6, which has no null.
 
@@ -123,9 +123,9 @@ def correlate(
     features, of = binned(values, bins), np.array(groups)
     tested = permutation_null(binned(mu, bins, quantile=True), features, permutations, seed)
     melody, rhythm = values[:, of == "melody"], values[:, of == "rhythm"]
-    told = beyond(mu, melody, rhythm, bins=bins, permutations=permutations, seed=seed)
+    found = beyond(mu, melody, rhythm, bins=bins, permutations=permutations, seed=seed)
     conditional = np.full((3, *tested.phik.shape), np.nan)
-    conditional[..., of == "melody"] = told.tested.phik, told.tested.p, told.tested.corrected_p
+    conditional[..., of == "melody"] = found.tested.phik, found.tested.p, found.tested.corrected_p
     best = np.stack([_best(tested.phik, of == group) for group in GROUPS], axis=1)  # [k, 3]
     rows = np.arange(len(best))[:, None]
     tops = np.where(best >= 0, tested.phik[rows, best], np.nan)
@@ -144,7 +144,7 @@ def correlate(
         best=best,
         answers=tuple(GROUPS[one.argmax()] if one.any() else NOTHING for one in counting),
         group_correlation=np.full((3, 3), np.nan) if few else rank_correlation(tops.T[:, None], tops.T[None]),
-        explained=told.explained,
+        explained=found.explained,
         conditional_phik=conditional[0],
         conditional_p=conditional[1],
         conditional_p_corrected=conditional[2],

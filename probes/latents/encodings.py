@@ -90,21 +90,3 @@ def _tried(session: Session[LatentModel]) -> Encoded:
     """Decode and encode one melody."""
     model = session.encoder
     return encode(model, model.decode(np.zeros((1, model.latent_dimensions), np.float32)))
-
-
-def by_piece(values: np.ndarray, pieces: np.ndarray) -> np.ndarray:
-    """Average the last axis, melodies, over those of one piece: [..., pieces]."""
-    _, piece = np.unique(pieces, return_inverse=True)
-    known = np.isfinite(values)
-    flat = np.where(known, values, 0.0).reshape(-1, len(piece))
-    sums = np.array([np.bincount(piece, row) for row in flat])
-    numbers = np.array([np.bincount(piece, row) for row in known.reshape(-1, len(piece)).astype(float)])
-    means = np.where(numbers > 0, sums / np.maximum(numbers, 1), np.nan)
-    return means.reshape(*values.shape[:-1], -1)
-
-
-def mean_of_known(values: np.ndarray) -> np.ndarray:
-    """Average the last axis over what is not NaN; NaN where nothing is known."""
-    known = np.isfinite(values)
-    count = known.sum(-1)
-    return np.where(count > 0, np.where(known, values, 0.0).sum(-1) / np.maximum(count, 1), np.nan)

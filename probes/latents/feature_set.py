@@ -1,4 +1,4 @@
-"""The features that latents are asked about."""
+"""The features that latents are compared with."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ import numpy as np
 
 from ..features import FEATURES, Features, features
 
-_LONGEST = 12  # entries of a vector that are asked about; histograms of 128 notes say little each
+_LONGEST = 12  # entries of a vector that are used; histograms of 128 notes say little each
 _CHUNK = 8192
 
 
 def labels() -> Features:
-    """Return names, ids and groups of the features asked about, without values [0, F]."""
-    told = features(np.zeros((0, 1), np.uint8))
+    """Return names, ids and groups of the features that latents are compared with, without values [0, F]."""
+    described = features(np.zeros((0, 1), np.uint8))
     long = {feature.id for feature in FEATURES if feature.columns > _LONGEST}
-    kept = [i for i, one in enumerate(told.ids) if one not in long]
-    names, ids, groups = (tuple(row[i] for i in kept) for row in (told.names, told.ids, told.groups))
-    return Features(told.values[:, kept], names, ids, groups)
+    kept = [i for i, one in enumerate(described.ids) if one not in long]
+    names, ids, groups = (
+        tuple(row[i] for i in kept) for row in (described.names, described.ids, described.groups)
+    )
+    return Features(described.values[:, kept], names, ids, groups)
 
 
 def values(rolls: np.ndarray, advance: Callable[[int], None] = lambda n: None) -> np.ndarray:
-    """Compute the features asked about, float64 [N, F], a chunk of melodies at a time.
+    """Compute the features that latents are compared with, float64 [N, F], a chunk of melodies at a time.
 
     Examples
     --------

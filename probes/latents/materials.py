@@ -1,4 +1,4 @@
-"""The melodies that a latent model is asked about: its own, random notes, and real ones."""
+"""The melodies that a melody model is measured with: its own, random notes, and real ones."""
 
 from __future__ import annotations
 

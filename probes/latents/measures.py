@@ -9,10 +9,11 @@ from ...encoders.musicvae.base import LatentModel
 from ..engine.schema import dataset
 from ..engine.session import Session
 from ..features import Features
+from ..statistics.finite import finite_mean, finite_mean_by
 from ..statistics.resampling import bootstrap_interval
 from . import excitation, feature_set, neurons, reconstruction, traversals
 from .correlation import FAINT, GROUPS, Correlation, correlate
-from .encodings import BINS, PERMUTATIONS, SAMPLES, THRESHOLD, TRAVERSED, by_piece, encodings, mean_of_known
+from .encodings import BINS, PERMUTATIONS, SAMPLES, THRESHOLD, TRAVERSED, encodings
 from .materials import MELODIES, PRIOR
 from .variables import VARIABLES
 
@@ -101,7 +102,7 @@ def reconstructions(
         curve = reconstruction.kept_curve(
             session.encoder, rolls, mu, known.order, kept, session.seed, advance
         )
-    accuracy = by_piece(curve.accuracy, pieces)  # [order, K, measure, pieces]
+    accuracy = finite_mean_by(curve.accuracy, pieces)  # [order, K, measure, pieces]
     loss = accuracy[:1, -1:] - accuracy
     found = {}
     for what, values in (("accuracy", accuracy), ("loss", loss)):
@@ -114,8 +115,8 @@ def reconstructions(
             "order": np.array(reconstruction.ORDERS),
             "kept": kept,
             "measure": np.array(reconstruction.MEASURES),
-            "accuracy": mean_of_known(accuracy),
-            "loss_to_all": mean_of_known(loss),
+            "accuracy": finite_mean(accuracy),
+            "loss_to_all": finite_mean(loss),
         },
         {
             "material": name,
@@ -142,7 +143,7 @@ def activation(
     found = {name: [] for name in ("active", "active_low", "active_high", "active_rest")}
     for name, one in known.encoded.items():
         active, rest = (
-            by_piece(excitation.active_counts(one.mu, which).T, known.materials[name].pieces)
+            finite_mean_by(excitation.active_counts(one.mu, which).T, known.materials[name].pieces)
             for which in (is_active, ~is_active)
         )
         mean, half = active.mean(1), excitation.half_width(active)

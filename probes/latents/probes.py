@@ -1,4 +1,4 @@
-"""What is asked of melody models, and what the control with planted latents must answer."""
+"""What melody models are asked, and what the control with planted latents must answer."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def kept_curve(
     seed : int
         Of the random order.
     advance : callable, optional
-        Told after every reconstruction of all melodies.
+        Called after every reconstruction of all melodies.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Causal traversals: one latent dimension is set to one value after another, and the features are heard."""
+"""Causal traversals: a latent dimension is set to one value after another, and features are measured."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def traverse(
     permutations, seed : int
         Deals of the doses.
     advance : callable, optional
-        Told after every dimension.
+        Called after every dimension.
 
     Notes
     -----
@@ -84,12 +84,12 @@ def traverse(
         moved = np.repeat(bases[:, None], len(doses), 1)  # [N, K, D]
         moved[:, :, dimension] = doses
         rolls = model.decode(moved.reshape(-1, bases.shape[1]))
-        heard = features(rolls).reshape(len(bases), len(doses), -1)  # [N, K, F]
+        decoded = features(rolls).reshape(len(bases), len(doses), -1)  # [N, K, F]
         rolls = rolls.reshape(len(bases), len(doses), -1)
         changed.append((rolls != rolls[:, [at_zero]]).mean((0, 2)))
         examples.append(rolls[0])
-        responses.append(_standardised(heard, at_zero))
-        ranks.append(rankdata(np.where(np.isnan(heard), -np.inf, heard), axis=1))
+        responses.append(_standardised(decoded, at_zero))
+        ranks.append(rankdata(np.where(np.isnan(decoded), -np.inf, decoded), axis=1))
         advance(1)
     observed = np.array([concordance(r) for r in ranks])
     null = _null(ranks, permutations, seed)  # [permutations, k, F]
@@ -152,15 +152,15 @@ def _direction(ranks: np.ndarray, doses: np.ndarray) -> np.ndarray:
     return correlation.mean(0)
 
 
-def _standardised(heard: np.ndarray, at_zero: int) -> np.ndarray:
-    """Mean change from dose 0 over melodies, in standard deviations over all that was heard, [K, F]."""
-    change = heard - heard[:, [at_zero]]
+def _standardised(decoded: np.ndarray, at_zero: int) -> np.ndarray:
+    """Mean change from dose 0 over melodies, in standard deviations over all that was measured, [K, F]."""
+    change = decoded - decoded[:, [at_zero]]
     known = ~np.isnan(change)
     mean = np.where(known, change, 0).sum(0) / np.maximum(known.sum(0), 1)
-    there = ~np.isnan(heard)
+    there = ~np.isnan(decoded)
     count = np.maximum(there.sum((0, 1)), 1)
-    centre = np.where(there, heard, 0).sum((0, 1)) / count
-    spread = np.sqrt(np.where(there, (heard - centre) ** 2, 0).sum((0, 1)) / count)
+    centre = np.where(there, decoded, 0).sum((0, 1)) / count
+    spread = np.sqrt(np.where(there, (decoded - centre) ** 2, 0).sum((0, 1)) / count)
     return np.where(spread > 0, mean / np.where(spread > 0, spread, 1.0), 0.0)
 
 

@@ -48,7 +48,7 @@ def compare(
     Raises
     ------
     InputError
-        If a subject is not there, the two differ in architecture or in what they heard, or have no measure
+        If a subject is not there, the two differ in architecture or in what was played, or have no measure
         in common.
 
     Notes
@@ -116,22 +116,22 @@ def _check(names: str, group: str, compared: Compared, one: xr.Dataset, other: x
         a, b = (probe[name].values if name in probe.variables else np.zeros(0) for probe in (one, other))
         if not _alike(a, b):
             raise InputError(
-                f"compare: {names} heard other things in {group}: {name} does not match "
+                f"compare: {names} were measured with other things in {group}: {name} does not match "
                 f"({np.size(a)} and {np.size(b)} values)"
             )
 
 
 def _grid(compared: Compared, probe: xr.Dataset) -> list[str]:
-    """Name the coordinates that say what was heard: of the units, and of all that labels a measure."""
+    """Name the coordinates that say what was measured: of the units, and of all that labels a measure."""
     dims = {str(d) for v in compared.variables if v in probe for d in probe[v].dims}
     beside = {
         name
         for name, values in probe.variables.items()
         if values.dims and set(map(str, values.dims)) <= dims - {"stage", "channel"}
     }
-    told = {"frequency", "lower", "upper", "signal_kind", "n_partials", "component_frequency", "sound_kind"}
-    told |= {"removed_frequency", "chord", "component_label", "reference_detuning", *CONDITION}
-    return sorted(str(n) for n in beside if n in told or n in dims)
+    labels = {"frequency", "lower", "upper", "signal_kind", "n_partials", "component_frequency", "sound_kind"}
+    labels |= {"removed_frequency", "chord", "component_label", "reference_detuning", *CONDITION}
+    return sorted(str(n) for n in beside if n in labels or n in dims)
 
 
 def _alike(a: np.ndarray, b: np.ndarray) -> bool:

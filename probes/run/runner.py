@@ -158,10 +158,10 @@ def _check(session: Session[Any], suite: Suite, is_drawable: bool) -> None:
         raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
     refusals = {probe.name: probe.refusal(session) for probe in suite.of(encoder.modality)}
     if not refusals:
-        raise InputError(f"encoder {encoder.name!r}: no probe asked is for a {encoder.modality} encoder")
+        raise InputError(f"encoder {encoder.name!r}: no requested probe is for a {encoder.modality} encoder")
     if all(refusals.values()):
         name, reason = next(iter(refusals.items()))
-        raise InputError(f"{name}: {reason}; nothing else is asked")
+        raise InputError(f"{name}: {reason}; no other probe is left")
 
 
 def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) -> None:
@@ -186,8 +186,8 @@ def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) 
 def _stimuli(suite: Suite, loaded: Sequence[Measured]) -> dict[str, StimulusSet]:
     """Return what probes play to everybody, by kind."""
     modalities = dict.fromkeys(encoder.modality for encoder in loaded)
-    asked = [one for modality in modalities for one in suite.of(modality)]
-    return {kind: played for one in asked for kind, played in one.played().items()}
+    probes = [one for modality in modalities for one in suite.of(modality)]
+    return {kind: played for one in probes for kind, played in one.played().items()}
 
 
 def _identity(suite: Suite, stimuli: Mapping[str, StimulusSet], loaded: Sequence[Measured]) -> Iterator[str]:

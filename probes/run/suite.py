@@ -1,4 +1,4 @@
-"""A suite: who is measured, what is asked of them, and what stands beside them."""
+"""A suite: who is measured, which probes ask, and what stands beside them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ QUICK = ("compositionality", "codes", "waveform_shape", "interventions")  # what
 
 @dataclass(frozen=True)
 class Suite:
-    """Who is measured, what is asked of them, and what stands beside them.
+    """Who is measured, which probes ask, and what stands beside them.
 
     Parameters
     ----------
     encoders : sequence of str, Encoder or LatentModel
         Names that `load` knows, or encoders at hand (from `wrap`, say).
     probes : sequence of str or Probe
-        Those that are not of an encoder's modality are not asked of it. All that there are, if left out.
+        Those that are not of an encoder's modality skip it. All that there are, if left out.
     modality : str, optional
         Of the encoders; those of another are refused. Any, if left out.
     stages : sequence of str, optional
@@ -80,7 +80,7 @@ class Suite:
         for name in self.settings:
             if name not in taken:
                 raise InputError(
-                    f"setting {name!r}: no probe asked has it; there are {', '.join(sorted(taken))}"
+                    f"setting {name!r}: no requested probe has it; there are {', '.join(sorted(taken))}"
                 )
         configured = tuple(
             p.with_settings(**{k: v for k, v in self.settings.items() if k in p.takes}) for p in probes
@@ -94,10 +94,10 @@ class Suite:
 
     @property
     def description(self) -> str:
-        """What is asked and how, in words: what a result depends on beside the encoders."""
-        asked = ", ".join(p.identity for p in self.probes or () if isinstance(p, Probe))
+        """What is measured and how, in words: what a result depends on beside the encoders."""
+        written = ", ".join(p.identity for p in self.probes or () if isinstance(p, Probe))
         stages = "default" if self.stages is None else ", ".join(self.stages)
         return (
-            f"probes: {asked}; stages: {stages}; baselines: {self.baselines}; controls: {self.controls}; "
+            f"probes: {written}; stages: {stages}; baselines: {self.baselines}; controls: {self.controls}; "
             f"seed: {self.seed}"
         )

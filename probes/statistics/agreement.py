@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .resampling import RESAMPLES, permutation_p, quantile_interval
+from .resampling import RESAMPLES, permutation_p, quantile_interval, resampled
 
 FLAT = 0.02  # items within this of one another have no order to predict
 FEWEST_ITEMS = 4
@@ -68,8 +68,7 @@ def agreement(predicted: np.ndarray, measured: np.ndarray, parts: np.ndarray, se
             return Agreement(remark=f"{name} alike ({span}): there is no order to predict")
     generator = np.random.default_rng(seed)
     observed = float(rank_correlation(predicted, measured))
-    some = generator.integers(len(predicted), size=(RESAMPLES, len(predicted)))
-    low, high = quantile_interval(rank_correlation(predicted[some], measured[some]))
+    low, high = quantile_interval(resampled(rank_correlation, predicted, measured, generator=generator))
     shuffled = generator.permuted(np.tile(predicted, (RESAMPLES, 1)), axis=1)
     p = permutation_p(observed, rank_correlation(shuffled, measured))
     if np.ptp(parts) == 0:
@@ -83,17 +82,20 @@ def agreement(predicted: np.ndarray, measured: np.ndarray, parts: np.ndarray, se
     return Agreement(observed, low, high, p, density, beyond, beyond_p)
 
 
-def rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation along the last axis; NaN where one of them is constant.
+def rank_correlation(one: np.ndarray, other: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Spearman's rank correlation along an axis, the last; NaN where one of them is constant.
+
+    `scipy.stats.spearmanr` takes one pair at a time, a thousand of them in 300 times the time, and differs in
+    the last digit; it is the reference of a test.
 
     Examples
     --------
     >>> float(rank_correlation(np.array([1.0, 2.0, 5.0]), np.array([0.1, 7.0, 8.0])))
     1.0
     """
-    a, b = _ranks(one), _ranks(other)
-    size = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
-    return np.divide((a * b).sum(-1), size, out=np.full(size.shape, np.nan), where=size > 0)
+    a, b = _ranks(one, axis), _ranks(other, axis)
+    size = np.sqrt((a**2).sum(axis) * (b**2).sum(axis))
+    return np.divide((a * b).sum(axis), size, out=np.full(size.shape, np.nan), where=size > 0)
 
 
 def partial_rank_correlation(one: np.ndarray, other: np.ndarray, given: np.ndarray) -> np.ndarray:
@@ -119,11 +121,11 @@ def alike(parts: np.ndarray) -> np.ndarray:
     return common[np.abs(np.log(parts[:, None] / common)).argmin(1)]
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
+def _ranks(values: np.ndarray, axis: int) -> np.ndarray:
     from scipy.stats import rankdata
 
-    ranks = rankdata(values, axis=-1)
-    return ranks - ranks.mean(-1, keepdims=True)
+    ranks = rankdata(values, axis=axis)
+    return ranks - ranks.mean(axis, keepdims=True)
 
 
 def _shuffled_within(values: np.ndarray, labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:

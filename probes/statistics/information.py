@@ -9,7 +9,7 @@ import numpy as np
 from .resampling import permutation_p
 
 SHUFFLES = 199
-SATURATED_BITS = 0.1  # nearer to the limit than this, shuffles leave nothing to be told
+SATURATED_BITS = 0.1  # nearer to the limit than this, shuffles leave nothing to be found
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Information:
     ----------
     bits : float64 [components]
         Of each component; the mean over components is the mutual information, corrected for bias. NaN
-        where there are so many tokens that shuffled components are told apart as well.
+        where there are so many tokens that shuffled components are distinguished as well.
     plugin_bits : float
         The mutual information of the counts as they are.
     null_bits : float

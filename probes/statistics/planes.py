@@ -38,7 +38,7 @@ def response_planes(deviations: Tensor, rank: int, scale: Tensor | None = None) 
     Parameters
     ----------
     deviations : float [N, K, C, F]
-        What each of K phases changes, ``z(company + component) - z(company)``.
+        What each of K phases changes, ``z(context + component) - z(context)``.
     rank : int > 0
         Directions wanted: two for a partial, since a linear stage answers with a cosine and a sine part.
     scale : float [F], optional
@@ -65,10 +65,10 @@ def response_planes(deviations: Tensor, rank: int, scale: Tensor | None = None) 
     total = energy.clamp_min(0).sum(-1)
     floor = torch.zeros(deviations.shape[-1]) if scale is None else scale
     rounding = changes.shape[2] * (NOISE * floor.double()).square()  # [F]
-    heard = leading > torch.maximum(rounding[:, None], FAINT**2 * leading[..., :1])
-    root = torch.where(heard, leading, 1.0).sqrt()
-    basis = changes.mT @ turns.flip(-1)[..., :rank] / root[..., None, :] * heard[..., None, :]
-    held = torch.where(heard[..., 0], leading.sum(-1) / total.clamp_min(1e-300), torch.nan)
+    responds = leading > torch.maximum(rounding[:, None], FAINT**2 * leading[..., :1])
+    root = torch.where(responds, leading, 1.0).sqrt()
+    basis = changes.mT @ turns.flip(-1)[..., :rank] / root[..., None, :] * responds[..., None, :]
+    held = torch.where(responds[..., 0], leading.sum(-1) / total.clamp_min(1e-300), torch.nan)
     return Planes(basis.float(), held)
 
 

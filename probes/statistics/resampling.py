@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from warnings import catch_warnings, simplefilter
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,7 +32,8 @@ def bootstrap_interval(
 
     Notes
     -----
-    Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    `scipy.stats.bootstrap` draws; the ends are ours, which leave out what is NaN (its own differ from them
+    in the last digit). Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
 
     Examples
     --------
@@ -39,19 +43,53 @@ def bootstrap_interval(
     items = np.asarray(values, dtype=float)
     if items.size == 0:
         return np.nan, np.nan
-    drawn = np.random.default_rng(seed).integers(items.size, size=(n, items.size))
-    return quantile_interval(items[drawn].mean(1), level)
+    return quantile_interval(resampled(np.mean, items, generator=np.random.default_rng(seed), n=n), level)
 
 
-def quantile_interval(resampled: npt.ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Return the central interval that holds `level` of the finite resampled statistics.
+def resampled(
+    statistic: Callable[..., np.ndarray],
+    *values: np.ndarray,
+    generator: np.random.Generator,
+    n: int = RESAMPLES,
+) -> np.ndarray:
+    """Evaluate a statistic of items drawn again with replacement, float64 [n].
+
+    Parameters
+    ----------
+    statistic : callable
+        (*values, axis) -> what is known of them along an axis.
+    *values : float [items]
+        Of the same items: they are drawn together.
+    generator : numpy.random.Generator
+    n : int > 0
+
+    Examples
+    --------
+    >>> float(resampled(np.mean, np.ones(3), generator=np.random.default_rng(0), n=5).mean())
+    1.0
+    """
+    if len(values[0]) < 2:  # scipy refuses a single item, which is all that can be drawn
+        return np.full(n, statistic(*values, axis=-1))
+    from scipy.stats import DegenerateDataWarning, bootstrap  # a second to import
+
+    with catch_warnings():
+        simplefilter("ignore", DegenerateDataWarning)  # of resamples without a value, which callers leave out
+        found = bootstrap(
+            values, statistic, n_resamples=n, paired=len(values) > 1, method="percentile", rng=generator,
+            vectorized=True,
+        )  # fmt: skip
+    return found.bootstrap_distribution
+
+
+def quantile_interval(statistics: npt.ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Return the central interval that holds `level` of what is finite of resampled statistics.
 
     Examples
     --------
     >>> quantile_interval(np.arange(101.0), level=0.5)
     (25.0, 75.0)
     """
-    finite = np.asarray(resampled, dtype=float)
+    finite = np.asarray(statistics, dtype=float)
     finite = finite[np.isfinite(finite)]
     if finite.size == 0:
         return np.nan, np.nan
@@ -118,7 +156,7 @@ def by_neighbours(values: np.ndarray, groups: int = 12) -> np.ndarray:
 
 
 def permutation_p(observed: float, null: npt.ArrayLike) -> float:
-    """One-sided p-value: how often a relabelling does at least as well, itself counted.
+    """One-sided p-value: how often a relabelling does at least as well, the observed one counted.
 
     Parameters
     ----------
@@ -141,6 +179,37 @@ def permutation_p(observed: float, null: npt.ArrayLike) -> float:
     if not np.isfinite(observed) or finite.size == 0:
         return np.nan
     return float((1 + np.count_nonzero(finite >= observed)) / (1 + finite.size))
+
+
+def flipped_p(values: np.ndarray, seed: int | Sequence[int], tails: int = 1) -> float:
+    """P-value of a mean above 0 where each value lies as likely so far below 0 as above: signs are drawn.
+
+    Parameters
+    ----------
+    values : float [items]
+        None has no p.
+    seed : int or sequence of int
+    tails : {1, 2}
+        With two, a mean below 0 counts as well.
+
+    Notes
+    -----
+    `scipy.stats.permutation_test` draws other signs, at 7 times the time: of 100 sets of 24 values, p moved
+    by up to 0.08. It is the reference of a test, where all signs are tried.
+    Source: Fisher, The Design of Experiments, 1935, section 21.
+
+    Examples
+    --------
+    >>> flipped_p(np.full(20, 1.0), seed=0)
+    0.001
+    """
+    if len(values) == 0:
+        return np.nan
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (RESAMPLES, len(values)))
+    null, observed = signs @ values / len(values), values.mean()
+    if tails == 2:
+        null, observed = np.abs(null), abs(observed)
+    return permutation_p(observed - 1e-12 * np.abs(values).mean(), null)  # a tie but for rounding is a tie
 
 
 def holm(p: npt.ArrayLike) -> np.ndarray:

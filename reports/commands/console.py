@@ -13,8 +13,9 @@ from rich.table import Table
 from ...probes.engine.store import ZARR_FORMAT, fresh
 from ...probes.hypotheses.hypothesis import Hypothesis
 from ...probes.run.compare import at_a_glance
+from ..chapters import panels
 from ..figures.hypotheses.differences import differences
-from ..runs import Heard
+from ..runs import Subject
 from ..verdicts import sided, verdict_rows, verdict_sentences
 
 PICTURE_DPI = 144
@@ -38,18 +39,18 @@ def show_hypotheses(hypotheses: Sequence[Hypothesis]) -> None:
     console.print(table)
 
 
-def show_verdicts(heard: Heard) -> None:
+def show_verdicts(subject: Subject) -> None:
     """List what a run says of the hypotheses about an encoder."""
     console = wide_console()
     table = Table(
         "hypothesis", "stage", "verdict", "effect (95 %)", "holds if", "p", "random networks", "as the source"
     )
-    for row in verdict_rows(heard):
+    for row in verdict_rows(subject):
         told = f"{row.verdict}: {row.remark}" if row.remark else row.verdict
         table.add_row(row.name, row.stage, told, row.effect, row.threshold, row.p, row.random, row.agrees)
-    console.print(f"[bold]{heard.name}[/bold]")
+    console.print(f"[bold]{subject.name}[/bold]")
     console.print(table)
-    for sentence in verdict_sentences(heard):
+    for sentence in verdict_sentences(subject):
         console.print(sentence)
 
 
@@ -59,7 +60,7 @@ def keep_comparison(compared: xr.Dataset, out: Path) -> Path:
     if out.suffix == ".csv":
         compared.to_dataframe().to_csv(out)
     elif out.suffix in (".png", ".svg"):
-        differences(compared).figure.savefig(out, dpi=PICTURE_DPI)
+        differences(compared, panels()).figure.savefig(out, dpi=PICTURE_DPI)
     else:
         compared.to_zarr(out, mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
     return out

@@ -33,8 +33,8 @@ def hypotheses(
     from ..runs import encoders_of, read_run
     from ..verdicts import judged
 
-    for heard in encoders_of(judged(read_run(run), registered(), seed)):
-        show_verdicts(heard)
+    for subject in encoders_of(judged(read_run(run), registered(), seed)):
+        show_verdicts(subject)
 
 
 def compare(

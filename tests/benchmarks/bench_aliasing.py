@@ -11,7 +11,7 @@ from tonotopy.probes.engine.runtime import flushing_denormals, holding_memory
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.folding.aliasing import aliasing, intermodulation
 from tonotopy.probes.folding.coherence import coherence, coherent_partials
-from tonotopy.probes.folding.ledger import hear
+from tonotopy.probes.folding.ledger import keep_ledger
 from tonotopy.probes.folding.representability import representability
 
 from .table import Row
@@ -36,7 +36,7 @@ def compared(encoder: Encoder, stages: list[str]) -> Row:
     ours, bare = [], []
     for _ in range(REPEATS):
         start = time.perf_counter()
-        _, plan = hear(Session(encoder), tones, window, stages)
+        _, plan = keep_ledger(Session(encoder), tones, window, stages)
         ours.append(time.perf_counter() - start)
         assert plan.tile_seconds is not None
         tile = max(1, round(plan.tile_seconds * encoder.sample_rate / plan.n_samples))

@@ -126,7 +126,7 @@ def test_the_card_states_what_was_measured(trained):
     card = (out / "model.md").read_text()
     assert "375 bit/s" not in card
     assert "750 bit/s a codebook, 2250 bit/s in all" in card  # 250 frames a second of 3 bits
-    assert f"{scores.recognised['trained', 3].frames.asked:,} frames" in card
+    assert f"{scores.recognised['trained', 3].frames.total:,} frames" in card
     pieces = np.array(scores.groups) == "pieces"
     assert f"| 3 | 2250 | {scores.si_sdr_db['trained'][pieces, 2].mean():.1f} (" in card
     assert (

@@ -86,7 +86,9 @@ def test_it_learns_scales(material, tmp_path):
     scores = train_musicvae(material, tmp_path / "out", config, recipe)
     for kind in ("written", "generated"):
         assert scores.given["trained", kind].steps > scores.constant[kind] + 0.1
-        assert scores.given["trained", kind].told_onsets > scores.given["untrained", kind].told_onsets + 0.2
+        assert (
+            scores.given["trained", kind].forced_onsets > scores.given["untrained", kind].forced_onsets + 0.2
+        )
     first = scores.use.posterior.order[:2]
     assert np.abs(scores.use.pitch[first]).max() > 0.5 or np.abs(scores.use.onsets[first]).max() > 0.5
 
@@ -142,7 +144,7 @@ def test_the_card_states_what_was_measured(trained, material):
     out, scores = trained
     card = (out / "model.md").read_text()
     for (name, kind), given in scores.given.items():
-        shares = (given.steps, given.onsets, given.whole, given.told_steps, given.told_onsets)
+        shares = (given.steps, given.onsets, given.whole, given.forced_steps, given.forced_onsets)
         assert f"| {kind} | {name} | " + " | ".join(f"{100 * s:.2f}" for s in shares) + " |" in card
     assert {name for name, _ in scores.given} == {"trained", "untrained", "float32", "music neurons"}
     assert {kind for _, kind in scores.given} == {"written", "generated"}
@@ -413,7 +415,7 @@ def test_what_is_given_back_is_counted_by_steps_and_by_onsets():
     given = given_back(Lookup(rolls), rolls, np.array([[1.0], [1.0], [1.0], [-1.0]]))
     assert given.steps == pytest.approx((3 * 32 + 29) / (4 * 32))
     assert (given.onsets, given.whole, given.n) == (0.75, 0.75, 4)
-    assert (given.told_steps, given.told_onsets) == (31 / 32, 0.5)
+    assert (given.forced_steps, given.forced_onsets) == (31 / 32, 0.5)
 
 
 class Planted(MusicVAE):

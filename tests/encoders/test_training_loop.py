@@ -121,14 +121,14 @@ def test_draws_follow_from_seed_and_round_and_leave_the_callers_alone(whole, tmp
 def test_progress_says_where_it_stands_and_where_it_goes_on(tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         fit(Interrupted(21), tmp_path, progress=True)
-    told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith("epoch 2 of 10  loss ")
-    assert told[0].endswith(" min left")
-    assert told[-1] == "stored up to epoch 3 of 10; run again, it goes on there"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("epoch 2 of 10  loss ")
+    assert lines[0].endswith(" min left")
+    assert lines[-1] == "stored up to epoch 3 of 10; run again, it goes on there"
     fit(Line(), tmp_path, progress=True)
-    told = capsys.readouterr().out.splitlines()
-    assert told[0] == "goes on after epoch 3 of 10"
-    assert "slope" in told[1]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "goes on after epoch 3 of 10"
+    assert "slope" in lines[1]
 
 
 def test_without_progress_nothing_is_shown(tmp_path, capsys):

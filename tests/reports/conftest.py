@@ -1,4 +1,4 @@
-"""A run of known content, built through the schema: no encoder is heard, so the tests stay fast."""
+"""A run of known content, built through the schema: no encoder runs, so the tests stay fast."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import xarray as xr
 
 from tonotopy.probes.engine.schema import SCHEMA_VERSION, dataset, stimuli_dataset
 from tonotopy.probes.filters.tuning import rectangular_bandwidth, stacked, tuning_columns
-from tonotopy.probes.run.schema import SCHEMA
+from tonotopy.probes.run.registry import schema
 from tonotopy.synth.stimuli import Partial, Stimulus, StimulusSet
 
 from ..reports import folding
@@ -93,7 +93,7 @@ def selectivity(seed: int, stages: dict = STAGES) -> xr.Dataset:
             for s in stages.values()
         ]
         variables["change_probability"] = padded(blocks, widest)
-    return dataset(SCHEMA["selectivity"], {**variables, **stage_variables(stages)})
+    return dataset(schema()["selectivity"], {**variables, **stage_variables(stages)})
 
 
 def tuning(seed: int, probe: str, axes: dict[str, np.ndarray]) -> xr.Dataset:
@@ -110,7 +110,7 @@ def tuning(seed: int, probe: str, axes: dict[str, np.ndarray]) -> xr.Dataset:
     variables[f"best_{first}"] = padded(best, widest)
     for name in axes:
         variables[f"{name}_share"] = padded([generator.uniform(0, 0.5, len(b)) for b in blocks], widest)
-    return dataset(SCHEMA[probe], {**variables, **stage_variables(stages)})
+    return dataset(schema()[probe], {**variables, **stage_variables(stages)})
 
 
 def played() -> dict[str, xr.Dataset]:
@@ -137,8 +137,8 @@ def played() -> dict[str, xr.Dataset]:
 
 def subject(name: str, role: str, probes: dict[str, xr.Dataset], of: str = "") -> xr.DataTree:
     attributes = {
-        "encoder": name, "role": role, "of": of, "sample_rate": RATE, "weights_source": "random",
-        "weights_sha256": "0123456789abcdef" * 4, "weights_note": "",
+        "encoder": name, "modality": "waveform", "role": role, "of": of, "sample_rate": RATE,
+        "weights_source": "random", "weights_sha256": "0123456789abcdef" * 4, "weights_note": "",
     }  # fmt: skip
     return xr.DataTree(
         xr.Dataset(attrs=attributes), children={probe: xr.DataTree(data) for probe, data in probes.items()}

@@ -8,7 +8,7 @@ import xarray as xr
 from tonotopy.probes.engine.schema import dataset
 from tonotopy.probes.filters.bank import SPACINGS
 from tonotopy.probes.folding.folding import components, fold
-from tonotopy.probes.run.schema import SCHEMA
+from tonotopy.probes.run.registry import schema
 
 RATE = 22_050
 STAGES = {"first_layer": (12, 3, 3.0, "convolution"), "stack_end": (20, 729, 1093.0, "nonlinear")}
@@ -22,25 +22,25 @@ COLLAPSE = {"first_layer": np.nan, "stack_end": 0.6}
 
 def coordinates(channels: bool = True) -> dict[str, np.ndarray]:
     width, hops, fields, kinds = (np.array(column) for column in zip(*STAGES.values(), strict=True))
-    told = {
+    values = {
         "stage": np.array(list(STAGES)), "n_channels": width, "hop": hops, "nyquist_hz": RATE / (2 * hops),
         "receptive_field": fields, "kind": kinds,
     }  # fmt: skip
     if channels:
         settled = {"first_frame": np.zeros(2, int), "n_frames": np.full(2, 101), "settled": np.full(2, True)}
-        told |= {"channel": np.arange(width.max()), **settled}
-    return told
+        values |= {"channel": np.arange(width.max()), **settled}
+    return values
 
 
 def shares(items: int, n_partials: int, levels: int) -> np.ndarray:
     """Return bank shares [stage, item, component(, level)]: what is not the fold is half mean shift."""
     names = components(n_partials)
-    told = np.zeros((2, items, len(names), levels))
+    values = np.zeros((2, items, len(names), levels))
     for i, at_fold in enumerate(AT_FOLD.values()):
-        told[i, :, names.index("fold")] = at_fold
-        told[i, :, names.index("mean_shift")] = (1 - at_fold) / 2
-        told[i, :, names.index("intermodulation" if n_partials > 1 else "rest")] = (1 - at_fold) / 2
-    return told if levels > 1 else told[..., 0]
+        values[i, :, names.index("fold")] = at_fold
+        values[i, :, names.index("mean_shift")] = (1 - at_fold) / 2
+        values[i, :, names.index("intermodulation" if n_partials > 1 else "rest")] = (1 - at_fold) / 2
+    return values if levels > 1 else values[..., 0]
 
 
 def aliasing(seed: int) -> xr.Dataset:
@@ -62,7 +62,7 @@ def aliasing(seed: int) -> xr.Dataset:
     coincident = np.zeros((2, n, 7), dtype=bool)
     coincident[1, :4, 3] = True
     return dataset(
-        SCHEMA["aliasing"],
+        schema()["aliasing"],
         {
             **coordinates(), "frequency": TONES_HZ, "frequency_2": TONES_HZ, "level_dbfs": LEVELS_DBFS,
             "component": np.array(components(1)), "output": np.linspace(0, 1, rows),
@@ -82,7 +82,7 @@ def intermodulation() -> xr.Dataset:
     lower = np.geomspace(100.0, 3000.0, 5)
     share = np.repeat(shares(5, 2, 1)[:, None], 20, axis=1)
     return dataset(
-        SCHEMA["intermodulation"],
+        schema()["intermodulation"],
         {
             **coordinates(), "pair": np.arange(5), "lower": lower, "upper": 1.26 * lower,
             "component": np.array(components(2)), "coincident": np.zeros((2, 5, 8), dtype=bool),
@@ -96,7 +96,7 @@ def invertibility(seed: int) -> xr.Dataset:
     turn = np.linspace(0, 0.5, 65)
     smallest = np.stack([0.3 + 0.1 * np.cos(2 * np.pi * turn), np.zeros(65)]) * (1 + seed / 10)
     return dataset(
-        SCHEMA["invertibility"],
+        schema()["invertibility"],
         {
             **coordinates(channels=False), "turn": turn, "method": np.array(["polyphase", "jacobian"]),
             "remark": np.array(["", "foretells no answers"]), "smallest_singular_value": smallest.min(1),
@@ -114,7 +114,7 @@ def representability(seed: int) -> xr.Dataset:
     predicted = generator.uniform(0.1, 1.0, (2, 12))
     nothing = np.array([np.nan, np.nan])
     return dataset(
-        SCHEMA["representability"],
+        schema()["representability"],
         {
             **coordinates(), "signal": np.arange(12), "signal_kind": np.array(["single", "chord"] * 6),
             "n_partials": np.arange(1, 13), "predicted": predicted, "recovered": predicted**2,
@@ -136,7 +136,7 @@ def tiling(seed: int) -> xr.Dataset:
     per_channel = generator.uniform(100.0, 5000.0, (2, 20))
     per_channel[0, 12:] = np.nan
     return dataset(
-        SCHEMA["tiling"],
+        schema()["tiling"],
         {
             **coordinates(), "frequency": frequency, "spacing": np.array(SPACINGS), "level_dbfs": -20.0,
             "n_live": np.array([12, 20]), "linear_share": np.where(np.isfinite(per_channel), 0.4, np.nan),

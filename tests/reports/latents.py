@@ -1,4 +1,4 @@
-"""What a run holds of a model of melodies, of known content: no model is asked."""
+"""What a run holds of a model of melodies, of known content: no model runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tonotopy.encoders.musicvae.posterior import Posterior
 from tonotopy.probes.engine.schema import dataset
 from tonotopy.probes.latents import feature_set, neurons
 from tonotopy.probes.latents.materials import MELODIES, PRIOR, RANDOM_NOTES
-from tonotopy.probes.run.schema import SCHEMA
+from tonotopy.probes.run.registry import schema
 
 GROUPS = np.array(["pitch", "rhythm", "melody"])
 CONSTANT = "Quality"  # has no value of phik anywhere
@@ -48,7 +48,7 @@ def latents(dimensions: int = 16, music: int = 3, seed: int = 0, random: bool = 
     sets = neurons.chosen(one)
     fields = ("mean_mu", "variance_mu", "mean_sigma", "mean_variance", "divergence", "total_variance")
     return dataset(
-        SCHEMA["latents"],
+        schema()["latents"],
         {
             **{name: np.array([getattr(one, name)] * 3) for name in fields},
             "material": np.array([PRIOR, RANDOM_NOTES, MELODIES]),
@@ -70,33 +70,33 @@ def latents(dimensions: int = 16, music: int = 3, seed: int = 0, random: bool = 
     )
 
 
-def features(neurons_asked: int = 8, seed: int = 0, strength: float = 0.9) -> xr.Dataset:
+def features(neurons_drawn: int = 8, seed: int = 0, strength: float = 0.9) -> xr.Dataset:
     """The first dimension knows pitch, the second rhythm, all others ever less of anything."""
     generator = np.random.default_rng(seed)
     about = feature_set.labels()
-    phik = generator.uniform(0, 0.12, (neurons_asked, len(about.names)))
-    for neuron in range(neurons_asked):
+    phik = generator.uniform(0, 0.12, (neurons_drawn, len(about.names)))
+    for neuron in range(neurons_drawn):
         group = GROUPS[neuron] if neuron < 2 else GROUPS[neuron % 3]
         there = np.array(about.groups) == group
         phik[neuron, there] = generator.uniform(0.2, 1.0, there.sum()) * strength / (1 + neuron / 4)
     phik[:, list(about.names).index(CONSTANT)] = np.nan
     significant = np.where(np.isnan(phik), np.nan, np.where(phik > 0.1, 0.005, 0.6))
-    told = np.where(np.array(about.groups) == "melody", phik, np.nan)
-    told[1] *= 0.1  # the second knows of melody what rhythm tells
-    beyond = np.where(np.isnan(told), np.nan, np.where(told > 0.15, 0.005, 0.6))
+    conditional = np.where(np.array(about.groups) == "melody", phik, np.nan)
+    conditional[1] *= 0.1  # the second knows of melody what rhythm tells
+    beyond = np.where(np.isnan(conditional), np.nan, np.where(conditional > 0.15, 0.005, 0.6))
     return dataset(
-        SCHEMA["features"],
+        schema()["features"],
         {
             "feature": np.array(about.names),
             "feature_group": np.array(about.groups),
             "feature_id": np.array(about.ids),
             "group": GROUPS,
-            "neuron": np.arange(1, neurons_asked + 1),
-            "latent_dimension": generator.permutation(512)[:neurons_asked],
+            "neuron": np.arange(1, neurons_drawn + 1),
+            "latent_dimension": generator.permutation(512)[:neurons_drawn],
             "phik": phik,
             "p": significant,
             "p_corrected": significant,
-            "conditional_phik": told,
+            "conditional_phik": conditional,
             "conditional_p": beyond,
             "conditional_p_corrected": beyond,
             "melody": np.where((beyond <= 0.05).any(1), "beyond rhythm", "with rhythm only"),

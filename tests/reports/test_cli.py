@@ -176,7 +176,7 @@ def test_the_demo_runs_once_and_again_only_if_something_changed(tonotopy, tmp_pa
         tree.to_zarr(out, zarr_format=2)
         probed.append(out)
 
-    monkeypatch.setattr("tonotopy.reports.html._page", lambda trees, dpi: MARK.decode())
+    monkeypatch.setattr("tonotopy.reports.html.contents", lambda trees, dpi: MARK.decode())
     weights = SimpleNamespace(sha256="a")
     monkeypatch.setattr(running, "probe", probe)
     monkeypatch.setattr(registry, "load", lambda name, seed: SimpleNamespace(weights=weights))

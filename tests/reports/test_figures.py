@@ -7,27 +7,28 @@ from matplotlib import rcParams
 from PIL import Image
 
 from tonotopy.reports import figures
-from tonotopy.reports.figures.drawing import at_stage, bin_edges, level_db, ranked, spread, stages_with
+from tonotopy.reports.chapters import CHAPTERS
+from tonotopy.reports.figures.drawing import bin_edges
 from tonotopy.reports.figures.filters.bandwidth import equivalent_rectangular_bandwidth
 from tonotopy.reports.runs import controls_of, encoders_of
-from tonotopy.reports.sections import illustrations
+from tonotopy.reports.selecting import at_stage, level_db, ranked, spread, stages_with
 
 QUANTITIES = re.compile(
     r"\(Hz\)|\(dB re|\(dBFS\)|\(%|1 = all|share explained|channel|codebook|factor|probability|stage"
 )
 
 
-def found(heard, probe="selectivity"):
-    result = heard.probe(probe)
+def found(toy, probe="selectivity"):
+    result = toy.result(probe)
     assert result is not None
     return result
 
 
 @pytest.fixture(scope="module")
 def drawn(run):
-    (heard,) = encoders_of(run)
+    (toy,) = encoders_of(run)
     controls = {h.name: found(h) for h in controls_of(run).values()}
-    several = [one for drawn in illustrations(heard).values() for one in drawn]
+    several = [one for chapter in CHAPTERS.values() for one in chapter.figures(toy, ())]
     everything = [*several, figures.control_maps(controls)]
     return {one.name: one for one in everything}
 
@@ -57,13 +58,13 @@ def test_figures_hold_data_and_name_what_they_show(drawn):
 
 
 def test_readings_carry_numbers_of_the_data(drawn, run):
-    heard = encoders_of(run)[0]
-    tuning = at_stage(found(heard), "first_layer")
+    toy = encoders_of(run)[0]
+    tuning = at_stage(found(toy), "first_layer")
     assert "12 channels, 1 silent" in drawn["tonotopic-map"].reading
     bounds = int((tuning.open_band.values & np.isfinite(tuning.bandwidth_3db.values)).sum())
     assert f"{bounds} of them lower bounds" in drawn["bandwidth"].reading
     assert "0.0002 dB" in drawn["tuning-curves-first_layer"].reading
-    median = np.nanmedian(at_stage(found(heard, "pitch_tuning"), "first_layer").f0_share)
+    median = np.nanmedian(at_stage(found(toy, "pitch_tuning"), "first_layer").f0_share)
     assert f"{median:.2f} at first_layer" in drawn["pitch-shares"].reading
 
 

@@ -13,9 +13,9 @@ from tonotopy.encoders import load, wrap
 from tonotopy.probes import waveform_shape
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.interventions.interventions import interventions
-from tonotopy.probes.interventions.removal import OWN_ALONE, OWN_IN_COMPANY
+from tonotopy.probes.interventions.removal import OWN_ALONE, OWN_AMONG_OTHERS
 from tonotopy.reports import figures
-from tonotopy.reports.audio import intervention_clips
+from tonotopy.reports.chapters.interventions import decoded
 
 from ..probes.interventions.test_interventions import APART, LinearCodec
 
@@ -71,7 +71,7 @@ def test_readings_carry_the_numbers(drawn, shaped, controls, removed):
     assert f"latent {float(stage.preference.mean()):z.2f} (" in drawn[0].reading
     magnitude = float(controls["filterbank:stft_magnitude"].preference.mean())
     assert f"filterbank:stft_magnitude {magnitude:.2f}" in drawn[2].reading
-    full = removed.isel(stage=0).sel(removal=OWN_IN_COMPANY, dose=1)
+    full = removed.isel(stage=0).sel(removal=OWN_AMONG_OTHERS, dose=1)
     assert f"{float(full.mean_removed_db):.1f} dB" in drawn[3].reading
     assert "transmits 4" in drawn[3].reading
 
@@ -89,7 +89,7 @@ def test_curves_are_the_data(drawn, removed):
 
 
 def test_the_sounds_can_be_heard(removed):
-    clips = intervention_clips(removed)
+    clips = decoded(removed).clips
     assert len(clips) == 4
     assert all("Hz: " in clip.label for clip in clips)
     loud = []

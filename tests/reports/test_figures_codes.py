@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from tonotopy.probes.engine.schema import dataset
-from tonotopy.probes.run.schema import SCHEMA
+from tonotopy.probes.run.registry import schema
+from tonotopy.reports.chapters.tokens import CODES
 from tonotopy.reports.figures import code_reuse, code_stability
 from tonotopy.reports.figures.tokens.code_stability import changes
 from tonotopy.reports.known_answers import checks
-from tonotopy.reports.numbers import summary
-from tonotopy.reports.runs import Heard
+from tonotopy.reports.numbers import table_of
+from tonotopy.reports.runs import Subject
 
 from .conftest import stage_variables, subject
 
@@ -48,7 +49,7 @@ def found(books, same, phase=0.5, stays=(0.4, 0.1, 1.0), decodes=True, margins=T
         one["narrow_share"] = np.full(books, 0.07)
     axes = ("component", "codebook", "delay", "generation", "arithmetic", "quantile")
     one = {name: v if name in axes else v[None] for name, v in one.items()}
-    return dataset(SCHEMA["codes"], {**one, **about})
+    return dataset(schema()["codes"], {**one, **about})
 
 
 TRAINED, RANDOM = found(4, 0.2), [found(4, 0.05), found(4, 0.08)]
@@ -84,8 +85,8 @@ def test_agreement_is_drawn_beside_chance_and_random_seeds(reuse):
 
 
 def test_the_reading_of_reuse_carries_numbers_of_the_data(reuse):
-    assert "first codebook: 0.200 in other company (random 0.050 to 0.080), chance 0.010" in reuse.reading
-    assert "first 4 at once: 0.050 in other company" in reuse.reading
+    assert "first codebook: 0.200 in other contexts (random 0.050 to 0.080), chance 0.010" in reuse.reading
+    assert "first 4 at once: 0.050 in other contexts" in reuse.reading
     assert "at another phase 0.50 of the first codebook stays" in reuse.reading
     assert "it tells 1.50 of 2.6 bit of which partial sounds" in reuse.reading
     assert reuse.question.endswith("?")
@@ -153,14 +154,14 @@ def test_nothing_is_cut_off(draw, probe):
 
 
 def test_the_table_has_the_numbers_of_codes_and_texture_its_answer():
-    toy = Heard("toy", subject("toy", "encoder", {"codes": TRAINED}), ())
-    texture = Heard("control:texture", subject("control:texture", "control", {"codes": TEXTURE}), ())
-    table = summary([toy], [texture], ["codes"])
-    told = {
+    toy = Subject("toy", subject("toy", "encoder", {"codes": TRAINED}))
+    texture = Subject("control:texture", subject("control:texture", "control", {"codes": TEXTURE}))
+    table = table_of(CODES, [toy], [texture])
+    cells = {
         column.heading: cell.text for column, cell in zip(table.columns, table.rows[0].cells, strict=True)
     }
-    assert told["Codes kept"] == "20 %"
-    assert told["Bits"] == "1.50"
-    assert told["Narrow"] == "7 %"
+    assert cells["Codes kept"] == "20 %"
+    assert cells["Bits"] == "1.50"
+    assert cells["Narrow"] == "7 %"
     (check,) = checks([texture])
     assert (check.control, check.measured, check.holds) == ("control:texture", "0.03", True)

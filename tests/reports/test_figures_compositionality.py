@@ -8,7 +8,8 @@ from tonotopy.probes.composition.compositionality import compositionality
 from tonotopy.probes.composition.mixtures import Condition
 from tonotopy.probes.engine.session import Session
 from tonotopy.reports import figures
-from tonotopy.reports.figures.drawing import TRAINED, of_kind
+from tonotopy.reports.figures.drawing import TRAINED
+from tonotopy.reports.selecting import of_kind
 
 CONDITIONS = (
     *(Condition("partial", density, -20.0) for density in (1, 4, 8)),
@@ -19,7 +20,7 @@ CONDITIONS = (
 
 
 @pytest.fixture(scope="module")
-def heard():
+def measured():
     names = ("filterbank:stft", "filterbank:stft_magnitude", "control:decimator", "control:texture")
     return {name: compositionality(Session(load(name)), conditions=CONDITIONS) for name in names}
 
@@ -28,14 +29,14 @@ def drawn_by(axes, colour):
     return [line for line in axes.lines if line.get_color() == colour]
 
 
-def test_the_condition_that_stands_for_a_kind(heard):
-    result = heard["filterbank:stft"]
+def test_the_condition_that_stands_for_a_kind(measured):
+    result = measured["filterbank:stft"]
     assert [int(of_kind(result, kind)["density"]) for kind in ("partial", "pitch", "chord")] == [4, 1, 0]
     assert float(of_kind(result)["component_level_dbfs"]) == -20
 
 
-def test_the_index_is_drawn_over_density_at_one_level(heard):
-    result, random = heard["filterbank:stft_magnitude"], [heard["control:decimator"]]
+def test_the_index_is_drawn_over_density_at_one_level(measured):
+    result, random = measured["filterbank:stft_magnitude"], [measured["control:decimator"]]
     drawn = figures.index_by_density(result, random, "magnitude")
     [line] = drawn_by(drawn.figure.axes[0], TRAINED)
     assert list(np.asarray(line.get_xdata())) == [1, 4, 8]
@@ -44,25 +45,25 @@ def test_the_index_is_drawn_over_density_at_one_level(heard):
     assert f"{expected[0]:.2f} to {expected[2]:.2f} (random 0.00 to 0.00)" in drawn.reading
 
 
-def test_the_index_of_every_kind_stands_beside_the_stft(heard):
-    drawn = figures.index_by_kind(heard["control:texture"], [], heard, "texture")
+def test_the_index_of_every_kind_stands_beside_the_stft(measured):
+    drawn = figures.index_by_kind(measured["control:texture"], [], measured, "texture")
     axes = drawn.figure.axes
     assert [a.get_title(loc="left") for a in axes] == ["partials, 4 others", "pitches, 1 other", "chords"]
     dashed = [line for line in axes[0].lines if line.get_linestyle() == "--"]
-    assert np.allclose(dashed[0].get_ydata(), of_kind(heard["filterbank:stft"])["index"].item())
+    assert np.allclose(dashed[0].get_ydata(), of_kind(measured["filterbank:stft"])["index"].item())
 
 
-def test_a_matrix_is_bright_on_the_diagonal_where_partials_keep_their_place(heard):
-    drawn = figures.overlap_matrices(heard["filterbank:stft"], [heard["control:decimator"]], "stft")
+def test_a_matrix_is_bright_on_the_diagonal_where_partials_keep_their_place(measured):
+    drawn = figures.overlap_matrices(measured["filterbank:stft"], [measured["control:decimator"]], "stft")
     stft, decimator = (np.asarray(axes.images[0].get_array()) for axes in drawn.figure.axes[:2])
     assert np.diag(stft).min() > 0.99
     assert stft[~np.eye(16, dtype=bool)].mean() < 0.01
     assert decimator.min() > 0.99
 
 
-def test_the_lesson_puts_the_decimator_below_the_stft_at_the_same_error(heard):
-    controls = {name: told for name, told in heard.items() if name != "control:texture"}
-    drawn = figures.additivity_lesson(heard["control:texture"], [], controls, "texture")
+def test_the_lesson_puts_the_decimator_below_the_stft_at_the_same_error(measured):
+    controls = {name: result for name, result in measured.items() if name != "control:texture"}
+    drawn = figures.additivity_lesson(measured["control:texture"], [], controls, "texture")
     crosses = [line for line in drawn.figure.axes[0].lines if line.get_marker() == "X"]
     place = {
         name: [float(np.ravel(axis)[0]) for axis in (line.get_xdata(), line.get_ydata())]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tonotopy.probes.engine.schema import dataset
-from tonotopy.probes.run.schema import SCHEMA
+from tonotopy.probes.run.registry import schema
 from tonotopy.reports.figures import invertibility_by_stage
 
 from .conftest import STAGES, stage_variables
@@ -33,7 +33,7 @@ def found(smallest, nonzero, largest, error=(0.0, 0.01, np.nan)):
         "method": np.array(["polyphase", "jacobian", "none"]),
         "remark": np.array(["", "", "steps"]),
     }
-    return dataset(SCHEMA["invertibility"], {**variables, **gains})
+    return dataset(schema()["invertibility"], {**variables, **gains})
 
 
 TRAINED = found([0.5, 0.0], [0.5, 0.01], [5.0, 1.0])

@@ -13,35 +13,33 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 
 from tonotopy.encoders import load
-from tonotopy.probes.engine.progress import Progress
+from tonotopy.probes.engine.session import Session
 from tonotopy.probes.latents import feature_set
 from tonotopy.probes.latents.materials import MELODIES, PRIOR, RANDOM_NOTES, Material
-from tonotopy.probes.latents.measures import Listening, Settings
+from tonotopy.probes.run.registry import registered
 from tonotopy.reports import figures
 from tonotopy.reports.figures.drawing import TRAINED
 from tonotopy.reports.figures.latents.features import by_feature
 from tonotopy.reports.latent_audio import SAMPLE_RATE, played, traversal_clips
-from tonotopy.synth.melodies import notes, prior_samples, random_notes
+from tonotopy.synth.melodies import notes, prior_samples
 
 from ..reports import latents as made_up
 
-GROUPS = ("latents", "reconstruction", "features", "activation", "traversals")
+SMALL = {"samples": 600, "permutations": 19}
 
 
 @pytest.fixture(scope="module")
 def control() -> dict[str, xr.Dataset]:
-    model = load("control:planted")
+    session = Session(load("control:planted"))
+    others = prior_samples(session.encoder.decode, 16, 150, 1)
+    real = Material(MELODIES, others, np.arange(150) // 3, "others")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tonotopy.probes.latents.encodings.real_material", lambda *_: real)
+        return {p.name: probed(p)(session) for p in registered("melody")}
 
-    def gather(progress: Progress) -> list[Material]:
-        own, others = (prior_samples(model.decode, 16, n, seed) for n, seed in ((600, 0), (150, 1)))
-        return [
-            Material(PRIOR, own, np.arange(600), "own"),
-            Material(RANDOM_NOTES, random_notes(600), np.arange(600), "random"),
-            Material(MELODIES, others, np.arange(150) // 3, "others"),
-        ]
 
-    listening = Listening(model, gather, Settings(samples=600, permutations=19), Progress(show=False))
-    return {group: getattr(listening, group)() for group in GROUPS}
+def probed(probe):
+    return probe.with_settings(**{k: v for k, v in SMALL.items() if k in probe.takes})
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +98,7 @@ def test_sigma_and_counts_of_models_of_any_size(dimensions, music):
 def test_sigma_stands_in_order_of_relevance(drawn, control):
     above, below = drawn["sigma-and-mu"].figure.axes
     own = control["latents"].sel(material=PRIOR)
-    music = lines(above)["music neurons"]
+    music = lines(above)["active latents"]
     assert music[:, 0].tolist() == [1, 2, 3]
     assert music[:, 1] == pytest.approx(own["mean_sigma"].values[[11, 2, 6]])
     assert lines(above)["other dimensions"][:, 0].tolist() == list(range(4, 17))
@@ -116,7 +114,7 @@ def test_sigma_reading_tells_both_sums_of_variances():
     one["total_variance"].values[one["is_music"].values[0]] = 0.5
     one["total_variance"].values[~one["is_music"].values[0]] = 2.0
     reading = figures.sigma_and_mu(own, name="toy").reading
-    assert "0.50 (0.50 to 0.50) over the music neurons; 2.00 (2.00 to 2.00) over the others" in reading
+    assert "0.50 (0.50 to 0.50) over the active latents; 2.00 (2.00 to 2.00) over the others" in reading
 
 
 def test_counts_are_the_data_and_thresholds_used_are_ringed(drawn, control):
@@ -147,7 +145,7 @@ def test_accuracy_reaches_all_with_the_music_neurons_alone(drawn, control):
     least = curves["least relevant first"]
     assert np.ptp(least[least[:, 0] <= 8, 1]) == 0
     assert lines(below)["onsets, free-running"][0, 1] < least[0, 1]
-    assert curves["music neurons: 3"][:, 0].tolist() == [3, 3]
+    assert curves["active latents: 3"][:, 0].tolist() == [3, 3]
     assert "free-running 100.0 % of 100.0 %, a loss of 0.00" in drawn["accuracy-by-kept"].reading
 
 
@@ -311,13 +309,13 @@ def test_dose_and_response_are_the_data(drawn, control):
 def test_models_stand_side_by_side(drawn):
     one = drawn["models-side-by-side"]
     panels = {axes.get_title(loc="left"): axes for axes in one.figure.axes}
-    dots = [line.get_xydata()[0].tolist() for line in panels["music neurons"].get_lines()
+    dots = [line.get_xydata()[0].tolist() for line in panels["active latents"].get_lines()
             if line.get_marker() == "o"]  # fmt: skip
     assert dots == [[3, 0], [37, 1]]
     best = lines(panels["best feature of rank 1"])
     assert best["pitch"][0, 0] > 0.9
     assert max(best["rhythm"][0, 0], best["melody"][0, 0]) < 0.5
-    assert "other: 37 music neurons (7 % of dimensions)" in one.reading
+    assert "other: 37 active latents (7 % of dimensions)" in one.reading
 
 
 def samples(source: str) -> np.ndarray:
@@ -366,13 +364,13 @@ def test_notes_sound_at_their_pitch_while_they_last():
     quarter = SAMPLE_RATE // 2
     assert not sound[: 2 * quarter].any()
     assert not sound[4 * quarter + 1 :].any()
-    heard = sound[2 * quarter : 4 * quarter]
-    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
-    assert np.argmax(spectrum) * SAMPLE_RATE / len(heard) == pytest.approx(440, abs=1.5)
-    quarters = [np.sqrt((part**2).mean()) for part in (heard[:quarter], heard[quarter:])]
+    sounding = sound[2 * quarter : 4 * quarter]
+    spectrum = np.abs(np.fft.rfft(sounding * np.hanning(len(sounding))))
+    assert np.argmax(spectrum) * SAMPLE_RATE / len(sounding) == pytest.approx(440, abs=1.5)
+    quarters = [np.sqrt((part**2).mean()) for part in (sounding[:quarter], sounding[quarter:])]
     assert quarters[0] > 2 * quarters[1] > 0  # it dies away
-    assert abs(heard[0]) < 0.05 * np.abs(heard).max()  # and begins without a click
-    assert np.abs(heard[: round(0.005 * SAMPLE_RATE)]).max() > 0.3 * np.abs(heard).max()
+    assert abs(sounding[0]) < 0.05 * np.abs(sounding).max()  # and begins without a click
+    assert np.abs(sounding[: round(0.005 * SAMPLE_RATE)]).max() > 0.3 * np.abs(sounding).max()
 
 
 def test_features_asked_about_fit_beside_a_figure():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tonotopy.probes.engine.schema import dataset
-from tonotopy.probes.run.schema import SCHEMA
+from tonotopy.probes.run.registry import schema
 from tonotopy.reports.figures import (
     chord_positions,
     chord_steps,
@@ -65,7 +65,7 @@ def readouts(first, second):
         "task_null": with_codes(0.1, 0.1, (5, 9)),
         "task_p": with_codes(0.1, 0.1, (5,)),
     }
-    return dataset(SCHEMA["readout"], variables, {"capacity_density": 8})
+    return dataset(schema()["readout"], variables, {"capacity_density": 8})
 
 
 def composed(sum_error, cosine, area):
@@ -88,7 +88,7 @@ def composed(sum_error, cosine, area):
         "position_auc": with_codes(*area, (12,)),
         "position_auc_baseline": np.full((3, 12), 0.97),
     }
-    return dataset(SCHEMA["chord_composition"], variables)
+    return dataset(schema()["chord_composition"], variables)
 
 
 READ, RANDOM_READ = readouts(0.6, 0.8), [readouts(0.5, 0.9), readouts(0.55, 0.7)]

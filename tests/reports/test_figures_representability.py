@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from tonotopy.probes.engine.schema import dataset
-from tonotopy.probes.run.schema import SCHEMA
+from tonotopy.probes.run.registry import schema
 from tonotopy.probes.statistics.agreement import agreement
 from tonotopy.reports.figures.folding.representability import KINDS, representability_scatter
 
@@ -28,7 +28,7 @@ def found(seed, remark=""):
         if name != "remark"
     }
     return dataset(
-        SCHEMA["representability"],
+        schema()["representability"],
         {
             **stage_variables(STAGES),
             **numbers,

@@ -29,13 +29,13 @@ def measured(seed, channels=6, silent=False):
 
 
 @pytest.fixture(scope="module")
-def heard():
+def results():
     return measured(0), [measured(1), measured(2)]
 
 
 @pytest.fixture(scope="module")
-def drawn(heard):
-    one, random = heard
+def drawn(results):
+    one, random = results
     return {draw.__name__: draw(one, random, "toy") for draw in FIGURES}
 
 
@@ -67,19 +67,19 @@ def test_no_text_is_cut_off_and_no_legend_lies_on_axes(drawn):
             assert not any(frame.overlaps(axes.get_tightbbox()) for axes in one.figure.axes), name
 
 
-def test_readings_carry_numbers_of_the_data(drawn, heard):
-    one, random = heard[0].sel(stage="latent"), [r.sel(stage="latent") for r in heard[1]]
+def test_readings_carry_numbers_of_the_data(drawn, results):
+    one, random = results[0].sel(stage="latent"), [r.sel(stage="latent") for r in results[1]]
     ratios = sorted(float(r.frame_bound_ratio) for r in random)
-    told = f"{float(one.frame_bound_ratio):.1f} dB (random {ratios[0]:.1f} to {ratios[1]:.1f})"
-    assert told in drawn["coverage"].reading
+    bounds = f"{float(one.frame_bound_ratio):.1f} dB (random {ratios[0]:.1f} to {ratios[1]:.1f})"
+    assert bounds in drawn["coverage"].reading
     assert f"{float(one.mean_coherence):.2f} (random " in drawn["gram_matrices"].reading
     assert f"rank share {float(one.effective_rank_share):.2f} (random" in drawn["tiling_numbers"].reading
     nearest = float(one.spacing_distance.min())
     assert f" at {nearest:.2f}" in drawn["tiling_numbers"].reading
 
 
-def test_what_is_drawn_is_what_was_measured(drawn, heard):
-    one = heard[0].sel(stage="latent")
+def test_what_is_drawn_is_what_was_measured(drawn, results):
+    one = results[0].sel(stage="latent")
     line = drawn["coverage"].figure.axes[1].lines[0]
     np.testing.assert_allclose(line.get_ydata(), one.coverage.values)
     mesh = drawn["gram_matrices"].figure.axes[2].collections[0]
@@ -87,7 +87,7 @@ def test_what_is_drawn_is_what_was_measured(drawn, heard):
     bottom = drawn["tiling_numbers"].figure.axes[2]
     trained = [line for line in bottom.lines if line.get_marker() == "o"]
     marks = {int(line.get_ydata()[0]): float(line.get_xdata()[0]) for line in trained}
-    expected = heard[0].spacing_distance.values.ravel()  # stage by stage, scale by scale, from the top
+    expected = results[0].spacing_distance.values.ravel()  # stage by stage, scale by scale, from the top
     np.testing.assert_allclose([marks[y] for y in range(8)], expected)
     labels = [text.get_text() for text in bottom.get_yticklabels()]
     assert labels[0] == "first_layer: linear"
@@ -96,10 +96,10 @@ def test_what_is_drawn_is_what_was_measured(drawn, heard):
     assert low > high  # row 0 is at the top
 
 
-def test_the_welch_bound_stands_at_linear_stages_only(drawn, heard):
+def test_the_welch_bound_stands_at_linear_stages_only(drawn, results):
     top = drawn["tiling_numbers"].figure.axes[0]
     bounds = [(float(x.get_xdata()[0]), int(x.get_ydata()[0])) for x in top.lines if x.get_marker() == "|"]
-    assert bounds == [(float(heard[0].welch_bound.sel(stage="first_layer")), 0)]
+    assert bounds == [(float(results[0].welch_bound.sel(stage="first_layer")), 0)]
 
 
 def test_without_baselines_and_with_a_silent_stage():

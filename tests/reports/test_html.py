@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import wave
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -12,10 +13,11 @@ import pytest
 import xarray as xr
 from PIL import Image
 
+from tonotopy.reports import contents as contents_module
 from tonotopy.reports import html as page_module
 from tonotopy.reports import report
 from tonotopy.reports.audio import data_uri
-from tonotopy.reports.figures import tonotopic_map
+from tonotopy.reports.figures.filters.tonotopic_map import tonotopic_map
 from tonotopy.synth.errors import InputError
 
 FIGURES = 20  # of an encoder
@@ -46,10 +48,20 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
+def drawing(monkeypatch, **figures):
+    """Let encoders have the given figures only, by probe."""
+    original = contents_module.chapter_of
+    monkeypatch.setattr(
+        contents_module,
+        "chapter_of",
+        lambda probe: replace(original(probe), figures=figures.get(probe.name, lambda subject, controls: ())),
+    )
+
+
 @pytest.fixture
 def few_figures(monkeypatch):
     """Leave the encoder's figures out where a test is about files."""
-    monkeypatch.setattr(page_module, "illustrations", lambda heard, controls: {})
+    drawing(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -133,17 +145,17 @@ def test_sounds_keep_their_level_unless_they_would_clip():
         assert np.abs(samples).max() == pytest.approx(32767 * peak, rel=1e-3)
 
 
-def one_map(heard):
-    return {"selectivity": [tonotopic_map(heard.probe("selectivity"), name=heard.name)]}
+def one_map(subject, controls):
+    return [tonotopic_map(subject.result("selectivity"), name=subject.name)]
 
 
 def test_two_encoders_are_compared_in_one_table(run, tmp_path, monkeypatch):
     other = run.copy(deep=True)
     other["toy"].attrs["encoder"] = "other"
-    monkeypatch.setattr(page_module, "illustrations", lambda heard, controls: one_map(heard))
+    drawing(monkeypatch, selectivity=one_map)
     page = Page(report([run, other], tmp_path / "two.html").read_text(encoding="utf-8"))
     text = " ".join(page.text)
-    assert "What toy and other hear" in text
+    assert "What toy and other represent" in text
     assert "Encoders side by side" in text
     assert len(page.all("img")) == 2 + 1 + 2  # both, side by side, and the controls: the same, shown once
 

@@ -10,7 +10,8 @@ from tonotopy.probes.hypotheses.registry import HYPOTHESES
 from tonotopy.probes.run.compare import compare
 from tonotopy.probes.run.schema import validate
 from tonotopy.reports import cli
-from tonotopy.reports.figures.hypotheses.differences import PANELS, differences
+from tonotopy.reports.chapters import panels as panels_of_chapters
+from tonotopy.reports.figures.hypotheses.differences import differences
 from tonotopy.reports.runs import encoders_of
 from tonotopy.reports.verdicts import judged, verdict_rows
 
@@ -74,19 +75,19 @@ def test_verdicts_are_part_of_a_run_and_come_back_from_disk(run, tmp_path):
     again = xr.open_zarr(str(tmp_path / "verdicts"), zarr_format=ZARR_FORMAT, consolidated=False).load()
     assert (again["claim"].values.astype(str) == found["claim"].values).all()
     assert np.array_equal(again["p"], found["p"], equal_nan=True)
-    (heard,) = encoders_of(whole)
-    assert [row.name.replace(" ", "_") for row in verdict_rows(heard)] == [h.name for h in HYPOTHESES]
+    (toy,) = encoders_of(whole)
+    assert [row.name.replace(" ", "_") for row in verdict_rows(toy)] == [h.name for h in HYPOTHESES]
 
 
 @pytest.mark.parametrize("name", ["differences.csv", "differences.zarr", "differences.png"])
 def test_compare_prints_and_keeps(tonotopy, stored, tmp_path, name):
     out = tmp_path / name
-    asked = ["compare", stored, stored, "--first-subject", "toy.random0", "--out", out]
-    code, printed, _ = tonotopy(*asked)
+    command = ["compare", stored, stored, "--first-subject", "toy.random0", "--out", out]
+    code, printed, _ = tonotopy(*command)
     assert code == 0
     assert "measures have a 95 % interval without 0" in printed
     assert out.exists()
-    code, _, err = tonotopy(*asked)
+    code, _, err = tonotopy(*command)
     assert code == 2
     assert "exists already" in err
 
@@ -100,14 +101,15 @@ def test_compare_refuses_in_one_line(tonotopy, stored):
 
 def test_differences_are_drawn_where_they_are(run):
     compared = compare(run, run, "toy.random0", "toy")
-    drawn = differences(compared)
+    titles = panels_of_chapters()
+    drawn = differences(compared, titles)
     panels = {axes.get_title(loc="left"): axes for axes in drawn.figure.axes if axes.axison}
     assert panels
-    assert panels.keys() <= set(PANELS.values())
+    assert panels.keys() <= set(titles.values())
     where = ("aliasing", "bank_share", "fold")
     columns = (compared[n].values.astype(str) for n in ("probe", "variable", "at"))
     rows = [i for i, key in enumerate(zip(*columns, strict=True)) if key == where]
-    lines = [line for line in panels[PANELS[where]].lines if line.get_marker() == "o"]
+    lines = [line for line in panels[titles[where]].lines if line.get_marker() == "o"]
     points = np.sort(np.concatenate([np.ravel(line.get_xdata()) for line in lines]))
     assert points == pytest.approx(np.sort(compared["difference"].values[rows]))
     assert f"{int(compared['flagged'].sum())} have an interval without 0" in drawn.reading

@@ -3,9 +3,9 @@ import pytest
 import xarray as xr
 
 from tonotopy.probes.engine.schema import dataset
-from tonotopy.probes.run.schema import SCHEMA
+from tonotopy.probes.run.registry import schema
 from tonotopy.reports.figures.hypotheses.verdicts import verdicts
-from tonotopy.reports.runs import Heard
+from tonotopy.reports.runs import Subject
 from tonotopy.reports.verdicts import verdict_rows, verdict_sentences
 
 ROWS = (
@@ -21,25 +21,25 @@ def judged(rows=ROWS):
     columns = [np.array(column) for column in zip(*rows, strict=True)]
     names = ("hypothesis", "judged_at", "holds", "threshold", "effect", "low", "high", "verdict",
              "source_expects", "agrees")  # fmt: skip
-    told = dict(zip(names, columns, strict=True))
+    values = dict(zip(names, columns, strict=True))
     blank = np.array(["text"] * len(rows))
-    told |= dict.fromkeys(("claim", "statement", "justification", "null", "controls", "remark"), blank)
+    values |= dict.fromkeys(("claim", "statement", "justification", "null", "controls", "remark"), blank)
     return dataset(
-        SCHEMA["hypotheses"], {**told, "p_corrected": np.where(told["verdict"] == "refuted", 1e-4, 0.2)}
+        schema()["hypotheses"], {**values, "p_corrected": np.where(values["verdict"] == "refuted", 1e-4, 0.2)}
     )
 
 
-def heard(random=2):
+def codec(random=2):
     same = [("refuted", 3.9), ("refuted", 0.4), ("undecided", 0.1), ("no verdict", np.nan)]
     others = [(*r[:4], e, e, e, v, *r[8:]) for r, (v, e) in zip(ROWS, same, strict=True)]
     tree = xr.DataTree(xr.Dataset(attrs={"encoder": "codec"}))
     tree["hypotheses"] = xr.DataTree(judged())
     baseline = xr.DataTree(children={"hypotheses": xr.DataTree(judged(others))})
-    return Heard("codec", tree, (baseline,) * random)
+    return Subject("codec", tree, (baseline,) * random)
 
 
 def test_rows_hold_every_number_beside_what_it_is_held_against():
-    narrow, stable, architectural, codes = verdict_rows(heard())
+    narrow, stable, architectural, codes = verdict_rows(codec())
     assert (narrow.name, narrow.effect, narrow.threshold) == (
         "narrow first layer",
         "4.00 (3.00 to 5.00)",
@@ -50,20 +50,20 @@ def test_rows_hold_every_number_beside_what_it_is_held_against():
     assert (stable.verdict, stable.random) == ("supported", "refuted 2 of 2; 0.40")
     assert architectural.threshold == "± 0.1"
     assert (codes.effect, codes.random) == ("–", "no verdict 2 of 2")
-    assert verdict_rows(heard(0))[0].random == "–"
+    assert verdict_rows(codec(0))[0].random == "–"
 
 
 def test_sentences_say_where_the_source_is_met_and_what_training_changed():
-    said = " ".join(verdict_sentences(heard()))
-    assert "Of 4 hypotheses 2 are decided, 1 undecided, and 1 have no verdict." in said
+    said = " ".join(verdict_sentences(codec()))
+    assert "Of 4 hypotheses 2 are decided, 1 undecided, and 1 has no verdict." in said
     assert "agrees with the source on narrow first layer." in said
     assert "against the source on stable latent." in said
     assert "All 2 random networks get the same verdict in 1 of 2 decided; not in stable latent." in said
-    assert "random" not in " ".join(verdict_sentences(heard(0)))
+    assert "random" not in " ".join(verdict_sentences(codec(0)))
 
 
 def test_a_run_that_was_not_judged_says_nothing():
-    bare = Heard("codec", xr.DataTree(xr.Dataset(attrs={"encoder": "codec"})), ())
+    bare = Subject("codec", xr.DataTree(xr.Dataset(attrs={"encoder": "codec"})), ())
     assert verdict_rows(bare) == verdict_sentences(bare) == []
 
 

@@ -5,7 +5,7 @@ import sys
 SCRIPT = """
 import json, sys, time
 start = time.perf_counter()
-import tonotopy.synth
+from tonotopy.synth import *
 seconds = time.perf_counter() - start
 print(json.dumps([seconds, [m for m in ("torch", "numba", "scipy", "soundfile") if m in sys.modules]]))
 """

@@ -8,18 +8,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ..drawing import (
-    DARK,
-    RANDOM,
-    THIRD,
-    TRAINED,
-    Illustration,
-    among_seeds,
-    canvas,
-    listed,
-    one_legend,
-    stages_with,
-)
+from ...selecting import middle, stages_with
+from ...writing import among_seeds, listed
+from ..drawing import DARK, RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend
 
 PURPLE = "#CC79A7"  # Okabe & Ito 2008
 BESIDE = {"mel": (THIRD, ":"), "chroma": (PURPLE, "-."), "spectrum": (DARK, "--")}
@@ -53,7 +44,7 @@ def chord_sums(composed: xr.Dataset, random: Sequence[xr.Dataset] = (), name: st
         axes.set_xlabel("power missed re the chord's response (0.0001: or less)")
         _label(axes, stages)
         one_legend(figure)
-    told = [
+    said = [
         f"{s} {_median(composed, 'sum_error', s)}"
         f"{among_seeds([float(r['sum_error'].median()) for r in _at(random, s)])}, wrong notes "
         f"{_median(composed, 'wrong_sum_error', s)}"
@@ -67,7 +58,7 @@ def chord_sums(composed: xr.Dataset, random: Sequence[xr.Dataset] = (), name: st
         f"Markers are medians over {composed.sizes['chord']} chords, lines run from the 5th to the 95th "
         "percentile. 0 is a sum; 1 misses as much as silence would; a linear stage misses 2 with the notes "
         "of an unrelated chord. A sum alone is no composition: keeping every 320th sample is one too. "
-        f"{listed(told)}.",
+        f"{listed(said)}.",
         f"Errors of the sum of notes for {name} at {', '.join(stages) or 'no stage'}, beside those of the "
         "notes of another chord.",
     )
@@ -86,7 +77,7 @@ def chord_steps(composed: xr.Dataset, random: Sequence[xr.Dataset] = (), name: s
         _baselines(axes, {b: mean(composed.sel(baseline=b), "offset_cosine_baseline") for b in BESIDE})
         for y, stage in zip(range(len(stages), 0, -1), stages, strict=True):
             one = composed.sel(stage=stage)
-            null = np.quantile(one["offset_cosine_shuffled"].values, [0.025, 0.975])
+            null = middle(one["offset_cosine_shuffled"].values)
             axes.plot(null, [y, y], color="#999999", lw=6, alpha=0.6, solid_capstyle="butt", label="shuffled")
             seeds = [mean(r) for r in _at(random, stage)]
             axes.plot(seeds, [y - 0.22] * len(seeds), "x", color=RANDOM, ms=5, label="random weights")
@@ -96,7 +87,7 @@ def chord_steps(composed: xr.Dataset, random: Sequence[xr.Dataset] = (), name: s
         low, high = axes.get_xlim()
         axes.set_xlim(min(low, -0.25), max(high, 1.03))
         one_legend(figure, columns=3)
-    told = [
+    said = [
         f"{s} {mean(composed.sel(stage=s)):.2f}{among_seeds([mean(r) for r in _at(random, s)])}, p "
         f"{float(composed['offset_p'].sel(stage=s)):.2f}, foretold with an error of "
         f"{_median(composed, 'transfer_error', s)}"
@@ -110,7 +101,7 @@ def chord_steps(composed: xr.Dataset, random: Sequence[xr.Dataset] = (), name: s
         "1: one direction for all roots; grey: qualities shuffled at each root (95 %); -1/11: the step moves "
         "along the channels with the root, as in a chromagram. A cosine near 0 is what a tonotopic code "
         "gives; a high one may be mere loudness where filters are broad. Error of a step foretold from the "
-        f"other roots: 0 is perfect, 1 as good as no step. {listed(told)}.",
+        f"other roots: 0 is perfect, 1 as good as no step. {listed(said)}.",
         f"Mean cosines for {name} at {', '.join(stages) or 'no stage'}, with shuffled qualities, random "
         "networks, mel, chroma and spectrum beside them.",
     )
@@ -125,14 +116,14 @@ def chord_positions(composed: xr.Dataset, random: Sequence[xr.Dataset] = (), nam
         _baselines(axes, {b: float(beside.sel(baseline=b)) for b in BESIDE})
         for y, stage in zip(range(len(stages), 0, -1), stages, strict=True):
             own = composed["position_auc"].sel(stage=stage).values
-            _spread(axes, own, y, TRAINED, "o", name or "encoder", middle=np.mean)
+            _spread(axes, own, y, TRAINED, "o", name or "encoder", centre=np.mean)
             seeds = [float(r["position_auc"].mean()) for r in _at(random, stage)]
             axes.plot(seeds, [y - 0.22] * len(seeds), "x", color=RANDOM, ms=5, label="random weights")
         axes.axvline(0.5, color="#777777", lw=0.8)
         axes.set(xlim=(-0.03, 1.03), xlabel="AUC: more like itself than like others (0.5: guessing)")
         _label(axes, stages)
         one_legend(figure, columns=3)
-    told = [
+    said = [
         f"{s} {float(composed['position_auc'].sel(stage=s).mean()):.2f}"
         f"{among_seeds([float(r['position_auc'].mean()) for r in _at(random, s)])}"
         for s in stages
@@ -145,7 +136,7 @@ def chord_positions(composed: xr.Dataset, random: Sequence[xr.Dataset] = (), nam
         "Is a chord more like its own inversions and voicings than like other chords in the same position?",
         f"Markers are means over {composed.sizes['chord']} chords, lines run from the 5th to the 95th "
         "percentile. Below 0.5 the position tells more than the chord. "
-        f"{listed(told)}; baselines: {spelled}.",
+        f"{listed(said)}; baselines: {spelled}.",
         f"AUC of chords against other chords for {name} at {', '.join(stages) or 'no stage'}, with random "
         "networks, mel, chroma and spectrum beside it.",
     )
@@ -158,13 +149,13 @@ def _spread(
     color: str,
     marker: str,
     label: str,
-    middle: Callable[[np.ndarray], np.floating] = np.median,
+    centre: Callable[[np.ndarray], np.floating] = np.median,
 ) -> None:
     there = values[np.isfinite(values)]
-    low = SMALLEST_ERROR if middle is np.median else -np.inf
-    ends = np.maximum(np.quantile(there, [0.05, 0.95]), low)
+    low = SMALLEST_ERROR if centre is np.median else -np.inf
+    ends = np.maximum(middle(there, 0.9), low)
     axes.plot(ends, [y, y], color=color, lw=1.5, solid_capstyle="butt")
-    axes.plot(max(float(middle(there)), low), y, marker, color=color, ms=6, label=label)
+    axes.plot(max(float(centre(there)), low), y, marker, color=color, ms=6, label=label)
 
 
 def _baselines(axes: Axes, values: dict[str, float]) -> None:

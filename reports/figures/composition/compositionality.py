@@ -8,19 +8,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ..drawing import (
-    DARK,
-    LABEL_SIZE,
-    LEVEL_DBFS,
-    RANDOM,
-    THIRD,
-    TRAINED,
-    Illustration,
-    canvas,
-    listed,
-    of_kind,
-    one_legend,
-)
+from ...selecting import by_density, of_kind
+from ...writing import listed
+from ..drawing import DARK, LABEL_SIZE, RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend, seeds_label
 
 STFT = "filterbank:stft"
 COLUMNS, MATRICES = 3, 4  # panels to a row
@@ -34,7 +24,7 @@ KINDS = {"partial": "partials", "pitch": "pitches", "chord": "chords"}
 
 
 def index_by_density(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
-    """Draw index and AUC of partials over the density of their company, a panel per stage.
+    """Draw index and AUC of partials over the number of others, a panel per stage.
 
     Parameters
     ----------
@@ -47,11 +37,11 @@ def index_by_density(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name
     """
     stages = [str(s) for s in result["stage"].values]
     rows = -(-len(stages) // COLUMNS)
-    level = LEVEL_DBFS
-    with canvas(1.3 + 1.75 * rows, f"{name}: partials in company") as figure:
+    level = float(of_kind(result)["component_level_dbfs"])
+    with canvas(1.3 + 1.75 * rows, f"{name}: partials in context") as figure:
         grid = figure.subplots(rows, COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
         for axes, stage in zip(grid, stages, strict=False):
-            _density_panel(axes, result, random, stage, level)
+            _density_panel(axes, result, random, stage)
             axes.set_title(stage)
         for axes in grid[len(stages) :]:
             axes.set_axis_off()
@@ -65,37 +55,29 @@ def index_by_density(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name
         "Compositional stability",
         figure,
         "Does a partial keep a place of its own when more partials sound?",
-        "Index: how much more a partial's response plane resembles its own in other company than other "
+        "Index: how much more a partial's response plane resembles its own in other contexts than other "
         "partials' planes (1 separable and stable, 0 neither); AUC: how often it does (0.5 by chance). "
         f"Shaded: 95 % over partials and contexts. From the fewest to the most others, at {level:g} dBFS "
         "each: "
-        + listed([f"{s} {_ends(result, random, s, level)}" for s in stages])
+        + listed([f"{s} {_ends(result, random, s)}" for s in stages])
         + "."
-        + _told_of_levels(result, stages),
+        + _said_of_levels(result, stages),
         f"Index and area under the curve over the number of accompanying partials for {name} and its random "
         f"networks, one panel per stage ({', '.join(stages)}).",
     )
 
 
-def _sweep(result: xr.Dataset, stage: str, level: float) -> xr.Dataset:
-    """Return partials at one level, in order of density."""
-    chosen = (result["component_kind"].values == "partial") & (result["component_level_dbfs"].values == level)
-    return result.sel(stage=stage).isel(condition=np.flatnonzero(chosen)).sortby("density")
-
-
-def _density_panel(
-    axes: Axes, result: xr.Dataset, random: Sequence[xr.Dataset], stage: str, level: float
-) -> None:
-    one = _sweep(result, stage, level)
+def _density_panel(axes: Axes, result: xr.Dataset, random: Sequence[xr.Dataset], stage: str) -> None:
+    one = by_density(result.sel(stage=stage))
     axes.fill_between(one["density"], one["index_low"], one["index_high"], color=TRAINED, alpha=0.25, lw=0)
     axes.plot(one["density"], one["index"], "o-", color=TRAINED, ms=4, label="index")
     axes.plot(one["density"], one["auc"], "s--", color=THIRD, ms=3.5, lw=1.2, label="AUC")
     there = [r for r in random if stage in r["stage"].values]
     for i, r in enumerate(there):
-        other = _sweep(r, stage, level)
+        other = by_density(r.sel(stage=stage))
         axes.plot(
             other["density"], other["index"], "^:", color=RANDOM, ms=3.5, lw=1.2,
-            label=f"index, random weights, {len(there)} seeds" if i == 0 else None,
+            label=f"index, {seeds_label(len(there))}" if i == 0 else None,
         )  # fmt: skip
     axes.set_xscale("log", base=2)
     ticks = one["density"].values.tolist()
@@ -104,17 +86,17 @@ def _density_panel(
     axes.set_ylim(-0.08, 1.05)
 
 
-def _ends(result: xr.Dataset, random: Sequence[xr.Dataset], stage: str, level: float) -> str:
+def _ends(result: xr.Dataset, random: Sequence[xr.Dataset], stage: str) -> str:
     def ends(one: xr.Dataset) -> str:
-        values = _sweep(one, stage, level)["index"].values
+        values = by_density(one.sel(stage=stage))["index"].values
         return f"{values[0]:.2f} to {values[-1]:.2f}"
 
     found = dict.fromkeys(ends(r) for r in random if stage in r["stage"].values)
     return ends(result) + (f" (random {' and '.join(found)})" if found else "")
 
 
-def _told_of_levels(result: xr.Dataset, stages: Sequence[str]) -> str:
-    """Say how the index moves with level, where several were played in company of one size."""
+def _said_of_levels(result: xr.Dataset, stages: Sequence[str]) -> str:
+    """Say how the index moves with level, where several were played among equally many others."""
     others = of_kind(result)["density"].item()
     same = (result["component_kind"].values == "partial") & (result["density"].values == others)
     swept = result.isel(condition=np.flatnonzero(same)).sortby("component_level_dbfs")
@@ -159,7 +141,7 @@ def index_by_kind(
         "Are pitches and chords represented as stably as the partials they are made of?",
         "Pitches change their envelope from context to context, chords their inversion and voicing, so that "
         "they share partials with one another; what that does to an analyser that separates all partials "
-        "the dashed line shows. " + listed([_told_of_kind(result, kind) for kind in kinds]) + ".",
+        "the dashed line shows. " + listed([_said_of_kind(result, kind) for kind in kinds]) + ".",
         f"Index of {', '.join(map(KINDS.__getitem__, kinds))} at each stage of {name} with 95 % intervals, "
         "beside random weights.",
     )
@@ -187,7 +169,7 @@ def _kind_panel(
     axes.set_title(KINDS[kind] + (f", {others} other{'s' * (others > 1)}" if others else ""))
 
 
-def _told_of_kind(result: xr.Dataset, kind: str) -> str:
+def _said_of_kind(result: xr.Dataset, kind: str) -> str:
     one = of_kind(result, kind)
     numbers = [
         f"{s} {float(i):.2f} (AUC {float(a):.2f})"
@@ -227,7 +209,7 @@ def overlap_matrices(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name
         low, high = (float(shown[0][1]["component_frequency"].values[i]) for i in (0, -1))
         figure.supxlabel(f"partial, {low:.0f} Hz (left, top) to {high / 1000:.0f} kHz", size=LABEL_SIZE)
     one = shown[0][1]
-    told = [
+    said = [
         f"{s} diagonal {float(a):.2f}, elsewhere {float(b):.2f}"
         for s, a, b in zip(
             stages, one["stability"].mean("component"), one["confusion"].mean("component"), strict=True
@@ -237,10 +219,10 @@ def overlap_matrices(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name
         "overlap",
         "Whom a partial is taken for",
         figure,
-        "Does a partial's response plane resemble only itself in other company?",
+        "Does a partial's response plane resemble only itself in other contexts?",
         f"Among {int(one['density'])} others at {float(one['component_level_dbfs']):g} dBFS. Bright "
         "diagonal: stable; dark elsewhere: separable. Uniformly bright: all is one; uniformly dark: nothing "
-        "recurs. " + listed(told) + ".",
+        "recurs. " + listed(said) + ".",
         f"Matrices of the overlap between response planes of {one.sizes['component']} partials in different "
         f"contexts for {name} and random weights, one per stage.",
     )
@@ -254,8 +236,8 @@ def _matrix(axes: Axes, one: xr.Dataset, stage: str) -> None:
         axes.set_axis_off()
         return
     table = one["overlap"].sel(stage=stage).mean("context_pair").values
-    heard = np.isfinite(table[0])
-    table = (table + table.T)[np.ix_(heard, heard)] / 2
+    there = np.isfinite(table[0])
+    table = (table + table.T)[np.ix_(there, there)] / 2
     axes.imshow(table, vmin=0, vmax=1, interpolation="nearest")
 
 
@@ -272,7 +254,7 @@ def additivity_lesson(
     result, random, controls, name
         As in `index_by_kind`; all controls are drawn.
     """
-    beside = {control: of_kind(told).isel(stage=0) for control, told in (controls or {}).items()}
+    beside = {control: of_kind(found).isel(stage=0) for control, found in (controls or {}).items()}
     one = of_kind(result)
     with canvas(3.9, f"{name}: additivity is not compositionality") as figure:
         axes = figure.subplots()

@@ -10,19 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from ..drawing import (
-    DARK,
-    LABEL_SIZE,
-    RANDOM,
-    THIRD,
-    TRAINED,
-    Illustration,
-    among_seeds,
-    canvas,
-    listed,
-    one_legend,
-    stages_with,
-)
+from ...selecting import middle, stages_with
+from ...writing import among_seeds, listed
+from ..drawing import DARK, LABEL_SIZE, RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend
 
 PURPLE = "#CC79A7"  # Okabe & Ito 2008
 BESIDE = {"mel": (THIRD, ":"), "chroma": (PURPLE, "-."), "spectrum": (DARK, "--")}
@@ -65,7 +55,7 @@ def readout_by_density(
         figure.supylabel("AUC (0.5: guessing)", size=LABEL_SIZE)
         one_legend(figure, columns=3)
     few, many = (int(d) for d in (density[0], density[-1]))
-    told = [
+    said = [
         f"{s} {_auc(readouts, s, few)} in {few}, {_auc(readouts, s, many)}"
         f"{among_seeds([float(r['mean_auc'].sel(density=many)) for r in _at(random, s)])} in {many}"
         for s in stages
@@ -77,10 +67,10 @@ def readout_by_density(
         "readout_by_density",
         "Partials read in mixtures",
         figure,
-        "Are partials learnt in sparse mixtures heard in dense ones, and better than off a spectrum?",
+        "Are partials learnt in sparse mixtures read in dense ones, and better than off a spectrum?",
         "Linear readouts of the channels' levels, trained on single partials and pairs, rank mixtures with a "
         f"partial above those without. Mean over {readouts.sizes['component']} partials with its 95 % "
-        f"interval: {listed(told)}. Baselines in {many}: {listed(beside)}.",
+        f"interval: {listed(said)}. Baselines in {many}: {listed(beside)}.",
         f"AUC over density for {name}, one panel for each of {', '.join(stages) or 'no stage'}, with random "
         "networks, mel bands, chroma and magnitude spectrum beside it.",
     )
@@ -103,15 +93,15 @@ def readout_capacity(readouts: xr.Dataset, random: Sequence[xr.Dataset] = (), na
             _style(axes, stage, used)
         figure.supylabel("AUC (0.5: guessing)", size=LABEL_SIZE)
         one_legend(figure)
-    told = [_needed(readouts.sel(stage=s), _at(random, s)) for s in stages]
+    said = [_needed(readouts.sel(stage=s), _at(random, s)) for s in stages]
     return Illustration(
         "readout_capacity",
         "Channels that a readout needs",
         figure,
-        "Is a partial told by a few channels of its own, or only by many together?",
+        "Is a partial read off a few channels of its own, or only by many together?",
         f"AUC in mixtures of {density} for random subsets of the channels: the mean of "
         f"{readouts.sizes['draw']} draws and their range; the last point is all channels. "
-        f"{100 * ENOUGH:.0f} % of the way from guessing to all channels takes: {listed(told)}.",
+        f"{100 * ENOUGH:.0f} % of the way from guessing to all channels takes: {listed(said)}.",
         f"AUC over number of channels for {name}, one panel for each of {', '.join(stages) or 'no stage'}, "
         "random networks in another colour.",
     )
@@ -133,7 +123,7 @@ def readout_tasks(readouts: xr.Dataset, random: Sequence[xr.Dataset] = (), name:
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("accuracy (of f0: R², cut off at 0)")
         one_legend(figure, columns=3)
-    told = [_told_of_task(readouts.sel(task=t), [r.sel(task=t) for r in random], stages) for t in tasks]
+    said = [_said_of_task(readouts.sel(task=t), [r.sel(task=t) for r in random], stages) for t in tasks]
     return Illustration(
         "readout_tasks",
         "Chords and notes read",
@@ -141,7 +131,7 @@ def readout_tasks(readouts: xr.Dataset, random: Sequence[xr.Dataset] = (), name:
         "Which properties of chords and notes can be read in groups that were never trained on?",
         "Grey: what shuffled labels give (95 %). Hollow: the score if rows instead of groups were held out, "
         "which near copies may flatter. A chord's quality in unseen roots asks a linear readout for a "
-        f"pattern that moves along the channels with the root. Best stage of each: {listed(told)}.",
+        f"pattern that moves along the channels with the root. Best stage of each: {listed(said)}.",
         f"Scores of {', '.join(tasks)} for {name} by stage, with random networks, shuffled labels, mel, "
         "chroma and spectrum beside them.",
     )
@@ -155,7 +145,7 @@ def _task(
         axes.axvline(score, color=color, ls=style, lw=1.3, label=which)
     for y, stage in zip(range(len(stages), 0, -1), stages, strict=True):
         at = one.sel(stage=stage)
-        null = np.clip(at["task_null"].quantile([0.025, 0.975]).values, 0, None)
+        null = np.clip(middle(at["task_null"].values), 0, None)
         axes.plot(null, [y, y], color="#999999", lw=5, alpha=0.6, solid_capstyle="butt", label="shuffled")
         scores = [max(0.0, float(r["task_score"])) for r in _at(random, stage)]
         axes.plot(scores, [y - 0.22] * len(scores), "x", color=RANDOM, ms=4, label="random weights")
@@ -220,11 +210,11 @@ def _needed(one: xr.Dataset, random: Sequence[xr.Dataset]) -> str:
         return float(x[enough[0]]) if len(enough) else np.nan
 
     own = count(one)
-    told = f"{own:.0f} of {int(one['n_channels'])}" if np.isfinite(own) else "nothing to be read"
-    return f"{one['stage'].item()} {told}{among_seeds([count(r) for r in random], places=0)}"
+    said = f"{own:.0f} of {int(one['n_channels'])}" if np.isfinite(own) else "nothing to be read"
+    return f"{one['stage'].item()} {said}{among_seeds([count(r) for r in random], places=0)}"
 
 
-def _told_of_task(one: xr.Dataset, random: Sequence[xr.Dataset], stages: Sequence[str]) -> str:
+def _said_of_task(one: xr.Dataset, random: Sequence[xr.Dataset], stages: Sequence[str]) -> str:
     there = one.sel(stage=list(stages))
     if not stages:
         return f"{one['task'].item()} at no stage"

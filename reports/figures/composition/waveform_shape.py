@@ -8,20 +8,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ..drawing import (
-    DARK,
-    LABEL_SIZE,
-    RANDOM,
-    THIRD,
-    TRAINED,
-    Illustration,
-    at_stage,
-    canvas,
-    hertz,
-    listed,
-    one_legend,
-    stages_with,
-)
+from ...selecting import at_stage, stages_with
+from ...writing import hertz, listed
+from ..drawing import DARK, LABEL_SIZE, RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend
 
 REFERENCES = {"filterbank:stft_magnitude": "s", "filterbank:stft": "D"}  # drawn beside the encoder
 COLUMNS = 2
@@ -48,7 +37,7 @@ def preference_by_stage(
         What the encoder is called.
     """
     stages = stages_with(waveform, "preference")
-    beside = {c: told for c, told in (controls or {}).items() if c in REFERENCES}
+    beside = {c: found for c, found in (controls or {}).items() if c in REFERENCES}
     labels = [*stages, *beside]
     with canvas(1.5 + 0.34 * len(labels), f"{name}: waveform shape or spectrum?") as figure:
         axes = figure.subplots()
@@ -67,8 +56,8 @@ def preference_by_stage(
             _dot(axes, one, y, TRAINED, "o", name or "encoder")
             axes.plot(_under_window(one), y, "|", color=DARK, ms=13, mew=2, ls="none",
                       label="the waveform itself, under its window")  # fmt: skip
-        for y, (control, told) in zip(range(len(beside), 0, -1), beside.items(), strict=True):
-            _dot(axes, at_stage(told, str(told["stage"].values[0])), y, THIRD, REFERENCES[control], "control")
+        for y, (control, own) in zip(range(len(beside), 0, -1), beside.items(), strict=True):
+            _dot(axes, at_stage(own, str(own["stage"].values[0])), y, THIRD, REFERENCES[control], "control")
         axes.axvline(0, color="#777777", lw=0.9)
         axes.set_yticks(range(len(labels), 0, -1), [label.removeprefix("filterbank:") for label in labels])
         axes.set(xlim=(-1.05, 1.05), ylim=(0.4, len(labels) + 0.6), ylabel="stage, control")
@@ -83,7 +72,7 @@ def preference_by_stage(
         "turn within what the frame hears, the waveform kept. Right of 0 the former moves the frame more. "
         "Lines are 95 % intervals over sounds; the bar is what the waveform under the same window gives, as "
         "would a complete linear bank of that window. Preference, how long a frame hears, and the detuning: "
-        f"{listed([_told(at_stage(waveform, s), s) for s in stages])}."
+        f"{listed([_said(at_stage(waveform, s), s) for s in stages])}."
         + (" Random networks stand at an eighth of a turn within what they hear." if random else ""),
         f"Dots with intervals of the preference for waveform shape over spectrum for {name} at "
         f"{', '.join(stages)}, from -1 to 1" + (", with crosses for random networks." if random else "."),
@@ -151,8 +140,8 @@ def waveform_shape_of_controls(controls: Mapping[str, xr.Dataset]) -> Illustrati
             ("o-", "s--", "x-.", "D:", "^-", "v--"),
         )
         said = []
-        for i, (name, told) in enumerate(controls.items()):
-            one = at_stage(told, str(told["stage"].values[0]))
+        for i, (name, found) in enumerate(controls.items()):
+            one = at_stage(found, str(found["stage"].values[0]))
             look = {"color": colors[i % 6], "ms": 4.5, "lw": 1.3, "label": name}
             axes.plot(one["detuning"], one["mean_preference"], styles[i % 6], **look)
             said.append(f"{name} {_mean(one):z.2f}")
@@ -213,11 +202,11 @@ def _detuning_axis(axes: Axes, detuning_hz: np.ndarray) -> None:
     axes.set_ylim(-1.08, 1.08)
 
 
-def _told(one: xr.Dataset, stage: str) -> str:
+def _said(one: xr.Dataset, stage: str) -> str:
     low, high = _interval(one)
-    hears = 1000 * float(one["heard_duration"])
+    milliseconds = 1000 * float(one["heard_duration"])
     return (
-        f"{stage} {_mean(one):z.2f} ({low:z.2f} to {high:z.2f}), {hears:.3g} ms, "
+        f"{stage} {_mean(one):z.2f} ({low:z.2f} to {high:z.2f}), {milliseconds:.3g} ms, "
         f"{hertz(float(one['reference_detuning']))}"
     )
 

@@ -8,19 +8,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ..drawing import (
-    DARK,
-    RANDOM,
-    THIRD,
-    TRAINED,
-    Illustration,
-    at_stage,
-    canvas,
-    frequency_axis,
-    hertz,
-    listed,
-    stages_with,
-)
+from ...selecting import at_stage, stages_with
+from ...writing import hertz, listed
+from ..drawing import DARK, RANDOM, THIRD, TRAINED, Illustration, canvas, frequency_axis, seeds_label
 
 
 def equivalent_rectangular_bandwidth(frequency_hz: np.ndarray) -> np.ndarray:
@@ -62,7 +52,7 @@ def bandwidth_by_frequency(
             one = at_stage(tuning, stage)
             others = [at_stage(r, stage) for r in random if stage in stages_with(r, "best_frequency")]
             for i, other in enumerate(others):
-                label = f"random weights, {len(others)} seed" + "s" * (len(others) > 1)
+                label = seeds_label(len(others))
                 _bands(axes, other, RANDOM, 0.45, 14, label if i == 0 else "")
             _bands(axes, one, TRAINED, 0.9, 20, name or "encoder")
             _references(axes, one, np.concatenate([_values(o) for o in [one, *others]]))

@@ -7,18 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from ..drawing import (
-    DARK,
-    RANDOM,
-    TRAINED,
-    Illustration,
-    at_stage,
-    canvas,
-    frequency_axis,
-    hertz,
-    listed,
-    stages_with,
-)
+from ...selecting import at_stage, stages_with
+from ...writing import hertz, listed
+from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, frequency_axis
 
 RANKS = np.linspace(0, 1, 101)
 SCALES = {

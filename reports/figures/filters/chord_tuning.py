@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from ..drawing import DARK, RANDOM, TRAINED, Illustration, at_stage, canvas, listed, stages_with
+from ...selecting import at_stage, five_numbers, stages_with
+from ...writing import listed
+from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, seeds_label
 
 FACTORS = ("root", "quality", "position")
 
@@ -31,7 +33,7 @@ def chord_shares(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: st
         for axes, stage in zip(grid, stages, strict=True):
             seeds = [at_stage(r, stage) for r in random if stage in stages_with(r, "root_share")]
             one = at_stage(tuning, stage)
-            label = f"random weights, {len(seeds)} seed" + "s" * (len(seeds) > 1)
+            label = seeds_label(len(seeds))
             for factor, row in zip(FACTORS, np.arange(len(FACTORS), 0, -1), strict=True):
                 shares = [_finite([one], factor), _finite(seeds, factor)]
                 _box(axes, shares[0], row + 0.19, TRAINED, name or "encoder")
@@ -71,7 +73,7 @@ def _finite(probes: Sequence[xr.Dataset], factor: str) -> np.ndarray:
 def _box(axes, values: np.ndarray, y: float, color: str, label: str) -> None:
     if not len(values):
         return
-    low, quarter, middle, three, high = np.percentile(values, [5, 25, 50, 75, 95])
+    low, quarter, middle, three, high = five_numbers(values)
     axes.plot([low, high], [y, y], color=color, lw=1.2)
     axes.barh(y, three - quarter, left=quarter, height=0.3, color=color, alpha=0.85, label=label)
     axes.plot([middle, middle], [y - 0.15, y + 0.15], color=DARK, lw=1.8)

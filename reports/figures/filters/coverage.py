@@ -8,19 +8,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ..drawing import (
-    DARK,
-    RANDOM,
-    TRAINED,
-    Illustration,
-    among_seeds,
-    at_stage,
-    canvas,
-    frequency_axis,
-    listed,
-    one_legend,
-    stages_with,
-)
+from ...selecting import at_stage, stages_with
+from ...writing import among_seeds, listed
+from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, frequency_axis, one_legend, seeds_label
 
 LOWEST_DB = -40.0  # what lies lower is drawn at the edge
 
@@ -59,9 +49,9 @@ def coverage(tiling: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = 
         "Coverage of frequency",
         figure,
         "Do all channels of a stage together hear every frequency equally well?",
-        "The line is the sum of the squared gains of all channels; it lies flat where nothing is heard "
+        "The line is the sum of the squared gains of all channels; it lies flat where nothing responds "
         "better than anything else, and loud channels count for more. Highest re lowest, and share of the "
-        f"range within 3 dB of the mean (dotted): {listed(found) or 'no stage was heard'}.",
+        f"range within 3 dB of the mean (dotted): {listed(found) or 'no stage has a value'}.",
         f"Curves of coverage in dB against frequency for {name} at {', '.join(stages) or 'no stage'}"
         + (f", with the range of {len(random)} random networks." if random else "."),
     )
@@ -72,7 +62,7 @@ def _curves(axes: Axes, one: xr.Dataset, seeds: Sequence[xr.Dataset], name: str)
     drawn = [np.maximum(o["coverage"].values, LOWEST_DB) for o in [one, *seeds]]
     if seeds:
         low, high = np.min(drawn[1:], axis=0), np.max(drawn[1:], axis=0)
-        label = f"random weights, {len(seeds)} seed" + ("s (min to max)" if len(seeds) > 1 else "")
+        label = seeds_label(len(seeds)) + " (min to max)" * (len(seeds) > 1)
         axes.fill_between(frequency, low, high, color=RANDOM, alpha=0.4, lw=1.2, label=label)
     axes.plot(frequency, drawn[0], color=TRAINED, lw=1.6, label=name)
     for edge in (-3, 3):

@@ -9,7 +9,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
-from ..drawing import LABEL_SIZE, Illustration, among_seeds, at_stage, canvas, listed, stages_with
+from ...selecting import at_stage, stages_with
+from ...writing import among_seeds, listed
+from ..drawing import LABEL_SIZE, Illustration, canvas
 
 
 def gram_matrices(tiling: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
@@ -20,7 +22,7 @@ def gram_matrices(tiling: xr.Dataset, random: Sequence[xr.Dataset] = (), name: s
     tiling : xarray.Dataset
         Group "tiling" of the encoder.
     random : sequence of xarray.Dataset
-        The same of its random baselines; the first is drawn, all are told in the reading.
+        The same of its random baselines; the first is drawn, the reading gives all.
     name : str
         What the encoder is called.
     """

@@ -7,18 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from ..drawing import (
-    LABEL_SIZE,
-    RANDOM,
-    TRAINED,
-    Illustration,
-    at_stage,
-    canvas,
-    hertz,
-    listed,
-    ranked,
-    stages_with,
-)
+from ...selecting import at_stage, ranked, stages_with
+from ...writing import hertz, listed
+from ..drawing import LABEL_SIZE, RANDOM, TRAINED, Illustration, canvas, seeds_label
 from .tonotopic_map import draw_map
 
 
@@ -81,7 +72,7 @@ def pitch_shares(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: st
             one = at_stage(tuning, stage)
             seeds = [at_stage(r, stage) for r in random if stage in stages_with(r, "f0_share")]
             for i, seed in enumerate(seeds):
-                label = f"random weights, {len(seeds)} seed" + "s" * (len(seeds) > 1) if i == 0 else None
+                label = seeds_label(len(seeds)) if i == 0 else None
                 axes.scatter(
                     seed["f0_share"], seed["timbre_share"], s=16, marker="x", color=RANDOM, alpha=0.6,
                     linewidths=0.9, label=label,

@@ -8,18 +8,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ..drawing import (
-    DARK,
-    RANDOM,
-    TRAINED,
-    Illustration,
-    among_seeds,
-    at_stage,
-    canvas,
-    listed,
-    one_legend,
-    stages_with,
-)
+from ...selecting import at_stage, stages_with
+from ...writing import among_seeds, listed
+from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, one_legend, seeds_label
 
 SCALES = {"linear": "linear", "log": "log", "mel": "mel", "erb": "ERB-rate"}
 
@@ -56,7 +47,7 @@ def tiling_numbers(tiling: xr.Dataset, random: Sequence[xr.Dataset] = (), name: 
         bottom.set_xlim(-0.02, 1.03)
         middle.set_ylabel("stage")
         one_legend(figure)
-    found = [_told(s, here[s], seeds[s]) for s in stages]
+    found = [_said(s, here[s], seeds[s]) for s in stages]
     return Illustration(
         "tiling",
         "Tiling in numbers",
@@ -65,7 +56,7 @@ def tiling_numbers(tiling: xr.Dataset, random: Sequence[xr.Dataset] = (), name: 
         "Effective rank counts the dimensions that the channels fill, re their number or, at linear stages, "
         "the kernel's length if that is less. Distance is the largest difference between the shares of "
         "channels and of the scale below a frequency. "
-        f"{listed(found) or 'No stage was heard'}.",
+        f"{listed(found) or 'No stage has a value'}.",
         f"Dot plots of mutual coherence, effective rank and distance from even linear, log, mel and ERB-rate "
         f"spacing for {name} at {', '.join(stages) or 'no stage'}"
         + (", random networks as open diamonds." if random else "."),
@@ -84,7 +75,7 @@ def _rows(
 ) -> None:
     """Draw one row of marks for each label, from row `first` down."""
     for y, (one, seeds) in enumerate(rows.values(), start=first):
-        label = f"random weights, {len(seeds)} seed" + "s" * (len(seeds) > 1)
+        label = seeds_label(len(seeds))
         values = [read(seed) for seed in seeds]
         if seeds:
             height = np.full(len(seeds), y)
@@ -107,7 +98,7 @@ def _spacings(axes: Axes, rows: dict[str, tuple[xr.Dataset, list[xr.Dataset]]], 
     axes.set_ylim(len(labels) - 0.4, -0.6)
 
 
-def _told(stage: str, one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> str:
+def _said(stage: str, one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> str:
     def value(variable: str, **selection: str) -> str:
         read = _reader(variable, **selection)
         return f"{read(one):.2f}{among_seeds([read(s) for s in seeds])}"

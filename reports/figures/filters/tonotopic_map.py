@@ -10,20 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from ..drawing import (
-    LABEL_SIZE,
-    Illustration,
-    at_stage,
-    bin_edges,
-    canvas,
-    frequency_axis,
-    hertz,
-    level_db,
-    listed,
-    ranked,
-    spread,
-    stages_with,
-)
+from ...selecting import at_stage, level_db, ranked, spread, stages_with
+from ...writing import hertz, listed
+from ..drawing import LABEL_SIZE, Illustration, bin_edges, canvas, frequency_axis
 
 FLOOR_DB = -40.0
 COLUMNS_DRAWN = 320

@@ -5,18 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from ..drawing import (
-    DARK,
-    LABEL_SIZE,
-    TRAINED,
-    Illustration,
-    at_stage,
-    canvas,
-    frequency_axis,
-    hertz,
-    ranked,
-    spread,
-)
+from ...selecting import at_stage, ranked, spread
+from ...writing import hertz
+from ..drawing import DARK, LABEL_SIZE, TRAINED, Illustration, canvas, frequency_axis
 
 FLOOR_DB = -50.0
 PER_ROW = 3

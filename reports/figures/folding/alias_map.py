@@ -10,17 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
 from ....probes.folding.folding import fold
-from ..drawing import (
-    LABEL_SIZE,
-    Illustration,
-    among_seeds,
-    at_stage,
-    canvas,
-    frequency_axis,
-    listed,
-    one_legend,
-    stages_with,
-)
+from ...selecting import at_stage, stages_with
+from ...writing import among_seeds, listed
+from ..drawing import LABEL_SIZE, Illustration, canvas, frequency_axis, one_legend
 
 FLOOR_DB = -40.0
 WIDEST_OCTAVES = 1 / 8  # of a tone's column: tones are not evenly spread, and say nothing of the gaps
@@ -61,7 +53,7 @@ def alias_map(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str
         label = "power (dB re the tone's total)"
         figure.colorbar(mesh, ax=grid, label=label, location="bottom", aspect=40, pad=0.01)
         one_legend(figure)
-    found = [_told(stage, aliasing, random) for stage in stages]
+    found = [_said(stage, aliasing, random) for stage in stages]
     return Illustration(
         "alias-map",
         "Alias map",
@@ -74,7 +66,7 @@ def alias_map(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str
     )
 
 
-def _told(stage: str, aliasing: xr.Dataset, random: Sequence[xr.Dataset]) -> str:
+def _said(stage: str, aliasing: xr.Dataset, random: Sequence[xr.Dataset]) -> str:
     share = _at_fold(at_stage(aliasing, stage))
     seeds = [_at_fold(at_stage(r, stage)) for r in random if stage in stages_with(r, "bank_share")]
     return f"{share:.2f} of the power at {stage}{among_seeds(seeds)}"

@@ -9,18 +9,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
-from ..drawing import (
-    LABEL_SIZE,
-    RANDOM,
-    TICKS_HZ,
-    TRAINED,
-    Illustration,
-    at_stage,
-    canvas,
-    listed,
-    one_legend,
-    stages_with,
-)
+from ...selecting import at_stage, stages_with
+from ...writing import listed
+from ..drawing import LABEL_SIZE, RANDOM, TICKS_HZ, TRAINED, Illustration, canvas, one_legend, seeds_label
 
 SAME_HZ = 1e-3  # folds no further apart are one: coherent tones lie on bins far wider
 NEAR = 0.005  # what two digits do not tell apart
@@ -61,7 +52,7 @@ def confusion_map(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), name:
         "Tones in order of frequency, a row and a column each. Bright off the diagonal: two tones that the "
         "stage confuses. Above the diagonal circles mark pairs that share a fold; if these are bright and "
         "the others dark, folding is what confuses. Mean similarity of the former and the latter: "
-        f"{listed([_told(at_stage(aliasing, s), s) for s in stages])}.",
+        f"{listed([_said(at_stage(aliasing, s), s) for s in stages])}.",
         f"Matrices of the similarity between the patterns of every two tones for {name}, one panel per stage "
         f"({', '.join(stages)}), pairs that share a fold marked.",
     )
@@ -76,7 +67,7 @@ def sharing_pairs(one: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     return i, j
 
 
-def _told(one: xr.Dataset, stage: str) -> str:
+def _said(one: xr.Dataset, stage: str) -> str:
     similarity, (i, j) = one["similarity"].values, sharing_pairs(one)
     frequency = one["frequency"].values
     far = np.triu(np.abs(frequency[:, None] - frequency) > float(one["apart"]), 1)
@@ -120,7 +111,7 @@ def collapse_by_stage(
         for y, stage in zip(range(len(stages), 0, -1), stages, strict=True):
             seeds = [at_stage(r, stage) for r in random if stage in stages_with(r, "collapse")]
             for k, seed in enumerate(seeds):
-                label = f"random weights, {len(seeds)} seed" + "s" * (len(seeds) > 1)
+                label = seeds_label(len(seeds))
                 _point(axes, seed, y - 0.1 - 0.3 * (k + 1) / (len(seeds) + 1), RANDOM, "x", label)
             one = at_stage(aliasing, stage)
             if not np.isfinite(float(one["collapse"])):

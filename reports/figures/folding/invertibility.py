@@ -9,18 +9,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from ....probes.folding.invertibility import MISLEADING
-from ..drawing import (
-    DARK,
-    RANDOM,
-    TRAINED,
-    Illustration,
-    among_seeds,
-    at_stage,
-    canvas,
-    listed,
-    one_legend,
-    stages_with,
-)
+from ...selecting import at_stage, stages_with
+from ...writing import among_seeds, listed
+from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, one_legend, seeds_label
 
 STEP_DB = 20
 
@@ -49,7 +40,7 @@ def invertibility_by_stage(
     zero_db = low_db - 0.12 * (high_db - low_db)
     with canvas(1.6 + 0.66 * max(1, len(stages)), f"{name}: what the filters keep") as figure:
         axes = figure.subplots()
-        label = f"random weights, {len(random)} seed" + "s" * (len(random) > 1)
+        label = seeds_label(len(random))
         for y, stage in zip(range(len(stages), 0, -1), stages, strict=True):
             for k, seed in enumerate(random):
                 _range(
@@ -62,7 +53,7 @@ def invertibility_by_stage(
         axes.set_yticks(range(len(stages), 0, -1), [_label(at_stage(invertibility, s)) for s in stages])
         axes.set(ylim=(0.4, max(1, len(stages)) + 0.6), ylabel="stage")
         one_legend(figure)
-    told = [_told(at_stage(invertibility, s), [at_stage(r, s) for r in random]) for s in stages]
+    said = [_said(at_stage(invertibility, s), [at_stage(r, s) for r in random]) for s in stages]
     others = [_without(at_stage(invertibility, s)) for s in _others(invertibility, stages)]
     return Illustration(
         "invertibility",
@@ -72,7 +63,7 @@ def invertibility_by_stage(
         "A line runs from the smallest to the largest gain that the bank of filters has for any faint sound. "
         "Where the smallest is zero, some sounds leave no trace; with fewer channels C than samples S per "
         "hop that is always so. The shorter the line, the easier the way back. Hollow: the linearisation at "
-        f"silence foretells nothing. {listed([*told, *others])}.",
+        f"silence foretells nothing. {listed([*said, *others])}.",
         f"Lines from smallest to largest gain on a logarithmic axis for {name} at "
         f"{', '.join(stages) or 'no stage'}, with a column for gains of zero"
         + (", random networks in another colour below." if random else "."),
@@ -132,14 +123,14 @@ def _without(one: xr.Dataset) -> str:
     return f"{one['stage'].item()}: no values ({one['remark'].item()})"
 
 
-def _told(one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> str:
+def _said(one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> str:
     """Say how hard the way back is."""
     if float(one["smallest_singular_value"]) > 0:
         span = [20 * np.log10(float(each["condition_number"])) for each in (one, *seeds)]
-        told = f"{span[0]:.0f} dB from least to most{among_seeds(span[1:], places=0)}"
+        said = f"{span[0]:.0f} dB from least to most{among_seeds(span[1:], places=0)}"
     else:
         share = [100 * float(each["rank_share"]) for each in (one, *seeds)]
-        told = f"{share[0]:.1f} % of the singular values above 0{among_seeds(share[1:], places=1)}"
+        said = f"{share[0]:.1f} % of the singular values above 0{among_seeds(share[1:], places=1)}"
     if seeds and np.isnan([float(each["largest_singular_value"]) for each in seeds]).all():
-        told += f" (random no values: {seeds[0]['remark'].item()})"
-    return f"{one['stage'].item()}: {told}"
+        said += f" (random no values: {seeds[0]['remark'].item()})"
+    return f"{one['stage'].item()}: {said}"

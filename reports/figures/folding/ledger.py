@@ -8,17 +8,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ..drawing import (
-    DARK,
-    LABEL_SIZE,
-    Illustration,
-    among_seeds,
-    at_stage,
-    canvas,
-    listed,
-    one_legend,
-    stages_with,
-)
+from ...selecting import at_stage, stages_with
+from ...writing import among_seeds, listed
+from ..drawing import DARK, LABEL_SIZE, Illustration, canvas, one_legend
 
 # part -> (its components, colour, hatch, marker): told apart without colour as well
 PARTS = {
@@ -71,13 +63,13 @@ def ledger(
         "Does power come out where folding puts it, or is it made by nonlinearities?",
         "A linear stage has only the fold. The black mark is the share at the folds of the other tones, "
         "which chance would give. What is not the fold: "
-        f"{listed([_told(s, aliasing, random) for s in stages])}.",
+        f"{listed([_said(s, aliasing, random) for s in stages])}.",
         f"Stacked bars of the shares of output power of {name} at {', '.join(stages)}, mean over tones"
         + (", random networks below each." if random else "."),
     )
 
 
-def _told(stage: str, aliasing: xr.Dataset, random: Sequence[xr.Dataset]) -> str:
+def _said(stage: str, aliasing: xr.Dataset, random: Sequence[xr.Dataset]) -> str:
     own = _shares(at_stage(aliasing, stage))
     seeds = [_shares(at_stage(r, stage)) for r in random if stage in stages_with(r, "bank_share")]
     text = f"{stage} {1 - own['fold']:.2f}{among_seeds([1 - s['fold'] for s in seeds])}"

@@ -8,19 +8,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ..drawing import (
-    DARK,
-    RANDOM,
-    TRAINED,
-    Illustration,
-    among_seeds,
-    at_stage,
-    canvas,
-    hertz,
-    listed,
-    one_legend,
-    stages_with,
-)
+from ...selecting import at_stage, five_numbers, stages_with
+from ...writing import among_seeds, hertz, listed
+from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, one_legend, seeds_label
 
 
 def rejection(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
@@ -42,7 +32,7 @@ def rejection(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str
         for y, stage in zip(range(len(stages), 0, -1), stages, strict=True):
             one = at_stage(aliasing, stage)
             seeds = [at_stage(r, stage) for r in random if stage in stages_with(r, "bank_rejection")]
-            label = f"random weights, {len(seeds)} seed" + "s" * (len(seeds) > 1)
+            label = seeds_label(len(seeds))
             _box(axes, [one], y + 0.19, TRAINED, name or "encoder")
             if seeds:
                 _box(axes, seeds, y - 0.19, RANDOM, label)
@@ -76,7 +66,7 @@ def _box(axes: Axes, probes: Sequence[xr.Dataset], y: float, color: str, label: 
     values = np.concatenate([p["rejection"].values.ravel() for p in probes])
     values = values[np.isfinite(values)]
     if len(values):
-        low, quarter, middle, three, high = np.percentile(values, [5, 25, 50, 75, 95])
+        low, quarter, middle, three, high = five_numbers(values)
         axes.plot([low, high], [y, y], color=color, lw=1.2)
         axes.barh(y, three - quarter, left=quarter, height=0.3, color=color, alpha=0.85, label=label)
         axes.plot([middle, middle], [y - 0.15, y + 0.15], color=DARK, lw=1.8)

@@ -8,7 +8,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ..drawing import LABEL_SIZE, Illustration, canvas, listed, one_legend, stages_with
+from ...selecting import middle, stages_with
+from ...writing import listed
+from ..drawing import LABEL_SIZE, Illustration, canvas, one_legend
 
 # Okabe & Ito 2008, and a marker each
 KINDS = {
@@ -33,7 +35,7 @@ def representability_scatter(
     result : xarray.Dataset
         Group "representability" of the encoder.
     random : sequence of xarray.Dataset
-        The same of its random baselines: their correlations are told in the reading.
+        The same of its random baselines: the reading gives their correlations.
     name : str
         What the encoder is called.
     """
@@ -43,7 +45,7 @@ def representability_scatter(
         grid = figure.subplots(rows, COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
         for axes, stage in zip(grid, stages, strict=False):
             _panel(axes, result.sel(stage=stage))
-            axes.set_title(f"{stage}\n{_told(result.sel(stage=stage), short=True)}", fontsize=8.5)
+            axes.set_title(f"{stage}\n{_said(result.sel(stage=stage), short=True)}", fontsize=8.5)
         for axes in grid[len(stages) :]:
             axes.set_axis_off()
         for axes in grid[max(0, len(stages) - COLUMNS) : len(stages)]:
@@ -60,7 +62,7 @@ def representability_scatter(
         f"{n_signals} signals; on the line a stage keeps what one ideal channel at its stride would, above "
         "it the other channels make up for folding, below it more is lost than folding explains. Spearman "
         "correlation with its 95 % interval over signals, p against shuffled predictions: "
-        f"{listed([f'{s} {_told(result.sel(stage=s))}' for s in stages])}." + _told_of_random(random, stages),
+        f"{listed([f'{s} {_said(result.sel(stage=s))}' for s in stages])}." + _said_of_random(random, stages),
         f"Recovered against predicted share of the partials of {n_signals} signals for {name}, one panel per "
         f"stage ({', '.join(stages) or 'none'}), kinds of signal by colour and marker.",
     )
@@ -83,9 +85,9 @@ def _panel(axes: Axes, one: xr.Dataset) -> None:
     axes.set_aspect("equal")
 
 
-def _told(one: xr.Dataset, short: bool = False) -> str:
+def _said(one: xr.Dataset, short: bool = False) -> str:
     if str(one["remark"].values):
-        low, high = one["recovered"].quantile([0.25, 0.75]).values
+        low, high = middle(one["recovered"].values, 0.5)
         return f"no order: half at {low:.2f} to {high:.2f}" if short else f"none ({one['remark'].values})"
     low, high, p = (float(one[f"correlation_{end}"]) for end in ("low", "high", "p"))
     correlation = f"{float(one['correlation']):.2f} [{low:.2f}, {high:.2f}]"
@@ -100,11 +102,11 @@ def _told(one: xr.Dataset, short: bool = False) -> str:
     )
 
 
-def _told_of_random(random: Sequence[xr.Dataset], stages: Sequence[str]) -> str:
+def _said_of_random(random: Sequence[xr.Dataset], stages: Sequence[str]) -> str:
     found = []
     for stage in stages:
         values = [float(r["correlation"].sel(stage=stage)) for r in random if stage in r["stage"].values]
         if values:
-            told = ", ".join("none" if np.isnan(v) else f"{v:.2f}" for v in values)
-            found.append(f"{stage} {told}")
+            said = ", ".join("none" if np.isnan(v) else f"{v:.2f}" for v in values)
+            found.append(f"{stage} {said}")
     return f" With random weights: {listed(found)}." if found else ""

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ..drawing import DARK, LABEL_SIZE, TRAINED, Illustration, canvas, listed, one_legend
-
-# (group, variable, where) -> what the panel is called
-PANELS = {
-    ("tiling", "linear_share", ""): "share that is linear",
-    ("aliasing", "bank_share", "fold"): "power at the fold",
-    ("representability", "recovered", ""): "partials recovered",
-    ("compositionality", "index", "partial among 4 at -20 dBFS"): "index of partials",
-    ("compositionality", "index", "pitch among 4 at -20 dBFS"): "index of pitches",
-    ("readout", "auc", "density 32"): "AUC in dense mixtures",
-    ("chord_composition", "sum_error", ""): "what a sum of notes leaves",
-    ("chord_composition", "position_auc", ""): "chords across positions",
-    ("waveform_shape", "preference", ""): "shape (1) or spectrum (-1)",
-    ("codes", "agreement_same", "codebook 1"): "first code kept",
-}
+from ...writing import listed
+from ..drawing import DARK, LABEL_SIZE, TRAINED, Illustration, canvas, one_legend
 
 
-def differences(compared: xr.Dataset) -> Illustration:
+def differences(compared: xr.Dataset, panels: Mapping[tuple[str, str, str], str]) -> Illustration:
     """Draw differences, one panel per measure and one row per stage.
 
     Parameters
     ----------
     compared : xarray.Dataset
         As from `tonotopy.probes.run.compare.compare`.
+    panels : mapping of (str, str, str) to str
+        The measures to draw, by probe, variable and where, and what their panels are called.
     """
     first, second = compared.attrs["first"], compared.attrs["second"]
     columns = [compared[name].values.astype(str) for name in ("probe", "variable", "at")]
     key = list(zip(*columns, strict=True))
-    there = {panel: [i for i, k in enumerate(key) if k == panel] for panel in PANELS}
+    there = {panel: [i for i, k in enumerate(key) if k == panel] for panel in panels}
     there = {panel: rows for panel, rows in there.items() if rows}
     stages = list(dict.fromkeys(compared["at_stage"].values.astype(str)))
     across = min(2, max(1, len(there)))
@@ -45,7 +36,7 @@ def differences(compared: xr.Dataset) -> Illustration:
             axes.set_axis_off()
         for axes, (panel, rows) in zip(grid.flat, there.items(), strict=False):
             _panel(axes, compared.isel(measure=rows), stages)
-            axes.set_title(PANELS[panel])
+            axes.set_title(panels[panel])
         grid.flat[0].set_yticks(range(len(stages), 0, -1), stages)
         grid.flat[0].set_ylim(0.4, len(stages) + 0.6)
         for axes in grid.flat[max(0, len(there) - across) : len(there)]:
@@ -61,9 +52,9 @@ def differences(compared: xr.Dataset) -> Illustration:
         f"{second} less {first}: means of paired differences with 95 % intervals. "
         f"Of all {compared.sizes['measure']} measures "
         f"{flagged} have an interval without 0; {round(0.05 * compared.sizes['measure'])} would if nothing "
-        f"had changed. Largest here: {listed(_largest(compared, there))}.",
+        f"had changed. Largest here: {listed(_largest(compared, there, panels))}.",
         f"Dots with intervals left or right of no difference at {', '.join(stages)}, one panel for each of "
-        f"{', '.join(PANELS[panel] for panel in there)}.",
+        f"{', '.join(panels[panel] for panel in there)}.",
     )
 
 
@@ -79,12 +70,16 @@ def _panel(axes: Axes, rows: xr.Dataset, stages: list[str]) -> None:
     axes.set_xlim(-reach, reach)
 
 
-def _largest(compared: xr.Dataset, there: dict[tuple[str, str, str], list[int]]) -> list[str]:
+def _largest(
+    compared: xr.Dataset,
+    there: Mapping[tuple[str, str, str], list[int]],
+    panels: Mapping[tuple[str, str, str], str],
+) -> list[str]:
     """Name the three largest flagged differences among the panels'."""
     rows = [(abs(float(compared["difference"][i])), i, p) for p, many in there.items() for i in many]
     rows = sorted((r for r in rows if bool(compared["flagged"][r[1]])), reverse=True)[:3]
-    told = [
-        f"{PANELS[panel]} at {compared['at_stage'].values[i]} {float(compared['difference'][i]):+.2f}"
+    said = [
+        f"{panels[panel]} at {compared['at_stage'].values[i]} {float(compared['difference'][i]):+.2f}"
         for _, i, panel in rows
     ]
-    return told or ["none"]
+    return said or ["none"]

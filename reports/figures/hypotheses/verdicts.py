@@ -104,6 +104,6 @@ def _legend(axes: Axes, random: bool) -> None:
 def _counted(judged: xr.Dataset) -> str:
     verdict, agrees = (judged[v].values.astype(str) for v in ("verdict", "agrees"))
     counts = {v: int((verdict == v).sum()) for v in (*DECIDED, "undecided", "no verdict")}
-    told = ", ".join(f"{count} {v}" for v, count in counts.items() if count)
+    said = ", ".join(f"{count} {v}" for v, count in counts.items() if count)
     as_said, against = (int((agrees == answer).sum()) for answer in ("yes", "no"))
-    return f"{told}; {as_said} as the source says, {against} against it."
+    return f"{said}; {as_said} as the source says, {against} against it."

@@ -10,28 +10,19 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from ....probes.interventions.interventions import CLIPS
-from ....probes.interventions.removal import ABSENT, OWN_ALONE, OWN_IN_COMPANY, RANDOM, RANDOM_ENERGY
-from ..drawing import (
-    DARK,
-    LABEL_SIZE,
-    THIRD,
-    TRAINED,
-    Illustration,
-    canvas,
-    frequency_axis,
-    hertz,
-    one_legend,
-)
+from ....probes.interventions.removal import ABSENT, OWN_ALONE, OWN_AMONG_OTHERS, RANDOM, RANDOM_ENERGY
+from ...writing import hertz
+from ..drawing import DARK, LABEL_SIZE, THIRD, TRAINED, Illustration, canvas, frequency_axis, one_legend
 from ..drawing import RANDOM as ORANGE
 
 DEEPEST_DB = -60.0  # lower changes are drawn there
 SPECTRUM_DB = -50.0
 LOWEST_HZ, HIGHEST_HZ, PER_OCTAVE = 80.0, 10_000.0, 36
-BANDED = (OWN_IN_COMPANY, RANDOM_ENERGY)  # whose intervals are drawn
+BANDED = (OWN_AMONG_OTHERS, RANDOM_ENERGY)  # whose intervals are drawn
 LINES = (
-    ("removed", OWN_IN_COMPANY, TRAINED, "o-", "partial: plane in company"),
+    ("removed", OWN_AMONG_OTHERS, TRAINED, "o-", "partial: plane among others"),
     ("removed", OWN_ALONE, TRAINED, "s--", "partial: plane alone"),
-    ("neighbours", OWN_IN_COMPANY, DARK, "^-", "neighbours: plane in company"),
+    ("neighbours", OWN_AMONG_OTHERS, DARK, "^-", "neighbours: plane among others"),
     ("neighbours", OWN_ALONE, DARK, "v--", "neighbours: plane alone"),
     ("removed", RANDOM, ORANGE, "x-", "partial: random plane"),
     ("removed", RANDOM_ENERGY, ORANGE, "D--", "partial: random, equal energy"),
@@ -47,7 +38,7 @@ def dose_response(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: s
     result : xarray.Dataset
         Group "interventions" of the encoder.
     random : sequence of xarray.Dataset
-        The same of its random baselines; only what they transmit is told.
+        The same of its random baselines; only what they transmit is given.
     name : str
         What the encoder is called.
     """
@@ -144,20 +135,20 @@ def _drawn(change_db: np.ndarray) -> np.ndarray:
 def _reading(one: xr.Dataset) -> str:
     full = one.sel(dose=1.0)
 
-    def told(removal: str, who: str) -> str:
+    def change(removal: str, who: str) -> str:
         mean, low, high = (float(full[f"mean_{who}_{k}"].sel(removal=removal)) for k in ("db", "low", "high"))
         return f"{mean:z.1f} dB ({low:z.1f} to {high:z.1f})"
 
     said = [
-        f"by {told(removal, 'removed')} and its neighbours by {told(removal, 'neighbours')} with {which}"
+        f"by {change(removal, 'removed')} and its neighbours by {change(removal, 'neighbours')} with {which}"
         for removal, which in (
-            (OWN_IN_COMPANY, "its plane heard in company"),
-            (OWN_ALONE, "its plane heard alone"),
+            (OWN_AMONG_OTHERS, "its plane measured among others"),
+            (OWN_ALONE, "its plane measured alone"),
             (RANDOM, "a random plane of equal rank"),
             (RANDOM_ENERGY, "one of equal energy"),
         )
     ]
-    specific = one.sel(removal=OWN_IN_COMPANY)
+    specific = one.sel(removal=OWN_AMONG_OTHERS)
     return (
         f"Of {one.sizes['trial']} partials the codec transmits {transmitted(one)}. At dose 1 one changes "
         f"{'; '.join(said)}. Own plane more specific than one of equal energy: p = "

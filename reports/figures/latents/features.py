@@ -11,16 +11,17 @@ from matplotlib.colors import Normalize
 
 from ....probes.latents.correlation import BEYOND_RHYTHM, FAINT, WITH_RHYTHM, is_related
 from ....probes.statistics.resampling import ALPHA
-from ..drawing import DARK, LABEL_SIZE, RANDOM, TRAINED, Illustration, canvas, listed, one_legend
+from ...writing import listed
+from ..drawing import DARK, LABEL_SIZE, RANDOM, TRAINED, Illustration, canvas, one_legend
 
 ROW_IN = 0.145
 COLOURS, GREYS = "YlGnBu", "Greys"
 LONGEST = 31  # characters of a feature's name
-TOLD = 3  # dimensions in the reading
+NAMED = 3  # dimensions in the reading
 
 
 def phik_matrix(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
-    """Draw phik of every dimension asked about with every feature, and each feature's best dimension.
+    """Draw phik of every requested dimension with every feature, and each feature's best dimension.
 
     Parameters
     ----------
@@ -164,29 +165,29 @@ def _colour_bars(figure, grid: np.ndarray) -> None:
 
 def _strongest(shown: xr.Dataset) -> str:
     """Tell of the first dimensions the feature each goes with most, and its p."""
-    told = []
-    for neuron in shown["neuron"].values[:TOLD]:
+    said = []
+    for neuron in shown["neuron"].values[:NAMED]:
         one = shown.sel(neuron=neuron)
         if one["phik"].notnull().any():
             best = one.isel(feature=int(one["phik"].argmax("feature")))
-            told.append(
+            said.append(
                 f"rank {neuron} with {best['called'].item()} ({best['feature_group'].item()}): "
                 f"{float(best['phik']):.2f}, p {float(best['p_corrected']):.3f}"
             )
-    return f"Strongest: {listed(told)}." if told else "No feature has a value."
+    return f"Strongest: {listed(said)}." if said else "No feature has a value."
 
 
 def _significant(shown: xr.Dataset) -> str:
     """Tell per group how many features the first dimensions know, and the mean of their phik."""
-    told = []
+    said = []
     for group in shown["group"].values:
         one = shown.isel(feature=np.flatnonzero(shown["feature_group"].values == group))
-        known = is_related(one["phik"], one["p_corrected"]).sum("feature").values[:TOLD]
-        mean = one["phik"].mean("feature").values[:TOLD]
+        known = is_related(one["phik"], one["p_corrected"]).sum("feature").values[:NAMED]
+        mean = one["phik"].mean("feature").values[:NAMED]
         pairs = ", ".join(f"{k} at a mean phik of {m:.2f}" for k, m in zip(known, mean, strict=True))
         if one["phik"].notnull().any():
-            told.append(f"{group} (of {one.sizes['feature']}) {pairs}")
-    return f"Features in colour of the first dimensions in turn: {listed(told)}." if told else ""
+            said.append(f"{group} (of {one.sizes['feature']}) {pairs}")
+    return f"Features in colour of the first dimensions in turn: {listed(said)}." if said else ""
 
 
 def _beyond(result: xr.Dataset) -> str:

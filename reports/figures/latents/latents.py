@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 
 from ....probes.latents.materials import PRIOR
 from ....probes.latents.neurons import CRITERIA
-from ..drawing import DARK, RANDOM, THIRD, TRAINED, Illustration, canvas, listed, one_legend
+from ...writing import listed
+from ..drawing import DARK, RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend
 
 LOOKS = dict(zip(CRITERIA, ((TRAINED, "o"), (THIRD, "s"), (DARK, "^")), strict=True))
 USED = {"sigma": "sigma_threshold", "variance": "variance_threshold", "divergence": "divergence_threshold"}
@@ -49,7 +50,7 @@ def sigma_and_mu(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: st
         "Which latent dimensions does the model use, and which does it leave at the prior?",
         f"Over {int(own['n_melodies']):,} melodies drawn from the model's prior; relevance is the variance "
         f"of mu. {count} of {total} dimensions ({count / total:.0%}) have a mean sigma below {edge:g}: the "
-        f"music neurons. {_filled(own)}{_untrained(others, total)} The source does not say how far below "
+        f"active latents. {_filled(own)}{_untrained(others, total)} The source does not say how far below "
         "1 a sigma must lie; how the count depends on that is a figure of its own.",
         f"Mean sigma above, mean and standard deviation of mu below, for {total} dimensions of {name} in "
         f"order of relevance: {count} lie below the threshold"
@@ -68,7 +69,7 @@ def neurons_by_threshold(
         As in `sigma_and_mu`.
     """
     total = result.sizes["dimension"]
-    with canvas(4.3, f"{name}: music neurons over the threshold") as figure:
+    with canvas(4.3, f"{name}: active latents over the threshold") as figure:
         axes = figure.subplots()
         _count_lines(axes, result, "-", "", 4.5)
         for i, r in enumerate(random):
@@ -86,9 +87,9 @@ def neurons_by_threshold(
         one_legend(figure)
     return Illustration(
         "neurons-by-threshold",
-        "Music neurons over the threshold",
+        "Active latents over the threshold",
         figure,
-        "How far does the number of music neurons depend on the threshold and on the criterion?",
+        "How far does the number of active latents depend on the threshold and on the criterion?",
         f"Ringed, the thresholds used: {_counted(result)}. {_agreement(result)} {_swept(result)}"
         f"{_elsewhere(result)}{_counted_at_random(random, total)}",
         f"Number of the {total} dimensions of {name} that carry music, over the threshold, by sigma, "
@@ -116,7 +117,7 @@ def _sigma_panel(axes: Axes, own: xr.Dataset, others: Sequence[xr.Dataset]) -> N
     axes.plot(
         rank[~music], sigma[~music], "o", color=REST, mfc="white", mew=0.8, ms=size, label="other dimensions"
     )
-    axes.plot(rank[music], sigma[music], "o", color=TRAINED, ms=size, label="music neurons")
+    axes.plot(rank[music], sigma[music], "o", color=TRAINED, ms=size, label="active latents")
 
 
 def _mu_panel(axes: Axes, own: xr.Dataset, others: Sequence[xr.Dataset]) -> None:
@@ -150,15 +151,15 @@ def _count_lines(axes: Axes, one: xr.Dataset, line: str, said: str | None, size:
 
 
 def _filled(own: xr.Dataset) -> str:
-    """Tell the sum of variances over the music neurons and over the others."""
-    music, told = _music(own), []
-    for which, called in ((music, "the music neurons"), (~music, "the others")):
+    """Tell the sum of variances over the active latents and over the others."""
+    music, said = _music(own), []
+    for which, called in ((music, "the active latents"), (~music, "the others")):
         values = own["total_variance"].values[which]
         if len(values):
-            told.append(f"{np.median(values):.2f} ({values.min():.2f} to {values.max():.2f}) over {called}")
+            said.append(f"{np.median(values):.2f} ({values.min():.2f} to {values.max():.2f}) over {called}")
     return (
         "Variance of mu and mean squared sigma add up to 1 where the posteriors of all melodies together "
-        f"fill the prior; their sum is, median and range, {listed(told)}."
+        f"fill the prior; their sum is, median and range, {listed(said)}."
     )
 
 
@@ -175,11 +176,11 @@ def _untrained(others: Sequence[xr.Dataset], total: int) -> str:
 
 
 def _counted(result: xr.Dataset) -> str:
-    told = []
+    said = []
     for criterion, key in USED.items():
         count = int(result["is_music"].sel(criterion=criterion).sum())
-        told.append(f"{criterion} {count} ({_limit(criterion, result.attrs[key])})")
-    return ", ".join(told)
+        said.append(f"{criterion} {count} ({_limit(criterion, result.attrs[key])})")
+    return ", ".join(said)
 
 
 def _limit(criterion: str, threshold: float) -> str:
@@ -190,10 +191,10 @@ def _limit(criterion: str, threshold: float) -> str:
 
 def _agreement(result: xr.Dataset) -> str:
     pairs = [(a, b) for i, a in enumerate(CRITERIA) for b in CRITERIA[i + 1 :]]
-    told = [
+    said = [
         f"{a} and {b} {float(result['agreement'].sel(criterion=a, other_criterion=b)):.2f}" for a, b in pairs
     ]
-    return f"Dimensions that two criteria both name, of those either does: {listed(told)}."
+    return f"Dimensions that two criteria both name, of those either does: {listed(said)}."
 
 
 def _swept(result: xr.Dataset) -> str:

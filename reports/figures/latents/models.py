@@ -9,7 +9,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from ....probes.latents.materials import PRIOR
-from ..drawing import RANDOM, THIRD, TRAINED, Illustration, canvas, listed, one_legend
+from ...writing import listed
+from ..drawing import RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend
 
 GROUPS = {"pitch": (TRAINED, "o"), "rhythm": (RANDOM, "s"), "melody": (THIRD, "^")}
 RANKS = 2  # dimensions whose best features are drawn
@@ -25,20 +26,20 @@ def models_side_by_side(models: Mapping[str, Measured]) -> Illustration:
         By name, what was measured by group: "latents", "reconstruction", "features"; any may be missing.
     """
     names = list(models)
-    told = {name: _numbers(measured) for name, measured in models.items()}
+    said = {name: _numbers(measured) for name, measured in models.items()}
     with canvas(1.1 + 3 * (0.75 + 0.24 * len(names)), "Models side by side") as figure:
         grid = figure.subplots(3, 2, sharey=True)
         for axes, (title, key, unit) in zip(
             grid.flat,
             (
-                ("music neurons", "count", "dimensions"),
+                ("active latents", "count", "dimensions"),
                 ("share of dimensions", "share", "%"),
                 ("information", "information", "nats a melody"),
                 ("lost with the rest zeroed", "loss", "percentage points"),
             ),
             strict=False,
         ):
-            _panel(axes, [told[n].get(key) for n in names])
+            _panel(axes, [said[n].get(key) for n in names])
             axes.set(title=title, xlabel=unit)
         for rank, axes in zip(range(1, RANKS + 1), grid[2], strict=True):
             _groups(axes, [models[n].get("features") for n in names], rank)
@@ -51,11 +52,11 @@ def models_side_by_side(models: Mapping[str, Measured]) -> Illustration:
         "Models side by side",
         figure,
         "Do models of different length use their latents alike?",
-        f"{listed([_told(n, told[n], models[n].get('features')) for n in names])}. Music neurons, by mean "
+        f"{listed([_said(n, said[n], models[n].get('features')) for n in names])}. Active latents, by mean "
         "sigma; information, the mean divergence of a melody's posterior from the prior; lost, free-running "
         "accuracy with all other dimensions zeroed, 95 % interval. Models trained with free bits are free to "
         "leave sigma below 1 where that costs nothing, so counts compare only between like objectives.",
-        f"Dots for {', '.join(names)}: music neurons, their share, information, what is lost without the "
+        f"Dots for {', '.join(names)}: active latents, their share, information, what is lost without the "
         "rest, and the greatest phik with pitch, rhythm and melody features.",
     )
 
@@ -104,11 +105,11 @@ def _groups(axes: Axes, several: Sequence[xr.Dataset | None], rank: int) -> None
         axes.plot(best, rows, marker, color=color, ms=5, label=group)
 
 
-def _told(name: str, numbers: Mapping[str, tuple[float, float, float]], features: xr.Dataset | None) -> str:
+def _said(name: str, numbers: Mapping[str, tuple[float, float, float]], features: xr.Dataset | None) -> str:
     said = []
     if "count" in numbers:
         said.append(
-            f"{numbers['count'][0]:.0f} music neurons ({numbers['share'][0]:.0f} % of dimensions), "
+            f"{numbers['count'][0]:.0f} active latents ({numbers['share'][0]:.0f} % of dimensions), "
             f"{numbers['information'][0]:.1f} nats"
         )
     if "loss" in numbers:

@@ -13,7 +13,8 @@ from matplotlib.figure import FigureBase
 from ....probes.statistics.resampling import ALPHA
 from ....synth.melodies import STEPS_PER_BAR, notes
 from ...audio import NOTES
-from ..drawing import DARK, LABEL_SIZE, RANDOM, THIRD, TRAINED, Illustration, canvas, listed, one_legend
+from ...writing import listed
+from ..drawing import DARK, LABEL_SIZE, RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend
 from .features import label
 
 MOST_ROWS = 5  # dimensions drawn as rolls, and the unused one below
@@ -166,16 +167,16 @@ def _legend(axes: Axes) -> None:
 
 
 def _changed(result: xr.Dataset) -> str:
-    told = []
+    said = []
     for i in range(result.sizes["neuron"]):
         one = result.isel(neuron=i)
         ends = [100 * float(one["changed"].isel(dose=k)) for k in (0, -1)]
         who = "the least relevant dimension" if bool(one["is_unused"]) else f"rank {int(one['neuron'])}"
-        told.append(f"{who} {ends[0]:.0f} % and {ends[1]:.0f} %")
+        said.append(f"{who} {ends[0]:.0f} % and {ends[1]:.0f} %")
     low, high = (float(result["dose"][k]) for k in (0, -1))
     return (
         f"Over all {int(result.attrs['n_melodies'])} melodies, steps that differ at {low:g} and at {high:g}: "
-        f"{listed(told)}."
+        f"{listed(said)}."
     )
 
 
@@ -243,7 +244,7 @@ def _verdicts(result: xr.Dataset) -> str:
     moved = result.isel(neuron=np.flatnonzero(~result["is_unused"].values))
     verdicts = moved["verdict"].values.astype(str)
     confirmed, contradicted = (int((verdicts == v).sum()) for v in ("confirmed", "contradicted"))
-    told = []
+    said = []
     for i in range(min(CURVES, moved.sizes["neuron"])):
         one = moved.isel(neuron=i)
         each = [
@@ -251,10 +252,10 @@ def _verdicts(result: xr.Dataset) -> str:
             for g, c, v in zip(one["group"].values, one["claimed_feature"].values, verdicts[i], strict=True)
             if v in MARKS
         ]
-        told.append(f"rank {int(one['neuron'])} {', '.join(each) or 'none'}")
+        said.append(f"rank {int(one['neuron'])} {', '.join(each) or 'none'}")
     return (
         f"Of {confirmed + contradicted} correlations above the null, moving the dimension confirms "
-        f"{confirmed} and contradicts {contradicted}: {listed(told)}."
+        f"{confirmed} and contradicts {contradicted}: {listed(said)}."
     )
 
 

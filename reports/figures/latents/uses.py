@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from ....probes.latents.materials import MELODIES, PRIOR, RANDOM_NOTES
-from ..drawing import DARK, LABEL_SIZE, THIRD, TRAINED, Illustration, canvas, listed, one_legend
+from ...writing import listed
+from ..drawing import DARK, LABEL_SIZE, THIRD, TRAINED, Illustration, canvas, one_legend
 
 ORDERS = {
     "relevance": (TRAINED, "o-", "most relevant first"),
@@ -47,7 +48,7 @@ def accuracy_by_kept(result: xr.Dataset, name: str = "") -> Illustration:
             one = result.sel(order="relevance", measure=measure)
             _band(below, one, "kept", "accuracy", color, style, label)
         for axes in (above, below):
-            axes.axvline(count, color=MARK, lw=1.4, ls=(0, (5, 2)), label=f"music neurons: {count}")
+            axes.axvline(count, color=MARK, lw=1.4, ls=(0, (5, 2)), label=f"active latents: {count}")
         above.set(title="steps, free-running", yticks=[0, 0.25, 0.5, 0.75, 1], ylim=(-0.03, 1.03))
         above.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
         below.set_title("most relevant first")
@@ -58,11 +59,11 @@ def accuracy_by_kept(result: xr.Dataset, name: str = "") -> Illustration:
         "accuracy-by-kept",
         "Accuracy by dimensions kept",
         figure,
-        "Are the music neurons enough to reconstruct melodies, and are they needed?",
+        "Are the active latents enough to reconstruct melodies, and are they needed?",
         f"Mean over {int(result.attrs['n_melodies']):,} melodies ({result.attrs['material']}), 95 % "
         f"intervals over {int(result.attrs['n_pieces']):,} pieces. {_lost(result, count)} {_ends(result)} "
         "Most steps sustain what sounds, so that onsets say more than steps; free-running, one wrong step "
-        "misleads all that follow, and teacher-forced, the model is told what came before.",
+        "misleads all that follow, and teacher-forced, the model is given what came before.",
         f"Accuracy of melodies that {name} reconstructs, over how many latent dimensions are kept: rising "
         "early in order of relevance, late in the reversed order; below, free-running, teacher-forced and "
         "for onsets.",
@@ -70,39 +71,40 @@ def accuracy_by_kept(result: xr.Dataset, name: str = "") -> Illustration:
 
 
 def activation(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
-    """Draw how many music neurons a melody excites over the threshold of |mu|, for every kind of melody.
+    """Draw how many active latents a melody excites over the threshold of |mu|, for every kind of melody.
 
     Parameters
     ----------
     result : xarray.Dataset
         Group "activation" of the model.
     random : sequence of xarray.Dataset
-        The same of its random baselines; only what they give in information is told.
+        The same of its random baselines; only their information is mentioned.
     name : str
         What the model is called.
     """
     count = int(result.attrs["music_neurons"])
     there = [(m, look) for m, look in MATERIALS.items() if m in result["material"].values]
-    with canvas(3.7, f"{name}: music neurons that melodies excite") as figure:
+    with canvas(3.7, f"{name}: active latents that melodies excite") as figure:
         axes = figure.subplots()
         for material, (color, style) in there:
             _band(axes, result.sel(material=material), "activity", "active", color, style, material, every=5)
         axes.set(xlabel="threshold of |mu| (standard deviations of the prior)", xlim=(0, None))
-        axes.set(ylabel="music neurons above it", ylim=(0, 1.05 * max(count, 1)))
+        axes.set(ylabel="active latents above it", ylim=(0, 1.05 * max(count, 1)))
         one_legend(figure, columns=3)
     information = {m: float(result["information"].sel(material=m)) for m, _ in there}
     return Illustration(
         "activation",
-        "Music neurons excited",
+        "Active latents excited",
         figure,
         "Does music excite more latents than random notes do?",
-        f"Mean number of the {count} music neurons whose mu lies further from 0, 95 % intervals over pieces. "
+        f"Mean number of the {count} active latents whose mu lies further from 0, 95 % intervals over "
+        f"pieces. "
         f"{_excited(result, [m for m, _ in there])} Information, the mean divergence of a melody's posterior "
         f"from the prior over all dimensions, in nats: "
         f"{listed([f'{m} {nats:.1f}' for m, nats in information.items()])}.{_uninformed(random)} Notes that "
         "the model has not met can excite latents more than music: further from what is usual, not more "
         "musical.",
-        f"Mean number of music neurons of {name} excited by {', '.join(m for m, _ in there)}, falling with "
+        f"Mean number of active latents of {name} excited by {', '.join(m for m, _ in there)}, falling with "
         "the threshold.",
     )
 
@@ -125,20 +127,20 @@ def _kept_axis(axes: Axes, kept: np.ndarray) -> None:
 
 
 def _lost(result: xr.Dataset, count: int) -> str:
-    """Tell what zeroing all but the music neurons costs, in percentage points."""
+    """Tell what zeroing all but the active latents costs, in percentage points."""
     there = result.sel(order="relevance", kept=count)
     every = result.sel(order="relevance").isel(kept=-1)
-    told = []
+    said = []
     for measure in MEASURES:
         one, whole = there.sel(measure=measure), float(every["accuracy"].sel(measure=measure))
         if np.isnan(whole):  # the onsets of melodies without notes
             continue
         loss, low, high = (100 * float(one[v]) for v in ("loss_to_all", "loss_low", "loss_high"))
-        told.append(
+        said.append(
             f"{measure} {100 * float(one['accuracy']):.1f} % of {100 * whole:.1f} %, a loss of {loss:z.2f} "
             "percentage points" + f" ({low:z.2f} to {high:z.2f})" * bool(np.isfinite(low))
         )
-    return f"With the {count} music neurons alone: {listed(told)}."
+    return f"With the {count} active latents alone: {listed(said)}."
 
 
 def _ends(result: xr.Dataset) -> str:
@@ -158,7 +160,7 @@ def _ends(result: xr.Dataset) -> str:
 
 
 def _excited(result: xr.Dataset, materials: Sequence[str]) -> str:
-    told = []
+    said = []
     for threshold in TOLD_AT:
         at = result.sel(activity=threshold, method="nearest")
         numbers = [
@@ -166,8 +168,8 @@ def _excited(result: xr.Dataset, materials: Sequence[str]) -> str:
             f"{float(at['active_rest'].sel(material=m)):.1f})"
             for m in materials
         ]
-        told.append(f"beyond {threshold:g}: {', '.join(numbers)}")
-    return f"{listed(told).capitalize()}. Others: dimensions that are no music neurons."
+        said.append(f"beyond {threshold:g}: {', '.join(numbers)}")
+    return f"{listed(said).capitalize()}. Others: dimensions that are no active latents."
 
 
 def _uninformed(random: Sequence[xr.Dataset]) -> str:

@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ..drawing import LABEL_SIZE, Illustration, canvas, listed, one_legend
+from ...writing import listed
+from ..drawing import LABEL_SIZE, Illustration, canvas, one_legend
 
 # Okabe & Ito's colours, each with a marker of its own
 LOOKS = (

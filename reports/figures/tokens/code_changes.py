@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from ..drawing import Illustration, at_stage, bin_edges, canvas, frequency_axis, listed, stages_with
+from ...selecting import at_stage, stages_with
+from ...writing import listed
+from ..drawing import Illustration, bin_edges, canvas, frequency_axis
 
 
 def code_changes(tuning: xr.Dataset, name: str = "") -> Illustration:

@@ -1,4 +1,4 @@
-"""Reuse of codes: how often a partial gets the same code in other company, and at other phases."""
+"""Reuse of codes: how often a partial gets the same code in other contexts, and at other phases."""
 
 from __future__ import annotations
 
@@ -9,24 +9,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ....probes.statistics.resampling import bootstrap_interval
-from ..drawing import (
-    DARK,
-    RANDOM,
-    THIRD,
-    TRAINED,
-    Illustration,
-    among_seeds,
-    at_stage,
-    canvas,
-    listed,
-    one_legend,
-    stages_with,
-)
+from ...selecting import at_stage, interval_of_mean, stages_with
+from ...writing import among_seeds, listed
+from ..drawing import DARK, RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend, seeds_label
 
 SERIES = (  # kind of agreement, color, marker, how far beside its codebook, and what it is called
     ("phase", THIRD, "s", -0.16, "other phase"),
-    ("same", TRAINED, "o", 0.0, "other company"),
+    ("same", TRAINED, "o", 0.0, "other context"),
 )
 FAMILIES = (("agreement", "each codebook by itself"), ("joint", "all codebooks up to it at once"))
 TICKS = (0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1)
@@ -69,9 +58,9 @@ def code_reuse(codes: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str =
         figure,
         "Does a partial keep its codes when something else sounds beside it, or when its phase moves?",
         "Agreement of codes in the same frame. A vocabulary of partials would keep a code whatever the "
-        "company (1); chance is what different partials in different company share. "
-        f"{listed(_told(one, seeds))}.",
-        f"Share of codes alike by codebook of {name}: the same partial in other company, at another phase, "
+        "context (1); chance is what different partials in different contexts share. "
+        f"{listed(_said(one, seeds))}.",
+        f"Share of codes alike by codebook of {name}: the same partial in other contexts, at another phase, "
         "and different partials, with intervals"
         + (", and random networks in another colour." if random else "."),
     )
@@ -82,27 +71,23 @@ def _panel(axes: Axes, one: xr.Dataset, seeds: Sequence[xr.Dataset], family: str
     number = one["codebook"].values
     chance = one[f"{family}_different"].mean("component").values
     axes.plot(
-        number, chance, "_--", color=DARK, lw=1.0, ms=13, mew=1.6, label="chance: other partial and company"
+        number, chance, "_--", color=DARK, lw=1.0, ms=13, mew=1.6, label="chance: other partial and context"
     )
     highest = float(chance.max())
     for kind, color, marker, beside, label in SERIES:
         values = one[f"{family}_{kind}"].values  # [component, codebook]
-        ends = np.array([bootstrap_interval(v, seed=0) for v in values.T])
+        ends = np.array([interval_of_mean(v) for v in values.T])
         axes.vlines(number + beside, *ends.T, color=color, lw=1.6)
         axes.plot(number + beside, values.mean(0), marker, color=color, ms=5, label=label)
         for seed in seeds:
             random = seed[f"{family}_{kind}"].mean("component").values
             axes.plot(
                 number + beside + 0.16, random, marker, mfc="none", mec=RANDOM, ms=4.5, mew=1.1,
-                label=_random(seeds),
+                label=seeds_label(len(seeds)) + " (hollow)",
             )  # fmt: skip
             highest = max(highest, float(random.max()))
         highest = max(highest, float(ends.max()))
     return highest
-
-
-def _random(seeds: Sequence[xr.Dataset]) -> str:
-    return f"random weights, {len(seeds)} seed" + "s" * (len(seeds) > 1) + " (hollow)"
 
 
 def _share_axis(axes: Axes, highest: float) -> None:
@@ -113,24 +98,24 @@ def _share_axis(axes: Axes, highest: float) -> None:
     axes.set_ylim(0, min(1.05, max(0.02, 1.15 * highest)))
 
 
-def _told(one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> list[str]:
+def _said(one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> list[str]:
     """Say what the first codebooks, by themselves and together, keep."""
 
     def mean(each: xr.Dataset, variable: str, codebook: int) -> float:
         return float(each[variable].sel(codebook=codebook).mean())
 
-    told = []
+    said = []
     for count in [n for n in TOGETHER if n <= int(one["codebook"][-1])]:
         same, chance = (
             [mean(e, f"joint_{kind}", count) for e in (one, *seeds)] for kind in ("same", "different")
         )
         first = "first codebook" if count == 1 else f"first {count} at once"
-        told.append(
-            f"{first}: {same[0]:.3f} in other company{among_seeds(same[1:], 3)}, chance {chance[0]:.3f}"
+        said.append(
+            f"{first}: {same[0]:.3f} in other contexts{among_seeds(same[1:], 3)}, chance {chance[0]:.3f}"
         )
     phase = [mean(e, "agreement_phase", 1) for e in (one, *seeds)]
     bits = [mean(e, "information", 1) for e in (one, *seeds)]
     limit = np.log2(one.sizes["component"])
-    told.append(f"at another phase {phase[0]:.2f} of the first codebook stays{among_seeds(phase[1:])}")
-    told.append(f"it tells {bits[0]:.2f} of {limit:.1f} bit of which partial sounds{among_seeds(bits[1:])}")
-    return told
+    said.append(f"at another phase {phase[0]:.2f} of the first codebook stays{among_seeds(phase[1:])}")
+    said.append(f"it tells {bits[0]:.2f} of {limit:.1f} bit of which partial sounds{among_seeds(bits[1:])}")
+    return said

@@ -8,26 +8,15 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ....probes.statistics.resampling import bootstrap_interval
-from ..drawing import (
-    DARK,
-    RANDOM,
-    THIRD,
-    TRAINED,
-    Illustration,
-    among_seeds,
-    at_stage,
-    canvas,
-    listed,
-    one_legend,
-    stages_with,
-)
+from ...selecting import at_stage, interval_of_mean, stages_with
+from ...writing import among_seeds, listed
+from ..drawing import DARK, RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend, seeds_label
 
 TIMES = {1: "once", 2: "twice"}
 
 
 def code_stability(codes: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
-    """Draw the share of codes that stay under each change that nobody hears, and the decisions' margins.
+    """Draw the share of codes that stay under each inaudible change, and the decisions' margins.
 
     Parameters
     ----------
@@ -57,11 +46,11 @@ def code_stability(codes: xr.Dataset, random: Sequence[xr.Dataset] = (), name: s
         "code-stability",
         "Stability of codes",
         figure,
-        "Do codes stay when nothing that can be heard changes?",
+        "Do codes stay when nothing audible changes?",
         "Share of the codes that stay when the encoder begins to listen later to the same steady sound "
         "(a whole hop only cuts the past), when what was coded is decoded and coded again, and when the "
         "same sums are done in another order; the line is the share that unrelated sounds have in common. "
-        f"A margin of 0 lies half-way between two entries. {listed(_told(one, seeds))}.",
+        f"A margin of 0 lies half-way between two entries. {listed(_said(one, seeds))}.",
         f"Share of codes of {name} that stay, by kind of change, with intervals"
         + (", random networks in another colour" if random else "")
         + (", and below it the margins of decisions by codebook." if margins else "."),
@@ -106,16 +95,13 @@ def _shares(axes: Axes, one: xr.Dataset, seeds: Sequence[xr.Dataset], name: str)
         for other in others:
             if kind in other:
                 axes.plot(
-                    other[kind].mean(), y - 0.2, "X", color=RANDOM, ms=5, label=_random(seeds), clip_on=False
-                )
-        axes.hlines(y + 0.1, *bootstrap_interval(values, seed=0), color=TRAINED, lw=1.6)
+                    other[kind].mean(), y - 0.2, "X", color=RANDOM, ms=5, clip_on=False,
+                    label=seeds_label(len(seeds)),
+                )  # fmt: skip
+        axes.hlines(y + 0.1, *interval_of_mean(values), color=TRAINED, lw=1.6)
         axes.plot(values.mean(), y + 0.1, "o", color=TRAINED, ms=5, label=name or "encoder", clip_on=False)
     axes.set_yticks(range(len(kept), 0, -1), list(kept))
     axes.set(xlim=(0, 1), ylim=(0.4, len(kept) + 0.6), xlabel="share of codes that stay")
-
-
-def _random(seeds: Sequence[xr.Dataset]) -> str:
-    return f"random weights, {len(seeds)} seed" + "s" * (len(seeds) > 1)
 
 
 def _margins(axes: Axes, one: xr.Dataset) -> None:
@@ -132,22 +118,22 @@ def _margins(axes: Axes, one: xr.Dataset) -> None:
     axes.set_xlabel("margin (re distance of the two nearest entries)")
 
 
-def _told(one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> list[str]:
+def _said(one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> list[str]:
     kept, others = changes(one), [changes(seed) for seed in seeds]
 
     def share(kind: str) -> str:
         return f"{kept[kind].mean():.2f}{among_seeds([o[kind].mean() for o in others if kind in o])}"
 
-    told = [
+    said = [
         f"{kind}: {share(kind)}"
         for kind in (*list(kept)[:1], "begins 1 hop later", "coded again once")
         if kind in kept
     ]
     changed = [float(each["arithmetic_changed"].max("codebook").max()) for each in (one, *seeds)]
-    told.append(
+    said.append(
         f"another order of sums changes up to {changed[0]:.3f} of a codebook{among_seeds(changed[1:], 3)}"
     )
     if "narrow_share" in one:
         narrow = [float(each["narrow_share"].mean()) for each in (one, *seeds)]
-        told.append(f"rounding may turn {narrow[0]:.3f} of the decisions{among_seeds(narrow[1:], 3)}")
-    return [*told, f"unrelated sounds: {float(one['unrelated_same'].mean()):.2f}"]
+        said.append(f"rounding may turn {narrow[0]:.3f} of the decisions{among_seeds(narrow[1:], 3)}")
+    return [*said, f"unrelated sounds: {float(one['unrelated_same'].mean()):.2f}"]

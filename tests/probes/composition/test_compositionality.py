@@ -34,7 +34,9 @@ def tones(frequencies_hz, seed=0, contexts=3, most=2) -> Ensemble:
     drawn = partial_ensemble(24_000, contexts, most, seed)
     own = tuple(Sound(np.array([f]), np.ones(1), np.zeros(1)) for f in frequencies_hz)
     labels = tuple(f"{f:g}" for f in frequencies_hz)
-    return Ensemble("partial", np.array(frequencies_hz), labels, (own,) * contexts, drawn.company, 8, 2)
+    return Ensemble(
+        "partial", np.array(frequencies_hz), labels, (own,) * contexts, drawn.context_sounds, 8, 2
+    )
 
 
 def hann_overlap(apart_hz: float, length: int = 1024, sample_rate: float = 24_000.0) -> float:
@@ -169,7 +171,7 @@ def test_ensembles_are_what_they_say():
             assert (sound.frequency_hz < 12_000).all()
     assert np.square(pitches.sounds[1][0].amplitude).sum() == pytest.approx(1)
     assert not np.allclose(pitches.sounds[0][0].amplitude, pitches.sounds[1][0].amplitude)
-    company = partials.company
+    company = partials.context_sounds
     assert not np.allclose(company[0][0].frequency_hz, company[1][0].frequency_hz)
 
 

@@ -9,8 +9,9 @@ from tonotopy.encoders import load
 from tonotopy.encoders.base import Stage
 from tonotopy.probes import waveform_shape
 from tonotopy.probes.composition.perturbations import shape_sounds
-from tonotopy.probes.composition.waveform_shape import _crossover, _flipped_p
+from tonotopy.probes.composition.waveform_shape import _crossover
 from tonotopy.probes.engine.session import Session
+from tonotopy.probes.statistics.resampling import flipped_p
 from tonotopy.synth import Partial, Stimulus, StimulusSet
 from tonotopy.synth.errors import InputError
 
@@ -162,14 +163,14 @@ def test_crossover_is_where_the_preference_falls_through_zero(mean, expected):
 def test_p_is_least_where_all_sounds_agree_and_the_same_for_both_signs(values, negative):
     values = np.array(values) * (-1 if negative else 1)
     # of 2^12 or more sign patterns only two are as far from 0
-    assert _flipped_p(values, 0) <= 0.005
+    assert flipped_p(values, 0, tails=2) <= 0.005
     alternating = values * np.where(np.arange(len(values)) % 2, 1, -1)
-    assert _flipped_p(values, 0) <= _flipped_p(alternating, 0)
+    assert flipped_p(values, 0, tails=2) <= flipped_p(alternating, 0, tails=2)
 
 
 def test_p_is_uniform_under_the_null():
     generator = np.random.default_rng(1)
-    p = np.array([_flipped_p(generator.normal(size=24), seed) for seed in range(400)])
+    p = np.array([flipped_p(generator.normal(size=24), seed, tails=2) for seed in range(400)])
     # 95 % binomial range of 400 draws at 0.05
     assert 11 <= (p <= 0.05).sum() <= 29
 

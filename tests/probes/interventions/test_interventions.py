@@ -10,7 +10,7 @@ from tonotopy.probes.interventions.interventions import CLIPS, intervention_mixt
 from tonotopy.probes.interventions.removal import (
     ABSENT,
     OWN_ALONE,
-    OWN_IN_COMPANY,
+    OWN_AMONG_OTHERS,
     RANDOM,
     RANDOM_ENERGY,
     levels,
@@ -94,7 +94,7 @@ def linear():
     return interventions(Session(LinearCodec()), mixtures=APART, random_planes=3).isel(stage=0)
 
 
-@pytest.mark.parametrize("removal", [OWN_ALONE, OWN_IN_COMPANY])
+@pytest.mark.parametrize("removal", [OWN_ALONE, OWN_AMONG_OTHERS])
 def test_a_linear_codec_loses_the_partial_and_nothing_else(linear, removal):
     own = linear.sel(removal=removal)
     assert (own.removed_db.sel(dose=1) < -40).all()
@@ -126,7 +126,7 @@ def test_random_planes_do_next_to_nothing(linear):
 
 def test_random_planes_of_equal_energy_take_as_much_from_all(linear):
     plane = linear.sel(removal=RANDOM_ENERGY)
-    assert plane.held.values == pytest.approx(linear.held.sel(removal=OWN_IN_COMPANY).values, rel=1e-4)
+    assert plane.held.values == pytest.approx(linear.held.sel(removal=OWN_AMONG_OTHERS).values, rel=1e-4)
     # along the mixture itself goes the share of energy that is held: a quarter of every amplitude
     assert float(plane.mean_removed_db.sel(dose=1)) == pytest.approx(20 * np.log10(0.75), abs=0.5)
     assert float(plane.mean_neighbours_db.sel(dose=1)) == pytest.approx(20 * np.log10(0.75), abs=0.5)

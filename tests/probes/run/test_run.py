@@ -193,7 +193,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(wrapped, tmp_path, nam
 
 def test_bad_requests_are_refused_before_anything_is_written(wrapped, tmp_path):
     out = tmp_path / "run.zarr"
-    for encoders, settings, message in (
+    cases: list[tuple[list[Any], dict[str, Any], str]] = [
         (["encodek"], SMALL, "encoder 'encodek': not known; known are"),
         ([wrapped], {"stages": ("conv9",)}, "'conv9': mine has no such stage"),
         ([wrapped], {"high_hz": 9000}, "Nyquist"),
@@ -207,7 +207,8 @@ def test_bad_requests_are_refused_before_anything_is_written(wrapped, tmp_path):
             "setting 'per_oktave': no probe asked has it; there are bins",
         ),
         (["musicvae_tiny"], SMALL, "no probe asked is for a melody encoder"),
-    ):
+    ]
+    for encoders, settings, message in cases:
         with pytest.raises(InputError, match=message):
             probe(encoders, out, **settings)
         assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from tonotopy.encoders.base import Stage
 from tonotopy.probes import codes
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.statistics.information import information
-from tonotopy.probes.tokens.codes import CODES, companies, default_components
+from tonotopy.probes.tokens.codes import CODES, default_components, drawn_contexts
 from tonotopy.probes.tokens.reuse import agreements
 from tonotopy.synth import partials, partials_at
 from tonotopy.synth.errors import InputError
@@ -234,7 +234,7 @@ class TestInformation:
 
 def test_company_lies_between_the_components_and_is_dealt_out_evenly():
     components = partials(120.0, 6000.0, count=16)
-    dealt = companies(components, 5, 6, seed=3)
+    dealt = drawn_contexts(components, 5, 6, seed=3)
     frequency = np.array([[p.frequency_hz for p in context.partials] for context in dealt])
     own = components.columns["frequency_hz"]
     assert np.abs(np.log(frequency.ravel()[:, None] / own)).min() > 0.1

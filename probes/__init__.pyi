@@ -1,0 +1,68 @@
+from .composition.chord_composition import chord_composition
+from .composition.compositionality import compositionality
+from .composition.readout import readout
+from .composition.waveform_shape import waveform_shape
+from .engine.activations import activations
+from .engine.known import Known
+from .engine.probe import Compared, Probe
+from .engine.progress import Progress
+from .engine.session import Session
+from .filters.pitch_chord import chord_tuning, pitch_tuning
+from .filters.selectivity import selectivity
+from .filters.tiling import tiling
+from .folding.aliasing import aliasing, intermodulation
+from .folding.coherence import coherence, coherent_pairs, coherent_partials
+from .folding.folding import fold, fold_plan
+from .folding.invertibility import invertibility
+from .folding.representability import representability
+from .folding.signals import representability_signals
+from .hypotheses.evidence import Association, Matching, PerUnit, Trend
+from .hypotheses.hypothesis import Control, Hypothesis, NoEvidence, evaluate, measured
+from .hypotheses.registry import HYPOTHESES
+from .run.compare import compare
+from .run.conformance import check
+from .run.runner import probe
+from .run.suite import Suite
+from .tokens.codes import codes
+
+__all__ = [
+    "HYPOTHESES",
+    "Association",
+    "Compared",
+    "Control",
+    "Hypothesis",
+    "Known",
+    "Matching",
+    "NoEvidence",
+    "PerUnit",
+    "Probe",
+    "Progress",
+    "Session",
+    "Suite",
+    "Trend",
+    "activations",
+    "aliasing",
+    "check",
+    "chord_composition",
+    "chord_tuning",
+    "codes",
+    "coherence",
+    "coherent_pairs",
+    "coherent_partials",
+    "compare",
+    "compositionality",
+    "evaluate",
+    "fold",
+    "fold_plan",
+    "intermodulation",
+    "invertibility",
+    "measured",
+    "pitch_tuning",
+    "probe",
+    "readout",
+    "representability",
+    "representability_signals",
+    "selectivity",
+    "tiling",
+    "waveform_shape",
+]

@@ -1,0 +1,5 @@
+from .html import report
+
+__all__ = [
+    "report",
+]

@@ -1,0 +1,61 @@
+"""Interventions: what a sound becomes once its latent is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import xarray as xr
+
+from ...probes.interventions.removal import OWN_ALONE, OWN_AMONG_OTHERS, RANDOM_ENERGY
+from ..audio import Clip, Sounds, data_uri
+from ..chapter import Chapter
+from ..columns import measured
+from ..figures import Illustration
+from ..figures.interventions.interventions import dose_response, intervention_spectra
+from ..runs import Subject
+from ..selecting import stages_with
+
+
+def _interventions(subject: Subject, controls: Sequence[Subject]) -> Iterator[Illustration]:
+    found = subject.result("interventions")
+    if found is not None and stages_with(found, "reference_db"):
+        yield dose_response(found, subject.of_baselines("interventions"), subject.name)
+        yield intervention_spectra(found, subject.name)
+
+
+def decoded(interventions: xr.Dataset) -> Sounds:
+    """Take the sounds of an intervention as they were decoded.
+
+    Parameters
+    ----------
+    interventions : xarray.Dataset
+        Group "interventions" of an encoder.
+
+    Returns
+    -------
+    sounds : Sounds
+        The mixture, the mixture without one partial in three ways; all at one gain.
+    """
+    rate = int(interventions.attrs["sample_rate"])
+    frequency = float(interventions["removed_frequency"].sel(trial=interventions.attrs["clip_trial"]))
+    sounds = interventions["sound"].values.astype(float)
+    sounds = sounds / max(1.0, float(np.abs(sounds).max()))
+    labels = [f"{frequency:.0f} Hz: {clip}" for clip in interventions["clip"].values]
+    clips = [Clip(label, data_uri(sound, rate)[0]) for label, sound in zip(labels, sounds, strict=True)]
+    return Sounds("As it was decoded, all at one gain:", clips)
+
+
+INTERVENTIONS = Chapter(
+    "interventions",
+    columns=(
+        measured("specific_db", "Specific", "by how much more a partial falls than its neighbours when its "
+                 "plane is removed", "level", pick=OWN_AMONG_OTHERS),
+        measured("specific_db", "Alone", "the same with its plane measured alone", "level", pick=OWN_ALONE),
+        measured("specific_db", "Random plane", "the same with random planes of equal energy", "level",
+                 is_compared=False, pick=RANDOM_ENERGY),
+    ),
+    figures=_interventions,
+    sounds=decoded,
+)  # fmt: skip
+CHAPTERS = (INTERVENTIONS,)
