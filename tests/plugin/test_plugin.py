@@ -112,7 +112,7 @@ def test_the_claims_are_listed(ended):
 
 def test_a_melody_model_is_refused_before_anything_is_written(ended, folder):
     assert ended["refused"][2] == (
-        "error: encoder 'example_tune': hears melodies, not waveforms: ask `tonotopy latents example_tune`\n"
+        "error: encoder 'example_tune': takes melodies, not waveforms: ask `tonotopy latents example_tune`\n"
     )
     assert not list(folder.glob("refused*"))
 
@@ -136,7 +136,7 @@ def test_the_claims_are_judged(ended, folder):
         row = verdicts.set_index(hypothesis="hypothesis").sel(hypothesis=claim)
         assert str(row["verdict"].values) == "supported", str(row["remark"].values)
     assert list(verdicts["hypothesis"].values) == ["example_idle"]  # no claim about sounds is judged there
-    assert "supported" in row_of(ended, "verdicts", "example_upright")
+    assert "supported" in row_of(ended, "verdicts", "example upright")
 
 
 def test_the_probe_is_compared(ended, folder):
@@ -171,11 +171,13 @@ class Rows(HTMLParser):
 def test_one_page_reports_all(ended, folder):
     page = (folder / "page.html").read_text()
     rows = Rows(page).rows
-    assert any("blindness, mean over channel" in cells for cells in rows)
+    headed = rows.index(["Who", "Stage", "blindness to polarity: 1 where both answers are the same"])
+    assert [cells[:2] for cells in rows[headed + 1 : headed + 5]] == [
+        [who, stage] for stage in ("first_layer", "latent") for who in ("example_net", "random, 1 seed")
+    ]
     known = [cells for cells in rows if "blindness of magnitudes" in cells]
     assert known == [["control:rectifier", "blindness of magnitudes", "1", "1", "yes"]]
-    assert any(cells[:3] == ["example_upright", "first_layer", "supported"] for cells in rows)
-    assert any(cells[:1] == ["example_idle"] and "supported" in cells for cells in rows)
-    assert "example_tune" in page
+    assert any(cells[:3] == ["example upright", "first_layer", "supported"] for cells in rows)
+    assert any(cells[:3] == ["example idle", "", "supported"] for cells in rows)
     assert "Does a stage tell a sound from the same sound turned upside down?" in page
     assert "its plug-in is not installed" not in page

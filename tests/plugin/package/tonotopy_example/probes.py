@@ -14,7 +14,7 @@ from tonotopy.probes.engine.variable import STAGE, Variable
 VARIABLES = {
     **STAGE,
     "blindness": Variable(
-        ("stage", "channel"), "1", "1 where both answers are one, 0 where they are opposite"
+        ("stage", "channel"), "1", "blindness to polarity: 1 where both answers are the same"
     ),
 }
 
@@ -28,13 +28,12 @@ def polarity(session: Session[Encoder], sounds: int = 4, seconds: float = 0.25) 
     waveforms = torch.from_numpy(np.concatenate([noise, -noise, 0 * noise[:1]]).astype(np.float32))
     channels = [encoder.stages[stage].channels for stage in stages]
     blindness = np.full((len(stages), max(channels)), np.nan)
-    for i, (stage, found) in enumerate(encoder.run(waveforms, stages).items()):
+    for i, found in enumerate(encoder.run(waveforms, stages).values()):
         departure = (found[:-1] - found[-1:]).double()  # [2 n, C, F]
         upright, inverted = departure.unflatten(0, (2, sounds))  # [n, C, F] each
-        apart, both = (
-            (upright - inverted).square().sum((0, 2)), 2 * (upright.square() + inverted.square()).sum((0, 2))
-        )  # fmt: skip
-        blindness[i, : channels[i]] = (1 - apart / both).cpu()  # NaN where nothing departs
+        apart = (upright - inverted).square().sum((0, 2))
+        both = upright.square().sum((0, 2)) + inverted.square().sum((0, 2))
+        blindness[i, : channels[i]] = (1 - apart / (2 * both)).cpu()  # NaN where nothing departs
     return dataset(
         VARIABLES,
         {"stage": np.array(stages), "channel": np.arange(max(channels)), "n_channels": np.array(channels),
