@@ -11,7 +11,7 @@ from tonotopy.encoders import load
 from tonotopy.encoders.base import Weights
 from tonotopy.encoders.musicvae import posterior
 from tonotopy.probes.latents import excitation, neurons, reconstruction
-from tonotopy.probes.latents.encodings import by_piece
+from tonotopy.probes.statistics.finite import finite_mean_by
 from tonotopy.synth.melodies import prior_samples, random_notes
 
 
@@ -167,8 +167,8 @@ def test_active_latents_are_counted(seed):
 
 def test_melodies_of_one_piece_count_once():
     values = np.array([[1.0, 3.0, np.nan, 10.0]])
-    np.testing.assert_array_equal(by_piece(values, np.array([7, 7, 7, 2])), [[10.0, 2.0]])
-    assert np.isnan(by_piece(np.array([np.nan, 1.0]), np.array([0, 1]))[0])
+    np.testing.assert_array_equal(finite_mean_by(values, np.array([7, 7, 7, 2])), [[10.0, 2.0]])
+    assert np.isnan(finite_mean_by(np.array([np.nan, 1.0]), np.array([0, 1]))[0])
 
 
 def test_memory_does_not_grow_with_the_melodies(control):
