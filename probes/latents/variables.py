@@ -27,7 +27,7 @@ VARIABLES: Groups = {
     "latents": {
         **_MATERIAL,
         "dimension": Variable(("dimension",), "1", "the model's dimension, from 0"),
-        "criterion": Variable(("criterion",), "1", "what makes a dimension a music rank"),
+        "criterion": Variable(("criterion",), "1", "what makes a dimension an active latent"),
         "other_criterion": Variable(("other_criterion",), "1", "the criterion it is compared with"),
         "threshold": Variable(("threshold",), "1", "threshold of a criterion (divergence: nats)"),
         "n_melodies": Variable(("material",), "1", "melodies encoded"),

@@ -116,7 +116,7 @@ def test_one_piece_says_nothing_of_others():
 
 def test_excited_dimensions_are_counted_piece_by_piece_whether_music_or_not():
     model = Summing(2)
-    model.sigma[:] = [0.5, 1.0]  # the second is no music rank
+    model.sigma[:] = [0.5, 1.0]  # the second is not active
     rolls = np.concatenate([np.repeat(random_notes(1), 9, 0), random_notes(2)[1:]])
     told = measures.activation(session_of(model, rolls, [0] * 9 + [1])).sel(material=MELODIES)
     size = np.abs(model.encode(rolls[[0, 9]])[0])
