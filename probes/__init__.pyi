@@ -16,8 +16,9 @@ from .folding.folding import fold, fold_plan
 from .folding.invertibility import invertibility
 from .folding.representability import representability
 from .folding.signals import representability_signals
-from .hypotheses.evidence import Association, Matching, PerUnit, Trend
+from .hypotheses.evidence import Association, PerUnit, Trend
 from .hypotheses.hypothesis import Control, Hypothesis, NoEvidence, evaluate, measured
+from .hypotheses.matching import Matching
 from .hypotheses.registry import HYPOTHESES
 from .run.compare import compare
 from .run.conformance import check

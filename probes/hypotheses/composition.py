@@ -11,8 +11,9 @@ from ..engine.grid import USUAL_DBFS
 from ..engine.schema import subjects
 from ..interventions.removal import OWN_ALONE, RANDOM_ENERGY
 from ..statistics.resampling import pseudo_values
-from .evidence import Evidence, Matching, PerUnit, Trend
+from .evidence import Evidence, PerUnit, Trend
 from .hypothesis import Control, Hypothesis, NoEvidence, baselines, measured
+from .matching import Matching
 
 STFT, MAGNITUDE = "filterbank:stft", "filterbank:stft_magnitude"
 DECIMATOR, TEXTURE = "control:decimator", "control:texture"

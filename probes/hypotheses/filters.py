@@ -9,8 +9,9 @@ from ...encoders.kinds import stage_kind
 from ..filters.bank import SPACINGS, on_scale
 from ..folding.collapse import STRATA
 from ..statistics.resampling import by_neighbours, pseudo_values
-from .evidence import Association, Matching, PerUnit
+from .evidence import Association, PerUnit
 from .hypothesis import Control, Hypothesis, NoEvidence, measured
+from .matching import Matching
 
 STFT, GAMMATONE = "filterbank:stft", "filterbank:gammatone"
 DECIMATOR, RECTIFIER = "control:decimator", "control:rectifier"

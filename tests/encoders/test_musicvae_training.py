@@ -146,7 +146,7 @@ def test_the_card_states_what_was_measured(trained, material):
     for (name, kind), given in scores.given.items():
         shares = (given.steps, given.onsets, given.whole, given.forced_steps, given.forced_onsets)
         assert f"| {kind} | {name} | " + " | ".join(f"{100 * s:.2f}" for s in shares) + " |" in card
-    assert {name for name, _ in scores.given} == {"trained", "untrained", "float32", "music neurons"}
+    assert {name for name, _ in scores.given} == {"trained", "untrained", "float32", "active latents"}
     assert {kind for _, kind in scores.given} == {"written", "generated"}
     for share in scores.constant.values():
         assert f"{100 * share:.2f} (" in card

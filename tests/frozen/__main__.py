@@ -8,15 +8,16 @@ python -m tests.frozen --record [NAME...] store what is measured now in place of
 import sys
 
 from .runs import SUBJECTS
-from .stored import differences, read, record, same_arithmetic
+from .stored import differences, read, record, reword, same_arithmetic
 
 
 def main() -> int:
     names = [a for a in sys.argv[1:] if not a.startswith("--")] or list(SUBJECTS)
-    if "--record" in sys.argv:
-        for name in names:
-            print(f"{name}: {record(name)} variables stored", flush=True)
-        return 0
+    for option, store in (("--record", record), ("--reword", reword)):
+        if option in sys.argv:
+            for name in names:
+                print(f"{name}: {store(name)} variables stored", flush=True)
+            return 0
     print("bit by bit" if same_arithmetic() else "another processor or other versions: within rounding")
     worst = 0
     for name in names:

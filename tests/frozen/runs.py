@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from unittest.mock import patch
 
 import xarray as xr
@@ -50,17 +50,18 @@ def _loaded(name: str) -> Encoder:
     return load(bare, weights="random" if bare != name else "pretrained", seed=3)
 
 
-def measurements(name: str) -> Iterator[tuple[str, xr.Dataset]]:
-    """Yield group and result of everything that is measured of a subject."""
-    asked = _melodic(name) if name in MELODIC else _sounding(_loaded(name))
+def measurements(name: str, groups: Collection[str] | None = None) -> Iterator[tuple[str, xr.Dataset]]:
+    """Yield group and result of what is measured of a subject: of some groups, or of all."""
+    every = _melodic(name) if name in MELODIC else _sounding(_loaded(name))
     with patch.object(respond, "TILE_SECONDS", (TILE_SECONDS,)):
-        for group, measure in asked.items():
-            yield group, measure().load()
+        for group, measure in every.items():
+            if groups is None or group in groups:
+                yield group, measure().load()
 
 
 def _sounding(encoder: Encoder) -> dict[str, Callable[[], xr.Dataset]]:
     rate = encoder.sample_rate
-    asked: dict[str, Callable[[], xr.Dataset]] = {
+    each: dict[str, Callable[[], xr.Dataset]] = {
         "selectivity": lambda: selectivity(
             Session(encoder), partials(100, 5000, per_octave=2, level_dbfs=LEVELS_DBFS), refine=False
         ),
@@ -96,15 +97,15 @@ def _sounding(encoder: Encoder) -> dict[str, Callable[[], xr.Dataset]]:
         ),
     }
     if "codes" not in encoder.stages:
-        del asked["codes"]
+        del each["codes"]
     if not hasattr(encoder, "decode"):
-        del asked["interventions"]
-    return asked
+        del each["interventions"]
+    return each
 
 
 def _melodic(name: str) -> dict[str, Callable[[], xr.Dataset]]:
     session = Session(load_for("melody", _loaded(name)), seed=1)
-    asked = [one for one in registered("melody") if one.asks_baselines or not name.endswith(".random")]
+    probes = [one for one in registered("melody") if one.asks_baselines or not name.endswith(".random")]
     small = {"samples": 256, "permutations": 29, "traversed": 3}
-    each = [one.with_settings(**{k: v for k, v in small.items() if k in one.takes}) for one in asked]
+    each = [one.with_settings(**{k: v for k, v in small.items() if k in one.takes}) for one in probes]
     return {one.name: lambda one=one: one(session) for one in each}

@@ -13,12 +13,8 @@ from tonotopy.encoders.base import Stage
 from tonotopy.encoders.weights import randomly_initialised
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.engine.store import ZARR_FORMAT
-from tonotopy.probes.folding.invertibility import (
-    FLOOR,
-    invertibility,
-    jacobian_kernels,
-    polyphase_singular_values,
-)
+from tonotopy.probes.folding.invertibility import invertibility, jacobian_kernels
+from tonotopy.probes.folding.polyphase import FLOOR, polyphase_singular_values
 from tonotopy.synth.errors import InputError
 
 from ..conftest import encoder_of

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tonotopy.probes.engine.schema import dataset
-from tonotopy.probes.hypotheses.evidence import Association, Matching, PerUnit, Trend, tails
+from tonotopy.probes.hypotheses.evidence import Association, PerUnit, Trend, tails
 from tonotopy.probes.hypotheses.hypothesis import (
     Control,
     Hypothesis,
@@ -16,6 +16,7 @@ from tonotopy.probes.hypotheses.hypothesis import (
     two_sided,
     verdict_p,
 )
+from tonotopy.probes.hypotheses.matching import Matching
 from tonotopy.probes.run.registry import schema
 from tonotopy.probes.statistics.resampling import holm
 from tonotopy.synth.errors import InputError

@@ -64,12 +64,12 @@ def found(slots):
 
 def means(found, codebook):
     one = found.sel(codebook=codebook + 1)
-    kinds = ("same", "different", "company", "phase")
+    kinds = ("same", "different", "context", "phase")
     return {kind: float(one[f"agreement_{kind}"].mean()) for kind in kinds}
 
 
 def test_a_code_that_names_the_partial_agrees_whatever_else_sounds(found):
-    assert means(found, SLOT) == {"same": 1.0, "different": 0.0, "company": 0.0, "phase": 1.0}
+    assert means(found, SLOT) == {"same": 1.0, "different": 0.0, "context": 0.0, "phase": 1.0}
     assert found.reuse_p.values[SLOT] < 0.005
     np.testing.assert_allclose(found.information.sel(codebook=1), math.log2(8), atol=1e-9)
     assert found.attrs["information_limit"] == math.log2(8)
@@ -92,7 +92,7 @@ def test_equal_phases_do_not_count_as_agreement_across_phases(found):
 
 def test_a_code_of_the_company_is_not_taken_for_one_of_the_partial(found):
     # a context compared with itself would agree here
-    assert means(found, COMPANY) == {"same": 0.0, "different": 0.0, "company": 1.0, "phase": 1.0}
+    assert means(found, COMPANY) == {"same": 0.0, "different": 0.0, "context": 1.0, "phase": 1.0}
     assert found.reuse_p.values[COMPANY] == 1.0
     np.testing.assert_allclose(found.information.sel(codebook=4), 0.0, atol=1e-9)
     assert (found.change_probability.sel(codebook=4) == 0).all()  # silence instead of it would say 1
@@ -143,7 +143,7 @@ def test_agreements_are_counts_of_pairs(shape_and_seed):
     pairs = {
         "same": lambda p, c, r, d: p == r and c != d,
         "different": lambda p, c, r, d: p != r and c != d,
-        "company": lambda p, c, r, d: p != r and c == d,
+        "context": lambda p, c, r, d: p != r and c == d,
     }
     places = [(p, c) for p in range(n) for c in range(contexts)]
     for kind, fits in pairs.items():
@@ -159,7 +159,7 @@ def test_agreements_are_counts_of_pairs(shape_and_seed):
                     for low in (q, 0)
                 )
                 assert counted[f"agreement_{kind}"][p, q] == pytest.approx(np.mean(alike))
-                if kind != "company":
+                if kind != "context":
                     assert counted[f"joint_{kind}"][p, q] == pytest.approx(np.mean(joint))
     turned = [
         (tokens[:, :, k] == tokens[:, :, m]).mean((1, 2))
