@@ -35,18 +35,18 @@ def traversal_clips(traversals: xr.Dataset) -> list[Clip]:
         16-bit mono, 11,025 samples per second, at most four bars, all at one gain; a melody at 0 that was
         there before is left out.
     """
-    moved = traversals.isel(neuron=np.flatnonzero(~traversals["is_unused"].values)[:DIMENSIONS])
+    moved = traversals.isel(rank=np.flatnonzero(~traversals["is_unused"].values)[:DIMENSIONS])
     moved = moved.isel(step=slice(0, LONGEST_STEPS))
     doses = [float(moved["dose"][0]), 0.0, float(moved["dose"][-1])]
     labels, sounds, at_zero = [], [], set()
-    for neuron in moved["neuron"].values:
+    for rank in moved["rank"].values:
         for dose in doses:
-            roll = moved["example"].sel(neuron=neuron, dose=dose).values
+            roll = moved["example"].sel(rank=rank, dose=dose).values
             if dose == 0 and roll.tobytes() in at_zero:
                 continue
             if dose == 0:
                 at_zero.add(roll.tobytes())
-            labels.append(f"rank {int(neuron)} at {dose:+g}" if dose else f"rank {int(neuron)} at 0")
+            labels.append(f"rank {int(rank)} at {dose:+g}" if dose else f"rank {int(rank)} at 0")
             sounds.append(played(roll))
     gain = PEAK / max([float(np.abs(sound).max()) for sound in sounds if sound.any()], default=1.0)
     return [

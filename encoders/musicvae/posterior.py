@@ -12,7 +12,7 @@ from ...synth.errors import InputError
 from .base import LatentModel, divergence
 
 CHUNK = 4096  # melodies encoded at a time
-SIGMA_THRESHOLD = 0.1  # a music neuron's mean sigma is below 1 less this
+SIGMA_THRESHOLD = 0.1  # a music rank's mean sigma is below 1 less this
 VARIANCE_THRESHOLD = 0.01  # Burda et al., Importance Weighted Autoencoders, arXiv 1509.00519: active units
 DIVERGENCE_THRESHOLD = 0.01  # nats
 

@@ -72,7 +72,7 @@ def _reconstruction(scores: MusicVAEScores) -> str:
         "free-running, the likeliest class at each step: share of the steps that are the same class, of the "
         "steps at which a note begins (at most other steps one is held), and of melodies without one wrong "
         "step. Forced: each step given the true ones. Untrained: the same sizes with random weights. "
-        "float32: the weights before they were rounded. music neurons: the trained model, all other "
+        "float32: the weights before they were rounded. Active latents: the trained model, all other "
         f"dimensions set to zero (mean sigma at least {1 - SIGMA_THRESHOLD:g}). Always saying class 0 gets "
         f"{always} % of steps.\n\n" + _table(head, rows)
     )
@@ -87,8 +87,8 @@ def _latents(use: LatentUse) -> str:
         f"## Latents\n\nOn the same melodies. Of {len(music)} dimensions, mean sigma is: {counts}; the "
         f"variance of mu is above {VARIANCE_THRESHOLD:g} in {active}. Divergence from the prior: "
         f"{nats.sum():.1f} nats a melody, of which {nats[music].sum():.1f} in the {music.sum()} "
-        f"music neurons (mean sigma below {1 - SIGMA_THRESHOLD:g}). Variance of mu and mean of sigma squared "
-        f"together, 1 where all posteriors together are the prior: {_spread(total[music])} in these, "
+        f"active latents (mean sigma below {1 - SIGMA_THRESHOLD:g}). Variance of mu and mean of sigma "
+        f"squared together, 1 where all posteriors together are the prior: {_spread(total[music])} in these, "
         f"{_spread(total[~music])} in the others (mean, least, most).\n\n"
         "The first by variance of mu, with Pearson's correlation of mu with a melody's mean pitch and with "
         "its number of notes:"

@@ -57,7 +57,7 @@ class LatentUse:
 
     @property
     def music(self) -> np.ndarray:
-        """Which dimensions are music neurons: mean sigma under 0.9, bool [D]."""
+        """Which dimensions are active: mean sigma under 0.9, bool [D]."""
         return carries(self.posterior, "sigma", SIGMA_THRESHOLD)
 
 
@@ -68,7 +68,7 @@ class MusicVAEScores:
     Parameters
     ----------
     given : dict of (str, str) to Given
-        Model ("trained", "untrained", "float32", "music neurons": all others set to zero) and kind of
+        Model ("trained", "untrained", "float32", "active latents": all others set to zero) and kind of
         melody ("written", "generated"; only those there are).
     use : LatentUse
         On all melodies together.
@@ -88,7 +88,7 @@ class MusicVAEScores:
             if model == "trained"
         )
         music = self.use.music
-        return f"given back: {forced} melodies; {music.sum()} music neurons of {len(music)}"
+        return f"given back: {forced} melodies; {music.sum()} active latents of {len(music)}"
 
 
 def evaluate(weights: Path, model: MusicVAE, test: Material, seed: int = 0) -> MusicVAEScores:
@@ -107,7 +107,7 @@ def evaluate(weights: Path, model: MusicVAE, test: Material, seed: int = 0) -> M
             given[name, kind] = given_back(other, rolls, mus[name])
         mu = mus["trained"]
         mu[:, ~use.music] = 0
-        given["music neurons", kind] = given_back(stored, rolls, mu)
+        given["active latents", kind] = given_back(stored, rolls, mu)
         constant[kind] = float((rolls == 0).mean())
     return MusicVAEScores(given, use, constant)
 

@@ -61,7 +61,7 @@ def compositionality(
     - *auc*: how often a same pair overlaps more than a different one. The right channels may answer,
       but by other amounts among other sounds: then the index is middling and the AUC near 1.
 
-    A component that leaves a frame unchanged has no plane there and overlaps with nothing (`unheard`
+    A component that leaves a frame unchanged has no plane there and overlaps with nothing (`unchanged`
     says how many). Beside them stand *planarity*, the share of the changes that the plane holds;
     *additivity_error*, ``|z(c+p) - z(c) - z(p) + z(0)|^2 / |z(c+p) - z(0)|^2``; and *tree_error*. Both
     errors are 0 for every linear stage, however useless: additivity is not compositionality.
@@ -293,7 +293,7 @@ def _row(
         "auc_high": judged.auc_interval[1],
         "chance": rank / room,
         "planarity": np.nanmean(held) if np.isfinite(held).any() else np.nan,
-        "unheard": np.isnan(held).mean(),
+        "unchanged": np.isnan(held).mean(),
         "additivity_error": np.mean(additivity) if additivity.size else np.nan,
         "tree_error": record.tree[0],
         "tree_error_shuffled": record.tree[1],

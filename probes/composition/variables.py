@@ -44,7 +44,7 @@ VARIABLES: Groups = {
         "auc_high": Variable(_CONDITION, "1", "upper end of the AUC's 95 % interval"),
         "chance": Variable(_CONDITION, "1", "overlap of random planes: rank / dimensions"),
         "planarity": Variable(_CONDITION, "1", "share of a component's changes that its plane holds"),
-        "unheard": Variable(_CONDITION, "1", "share of components that leave the frame unchanged"),
+        "unchanged": Variable(_CONDITION, "1", "share of components that leave the frame unchanged"),
         "additivity_error": Variable(
             _CONDITION, "1", "power of the interaction of component and context re their joint response"
         ),
@@ -133,10 +133,10 @@ VARIABLES: Groups = {
         "sound_kind": Variable(("sound",), "1", "kind of sound"),
         "n_partials": Variable(("sound",), "1", "partials of the sound"),
         "detuning": Variable(("detuning",), "Hz", "how far every partial moved, up or down"),
-        "heard_centre": Variable(
+        "window_centre": Variable(
             ("stage",), "samples", "centre of the samples that a frame hears, after its nominal time"
         ),
-        "heard_duration": Variable(("stage",), "s", "how long a frame hears, effectively"),
+        "window_duration": Variable(("stage",), "s", "how long a frame hears, effectively"),
         "phase_distance": Variable(("stage", "sound"), "1", "change by scrambled phases, re the response"),
         "shift_distance": Variable(
             ("stage", "sound"), "1", "change by hearing the sound some ms later, re the response"

@@ -51,7 +51,7 @@ def waveform_shape(
       u``, so that the waveforms differ by ``2 |sin(pi detuning u)|``, relative to either: by 0.2 at 3 ms
       for 10 Hz. Nothing is cut or faded: both variants are as steady as the sound itself.
 
-    t0 is the centre of what the frame hears, measured with clicks (`heard_centre`). With d the distance of
+    t0 is the centre of what the frame hears, measured with clicks (`window_centre`). With d the distance of
     a variant's frame from the sound's, ``preference = (d_scrambled - d_detuned) / (d_scrambled +
     d_detuned)``: 1 if the frame keeps together what has the same waveform there, -1 if it keeps together
     what has the same line spectrum.
@@ -59,7 +59,7 @@ def waveform_shape(
     What lasts longer than a frame hears it cannot know: as the detuning goes to 0 all that hear phases
     end at 1, and where it turns partials round within the frame there is no waveform left to keep. So
     detunings are swept; `preference` is taken where they turn partials by an eighth within
-    `heard_duration`, wherever that is; and `crossover` is the detuning that changes as much as scrambled
+    `window_duration`, wherever that is; and `crossover` is the detuning that changes as much as scrambled
     phases. For a complete linear bank with windows w, ``d_detuned^2 = 2 (1 - rho)``, ``rho = sum w^2
     cos(2 pi detuning u) / sum w^2``, and ``d_scrambled^2 = 2``, which is what the waveform itself under
     that window gives: its `preference` is 0.72 (rectangular windows; others are near), and falls to 0 as
@@ -139,10 +139,10 @@ def waveform_shape(
         "sound_kind": np.asarray(sounds.coordinates["kind"]),
         "n_partials": np.diff(sounds.first),
         "detuning": detunings,
-        "heard_centre": np.array([float(ears[s].centre) for s in stages]),
-        "heard_duration": np.array([ears[s].duration / encoder.sample_rate for s in stages]),
+        "window_centre": np.array([float(ears[s].centre) for s in stages]),
+        "window_duration": np.array([ears[s].duration / encoder.sample_rate for s in stages]),
     }
-    reference = np.clip(REFERENCE_TURN / variables["heard_duration"], detunings[0], detunings[-1])
+    reference = np.clip(REFERENCE_TURN / variables["window_duration"], detunings[0], detunings[-1])
     variables["reference_detuning"] = reference
     variables["preference"] = _interpolated(detunings, variables["preference_by_detuning"], reference)
     variables["crossover"] = np.array([_crossover(detunings, mean) for mean in variables["mean_preference"]])

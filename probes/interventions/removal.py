@@ -224,7 +224,7 @@ class Removal:
     Parameters
     ----------
     mixture, others : float32 [C, F]
-    scale, company_scale : float32 [1] or None
+    scale, others_scale : float32 [1] or None
     taken : mapping of str to list of float32 [C, F]
         By name of the removal, `REMOVALS`; one for each random plane.
     channels : int64 [C]

@@ -12,10 +12,10 @@ from ...encoders.musicvae.posterior import Encoded, encode
 from ...synth.errors import InputError
 from ...synth.melodies import STEPS_PER_BAR, whole_number
 from ..engine.session import Session
-from . import neurons
+from . import active
 from .materials import PRIOR, Material, prior_material, random_material, real_material
 
-SAMPLES, PERMUTATIONS, BINS, TRAVERSED, THRESHOLD = 20_000, 199, 10, 8, neurons.SIGMA_THRESHOLD
+SAMPLES, PERMUTATIONS, BINS, TRAVERSED, THRESHOLD = 20_000, 199, 10, 8, active.SIGMA_THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Encodings:
 
     def is_active(self, threshold: float) -> np.ndarray:
         """Which dimensions are active, by mean sigma over the model's own samples, bool [D]."""
-        return neurons.chosen(self.own.posterior, threshold)[0]
+        return active.chosen(self.own.posterior, threshold)[0]
 
 
 def encodings(session: Session[LatentModel], samples: int, melodies: str | None) -> Encodings:

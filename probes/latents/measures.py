@@ -11,14 +11,14 @@ from ..engine.session import Session
 from ..features import Features
 from ..statistics.finite import finite_mean, finite_mean_by
 from ..statistics.resampling import bootstrap_interval
-from . import excitation, feature_set, neurons, reconstruction, traversals
+from . import active, excitation, feature_set, reconstruction, traversals
 from .correlation import FAINT, GROUPS, Correlation, correlate
 from .encodings import BINS, PERMUTATIONS, SAMPLES, THRESHOLD, TRAVERSED, encodings
 from .materials import MELODIES, PRIOR
 from .variables import VARIABLES
 
 MOST_RECONSTRUCTED, BASES = 1024, 128
-MOST_NEURONS = 64  # that are correlated with features
+MOST_CORRELATED = 64  # that are correlated with features
 
 
 def latents(
@@ -53,7 +53,7 @@ def latents(
     """
     known = session.once(encodings, samples, melodies)
     posteriors = [one.posterior for one in known.encoded.values()]
-    sets = neurons.chosen(posteriors[0], threshold)
+    sets = active.chosen(posteriors[0], threshold)
     fields = ("mean_mu", "variance_mu", "mean_sigma", "mean_variance", "divergence", "total_variance")
     return dataset(
         VARIABLES["latents"],
@@ -61,19 +61,19 @@ def latents(
             **{name: np.array([getattr(p, name) for p in posteriors]) for name in fields},
             "material": np.array(list(known.encoded)),
             "dimension": np.arange(session.encoder.latent_dimensions),
-            "criterion": np.array(neurons.CRITERIA),
-            "other_criterion": np.array(neurons.CRITERIA),
-            "threshold": neurons.THRESHOLDS,
+            "criterion": np.array(active.CRITERIA),
+            "other_criterion": np.array(active.CRITERIA),
+            "threshold": active.THRESHOLDS,
             "n_melodies": np.array([p.count for p in posteriors]),
             "relevance": np.argsort(known.order) + 1,
-            "is_music": sets,
-            "count": np.array([neurons.counts(p) for p in posteriors]),
-            "agreement": neurons.agreement(sets),
+            "is_active": sets,
+            "count": np.array([active.counts(p) for p in posteriors]),
+            "agreement": active.agreement(sets),
         },
         {
             "sigma_threshold": threshold,
-            "variance_threshold": neurons.VARIANCE_THRESHOLD,
-            "divergence_threshold": neurons.DIVERGENCE_THRESHOLD,
+            "variance_threshold": active.VARIANCE_THRESHOLD,
+            "divergence_threshold": active.DIVERGENCE_THRESHOLD,
             "materials": "; ".join(m.about for m in known.materials.values()),
         },
     )
@@ -122,7 +122,7 @@ def reconstructions(
             "material": name,
             "n_melodies": len(rolls),
             "n_pieces": accuracy.shape[-1],
-            "music_neurons": active,
+            "active_latents": active,
         },
     )
 
@@ -157,7 +157,7 @@ def activation(
             "activity": excitation.THRESHOLDS,
             "information": np.array([e.posterior.divergence.sum() for e in known.encoded.values()]),
         },
-        {"music_neurons": int(is_active.sum())},
+        {"active_latents": int(is_active.sum())},
     )
 
 
@@ -175,8 +175,8 @@ def correlation(
     An untrained network has a sigma below 1 everywhere, and nothing else of an active latent.
     """
     known, model = session.once(encodings, samples, melodies), session.encoder
-    agreed = neurons.chosen(known.own.posterior, threshold).all(0).sum()
-    count = min(max(int(agreed), traversed), MOST_NEURONS, model.latent_dimensions)
+    agreed = active.chosen(known.own.posterior, threshold).all(0).sum()
+    count = min(max(int(agreed), traversed), MOST_CORRELATED, model.latent_dimensions)
     with session.progress.task(f"{model.name}: features computed", len(known.own.rolls)) as advance:
         values = feature_set.values(known.own.rolls, advance)
     about = feature_set.labels()
@@ -229,7 +229,7 @@ def features(
         {
             **_feature_coordinates(about),
             **{name: getattr(found, name) for name in (*same, *conditional)},
-            "neuron": np.arange(1, count + 1),
+            "rank": np.arange(1, count + 1),
             "latent_dimension": known.order[:count],
             "group": np.array(GROUPS),
             "other_group": np.array(GROUPS),
@@ -260,7 +260,7 @@ def traversal(
     Parameters and what is raised are those of `features`; see `latents.variables`, "traversals".
     """
     known, model = session.once(encodings, samples, melodies), session.encoder
-    count = max(1, min(traversed, MOST_NEURONS, model.latent_dimensions - 1))
+    count = max(1, min(traversed, MOST_CORRELATED, model.latent_dimensions - 1))
     dimensions = np.append(known.order[:count], known.order[count:][-1:])  # of one, none is unused
     bases = np.asarray(known.own.mu[:BASES])
     with session.progress.task(f"{model.name}: dimensions moved", len(dimensions)) as advance:
@@ -280,7 +280,7 @@ def traversal(
         VARIABLES["traversals"],
         {
             **_feature_coordinates(about),
-            "neuron": np.append(np.arange(count) + 1, model.latent_dimensions)[: len(dimensions)],
+            "rank": np.append(np.arange(count) + 1, model.latent_dimensions)[: len(dimensions)],
             "latent_dimension": dimensions,
             "group": np.array(GROUPS),
             "dose": traversals.DOSES,
@@ -306,14 +306,14 @@ def _verdicts(
     """Per moved dimension and group, the feature it correlates with most, and whether that moves."""
     claimed = np.full((len(moved.p), len(GROUPS)), "", object)
     verdicts = np.full_like(claimed, "")
-    for neuron in range(count):  # the unused one claims nothing
+    for rank in range(count):  # the unused one claims nothing
         for g in range(len(GROUPS)):
-            best = correlated.best[neuron, g]
+            best = correlated.best[rank, g]
             if best >= 0:
-                claimed[neuron, g] = about.names[best]
-                faint = correlated.phik[neuron, best] < FAINT  # no relation to confirm or contradict
-                p = 1.0 if faint else correlated.p_corrected[neuron, best], moved.p_corrected[neuron, best]
-                verdicts[neuron, g] = traversals.verdict(*map(float, p))
+                claimed[rank, g] = about.names[best]
+                faint = correlated.phik[rank, best] < FAINT  # no relation to confirm or contradict
+                p = 1.0 if faint else correlated.p_corrected[rank, best], moved.p_corrected[rank, best]
+                verdicts[rank, g] = traversals.verdict(*map(float, p))
     return claimed.astype(str), verdicts.astype(str)
 
 

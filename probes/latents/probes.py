@@ -24,7 +24,7 @@ def _active(criterion: int) -> Known:
         known = len(PLANTED_SIGMA)
         if criterion == 0:
             known = int((1 - result.attrs["sigma_threshold"] > PLANTED_SIGMA).sum())
-        return float(result["is_music"].isel(criterion=criterion).sum()) - known
+        return float(result["is_active"].isel(criterion=criterion).sum()) - known
 
     return Known(PLANTED, f"active latents by {name}, less those planted", 0, 0, "0", excess)
 
@@ -38,14 +38,14 @@ def _furthest_total(result: xr.Dataset, _: int) -> float:
 
 def _lost(result: xr.Dataset, _: int) -> float:
     """Return the accuracy lost when all but the active latents are zeroed, where all planted are active."""
-    active = result.attrs["music_neurons"]
+    active = result.attrs["active_latents"]
     if active != len(PLANTED_SIGMA):
         return np.nan
     return abs(float(result["loss_to_all"].sel(order="relevance", measure="free-running", kept=active)))
 
 
 def _least_concordance(result: xr.Dataset, _: int) -> float:
-    planted = result.isel(neuron=np.flatnonzero(~result["is_unused"].values)[: len(PLANTED_SIGMA)])
+    planted = result.isel(rank=np.flatnonzero(~result["is_unused"].values)[: len(PLANTED_SIGMA)])
     return float(planted["concordance"].max("feature").min())
 
 
@@ -104,7 +104,7 @@ TRAVERSALS = Probe(
     asks_baselines=False,
     known=(
         Known(PLANTED, "steps that the unused dimension changes", 0, 0, "0",
-              lambda result, _: float(result["changed"].isel(neuron=-1).max())),
+              lambda result, _: float(result["changed"].isel(rank=-1).max())),
         Known(PLANTED, "largest concordance of each planted dimension", *near(1, 0.02, "1.00 ± 0.02"),
               _least_concordance),
     ),

@@ -50,8 +50,8 @@ def onset_accuracy(rolls: np.ndarray, given_back: np.ndarray) -> np.ndarray:
     return np.where(begins.any(1), right / np.maximum(begins.sum(1), 1), np.nan)
 
 
-def ladder(dimensions: int, music_neurons: int) -> np.ndarray:
-    """Return the numbers of dimensions to keep: powers of two, the music neurons, and all.
+def ladder(dimensions: int, active_latents: int) -> np.ndarray:
+    """Return the numbers of dimensions to keep: powers of two, the active latents, and all.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def ladder(dimensions: int, music_neurons: int) -> np.ndarray:
     [0, 1, 2, 3, 4, 8, 16]
     """
     powers = 2 ** np.arange(int(np.log2(dimensions)) + 1)
-    return np.unique(np.append(powers, (0, music_neurons, dimensions)))
+    return np.unique(np.append(powers, (0, active_latents, dimensions)))
 
 
 def kept_curve(

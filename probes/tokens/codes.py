@@ -70,7 +70,7 @@ def codes(
 
         - `agreement_same`: the same partial at the same phase in the same frame, among other sounds;
         - `agreement_different`: another partial among other sounds, which is what chance gives;
-        - `agreement_company`: another partial in the same context;
+        - `agreement_context`: another partial in the same context;
         - `agreement_phase`: the same partial in the same context at another phase.
 
         Reuse of codes is `agreement_same` less `agreement_different`; its p comes from dealing the

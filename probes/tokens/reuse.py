@@ -42,7 +42,7 @@ def _paired(alike: np.ndarray, name: str) -> dict[str, np.ndarray]:
     """Average [N, C, N, C, Q] over pairs: same component or not, same context or not."""
     n, contexts = alike.shape[:2]
     one, context = np.eye(n, dtype=bool), np.eye(contexts, dtype=bool)
-    pairs = {"same": (one, ~context), "different": (~one, ~context), "company": (~one, context)}
+    pairs = {"same": (one, ~context), "different": (~one, ~context), "context": (~one, context)}
     found = {}
     for kind, (who, where) in pairs.items():
         counted = (who[:, None, :, None] & where[None, :, None])[..., None]  # [N, C, N, C, 1]

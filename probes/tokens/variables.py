@@ -14,7 +14,7 @@ VARIABLES: Groups = {
         "codebook": Variable(("codebook",), "1", "number of the codebook, from 1"),
         "agreement_same": Variable(_SKQ, "1", "share of codes alike: same partial and phase, other context"),
         "agreement_different": Variable(_SKQ, "1", "share of codes alike: another partial, other context"),
-        "agreement_company": Variable(_SKQ, "1", "share of codes alike: another partial, same context"),
+        "agreement_context": Variable(_SKQ, "1", "share of codes alike: another partial, same context"),
         "agreement_phase": Variable(_SKQ, "1", "share of codes alike: same partial and context, other phase"),
         "reuse_p": Variable(_SQ, "1", "p of agreement_same against partials dealt anew in every context"),
         "joint_same": Variable(_SKQ, "1", "agreement_same of all codebooks up to this one at once"),

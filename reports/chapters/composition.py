@@ -65,7 +65,7 @@ def _composed(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]
 
 def _compositionality_cautions(one: xr.Dataset) -> Iterator[str]:
     shown = of_kind(one)
-    unchanged = float(shown["unheard"])
+    unchanged = float(shown["unchanged"])
     if unchanged >= FAINT:
         yield (
             f"{100 * unchanged:.0f} % of partials among {int(shown['density'])} others leave the frame "
@@ -119,7 +119,7 @@ COMPOSITIONALITY = Chapter(
         AREA,
         measured("planarity", "Planarity", "share of a partial's changes that its plane holds", "1", np.max,
                  "partial"),
-        measured("unheard", "No trace", "partials that leave the frame unchanged", "share", np.max,
+        measured("unchanged", "No trace", "partials that leave the frame unchanged", "share", np.max,
                  "partial"),
         ADDITIVE,
     ),

@@ -16,7 +16,7 @@ from ..chapter import Chapter
 from ..columns import Column, Value
 from ..figures import Illustration
 from ..figures.latents.features import phik_matrix
-from ..figures.latents.latents import neurons_by_threshold, sigma_and_mu
+from ..figures.latents.latents import active_by_threshold, sigma_and_mu
 from ..figures.latents.models import models_side_by_side
 from ..figures.latents.traversals import traversal_effects, traversal_rolls
 from ..figures.latents.uses import accuracy_by_kept, activation
@@ -48,7 +48,7 @@ def _drawn_of_all(probe: str, draw: Draw) -> Callable[[Sequence[Subject]], Seque
 
 def _active(result: xr.Dataset) -> np.ndarray:
     """Return how many latents are active on the model's own samples, by each criterion."""
-    return result.isel(material=0)["is_music"].sum("dimension").values
+    return result.isel(material=0)["is_active"].sum("dimension").values
 
 
 def _active_by(criterion: int) -> Value:
@@ -57,7 +57,7 @@ def _active_by(criterion: int) -> Value:
 
 def _filled(result: xr.Dataset, stage: str) -> float:
     own = result.isel(material=0)
-    total = own["total_variance"].values[own["is_music"].values[0]]
+    total = own["total_variance"].values[own["is_active"].values[0]]
     return float(np.median(total)) if total.size else np.nan
 
 
@@ -89,7 +89,7 @@ def _which_are_active(subject: Subject) -> Iterator[str]:
     for random in subject.of_baselines("latents"):
         sentence += f" A random network has {enumerated([str(n) for n in _active(random)])}."
     yield sentence
-    total, music = own["total_variance"].values, own["is_music"].values[0]
+    total, music = own["total_variance"].values, own["is_active"].values[0]
     if counts[0]:
         yield (
             f"Variance of mu and mean squared sigma add up to {np.median(total[music]):.2f} (median) over "
@@ -100,7 +100,7 @@ def _which_are_active(subject: Subject) -> Iterator[str]:
 
 
 def _latents(found: xr.Dataset, random: Sequence[xr.Dataset], name: str) -> Sequence[Illustration]:
-    return [sigma_and_mu(found, random, name), neurons_by_threshold(found, random, name)]
+    return [sigma_and_mu(found, random, name), active_by_threshold(found, random, name)]
 
 
 def _models_side_by_side(encoders: Sequence[Subject]) -> Iterator[Illustration]:
@@ -126,7 +126,7 @@ def _accuracy(measure: str) -> Value:
 
 
 def _rest_zeroed(kept: xr.Dataset) -> xr.Dataset:
-    return kept.sel(order="relevance", measure="free-running", kept=kept.attrs["music_neurons"])
+    return kept.sel(order="relevance", measure="free-running", kept=kept.attrs["active_latents"])
 
 
 def _what_is_lost(subject: Subject) -> Iterator[str]:
@@ -135,7 +135,7 @@ def _what_is_lost(subject: Subject) -> Iterator[str]:
     rest = _rest_zeroed(found)
     loss, low, high = (100 * float(rest[name]) for name in ("loss_to_all", "loss_low", "loss_high"))
     said = [f"{written(_accuracy(m)(found, ''), 'percent')} {m}" for m in found["measure"].values]
-    active = counted(int(found.attrs["music_neurons"]), "active latent")
+    active = counted(int(found.attrs["active_latents"]), "active latent")
     yield (
         f"With all dimensions {', '.join(said)} ({found.attrs['n_melodies']} {found.attrs['material']}); "
         f"with all but the {active} zeroed it loses {loss:z.2f} percentage points"
@@ -150,9 +150,9 @@ def _reconstruction(found: xr.Dataset, random: Sequence[xr.Dataset], name: str) 
 # what they mean
 
 
-def _largest(features: xr.Dataset, group: str, neuron: int = 0) -> float:
+def _largest(features: xr.Dataset, group: str, rank: int = 0) -> float:
     """Return the largest phik of a dimension with the features of a group."""
-    values = features["phik"].isel(neuron=neuron).values[features["feature_group"].values == group]
+    values = features["phik"].isel(rank=rank).values[features["feature_group"].values == group]
     values = values[np.isfinite(values)]
     return float(values.max()) if values.size else np.nan
 
@@ -165,16 +165,16 @@ def _what_they_mean(subject: Subject) -> Iterator[str]:
     if (found := subject.result("features")) is None:
         return
     random = subject.of_baselines("features")
-    for neuron in range(min(2, found.sizes["neuron"])):
-        row = found.isel(neuron=neuron)
+    for rank in range(min(2, found.sizes["rank"])):
+        row = found.isel(rank=rank)
         if not row["phik"].notnull().any():
             continue
         best = row.isel(feature=int(np.nanargmax(row["phik"].values)))
-        others = [float(one["phik"].isel(neuron=neuron).max()) for one in random]
+        others = [float(one["phik"].isel(rank=rank).max()) for one in random]
         beside = f"; a random network's reaches {max(others):.2f}" if others else ""
-        groups = [f"{group} {written(_largest(found, group, neuron), '1')}" for group in GROUPS]
+        groups = [f"{group} {written(_largest(found, group, rank), '1')}" for group in GROUPS]
         yield (
-            f"Dimension {neuron + 1} in the order of relevance goes with {best['feature'].values} "
+            f"Dimension {rank + 1} in the order of relevance goes with {best['feature'].values} "
             f"({best['feature_group'].values}; phik {float(best['phik']):.2f}, corrected p "
             f"{float(best['p_corrected']):.3f}){beside}. By group: {', '.join(groups)}."
         )
@@ -189,7 +189,7 @@ def _features(found: xr.Dataset, random: Sequence[xr.Dataset], name: str) -> Seq
 
 def _what_is_excited(subject: Subject) -> Iterator[str]:
     found = subject.result("activation")
-    if found is None or not found.attrs["music_neurons"]:
+    if found is None or not found.attrs["active_latents"]:
         return
     at_one = found.sel(activity=1.0, method="nearest")
     said = []
@@ -198,7 +198,7 @@ def _what_is_excited(subject: Subject) -> Iterator[str]:
             float(at_one[end].sel(material=name)) for end in ("active", "active_low", "active_high")
         )
         said.append(f"{name} {mean:.1f}{_between(low, high, '.1f')}")
-    count = counted(int(found.attrs["music_neurons"]), "active latent")
+    count = counted(int(found.attrs["active_latents"]), "active latent")
     yield f"Of {count}, those further than 1 from 0 in one melody: {', '.join(said)}."
 
 
@@ -222,7 +222,7 @@ def _what_moving_does(subject: Subject) -> Iterator[str]:
         )
     else:
         sentence = f"Of {moved} that {'was' if one else 'were'} moved none has a correlation to confirm."
-    for unused in (found.isel(neuron=i) for i in np.flatnonzero(is_unused)):
+    for unused in (found.isel(rank=i) for i in np.flatnonzero(is_unused)):
         stirred = int((unused["p_corrected"].values <= ALPHA).sum())
         sentence += (
             f" The least relevant dimension moves {stirred} of {counted(found.sizes['feature'], 'feature')} "

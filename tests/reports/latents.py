@@ -7,7 +7,7 @@ import xarray as xr
 
 from tonotopy.encoders.musicvae.posterior import Posterior
 from tonotopy.probes.engine.schema import dataset
-from tonotopy.probes.latents import feature_set, neurons
+from tonotopy.probes.latents import active, feature_set
 from tonotopy.probes.latents.materials import MELODIES, PRIOR, RANDOM_NOTES
 from tonotopy.probes.run.registry import schema
 
@@ -45,7 +45,7 @@ def untrained(dimensions: int, seed: int) -> Posterior:
 
 def latents(dimensions: int = 16, music: int = 3, seed: int = 0, random: bool = False) -> xr.Dataset:
     one = untrained(dimensions, seed) if random else posterior(dimensions, music, seed)
-    sets = neurons.chosen(one)
+    sets = active.chosen(one)
     fields = ("mean_mu", "variance_mu", "mean_sigma", "mean_variance", "divergence", "total_variance")
     return dataset(
         schema()["latents"],
@@ -53,19 +53,19 @@ def latents(dimensions: int = 16, music: int = 3, seed: int = 0, random: bool = 
             **{name: np.array([getattr(one, name)] * 3) for name in fields},
             "material": np.array([PRIOR, RANDOM_NOTES, MELODIES]),
             "dimension": np.arange(dimensions),
-            "criterion": np.array(neurons.CRITERIA),
-            "other_criterion": np.array(neurons.CRITERIA),
-            "threshold": neurons.THRESHOLDS,
+            "criterion": np.array(active.CRITERIA),
+            "other_criterion": np.array(active.CRITERIA),
+            "threshold": active.THRESHOLDS,
             "n_melodies": np.array([20_000, 20_000, 3_000]),
             "relevance": np.argsort(one.order) + 1,
-            "is_music": sets,
-            "count": np.array([neurons.counts(one)] * 3),
-            "agreement": neurons.agreement(sets),
+            "is_active": sets,
+            "count": np.array([active.counts(one)] * 3),
+            "agreement": active.agreement(sets),
         },
         {
-            "sigma_threshold": neurons.SIGMA_THRESHOLD,
-            "variance_threshold": neurons.VARIANCE_THRESHOLD,
-            "divergence_threshold": neurons.DIVERGENCE_THRESHOLD,
+            "sigma_threshold": active.SIGMA_THRESHOLD,
+            "variance_threshold": active.VARIANCE_THRESHOLD,
+            "divergence_threshold": active.DIVERGENCE_THRESHOLD,
         },
     )
 
@@ -75,10 +75,10 @@ def features(neurons_drawn: int = 8, seed: int = 0, strength: float = 0.9) -> xr
     generator = np.random.default_rng(seed)
     about = feature_set.labels()
     phik = generator.uniform(0, 0.12, (neurons_drawn, len(about.names)))
-    for neuron in range(neurons_drawn):
-        group = GROUPS[neuron] if neuron < 2 else GROUPS[neuron % 3]
+    for rank in range(neurons_drawn):
+        group = GROUPS[rank] if rank < 2 else GROUPS[rank % 3]
         there = np.array(about.groups) == group
-        phik[neuron, there] = generator.uniform(0.2, 1.0, there.sum()) * strength / (1 + neuron / 4)
+        phik[rank, there] = generator.uniform(0.2, 1.0, there.sum()) * strength / (1 + rank / 4)
     phik[:, list(about.names).index(CONSTANT)] = np.nan
     significant = np.where(np.isnan(phik), np.nan, np.where(phik > 0.1, 0.005, 0.6))
     conditional = np.where(np.array(about.groups) == "melody", phik, np.nan)
@@ -91,7 +91,7 @@ def features(neurons_drawn: int = 8, seed: int = 0, strength: float = 0.9) -> xr
             "feature_group": np.array(about.groups),
             "feature_id": np.array(about.ids),
             "group": GROUPS,
-            "neuron": np.arange(1, neurons_drawn + 1),
+            "rank": np.arange(1, neurons_drawn + 1),
             "latent_dimension": generator.permutation(512)[:neurons_drawn],
             "phik": phik,
             "p": significant,

@@ -28,7 +28,7 @@ def found(books, same, phase=0.5, stays=(0.4, 0.1, 1.0), decodes=True, margins=T
         "codebook": np.arange(1, books + 1),
         "agreement_same": same + strays,
         "agreement_different": np.full((N, books), 0.01),
-        "agreement_company": np.full((N, books), 0.3),
+        "agreement_context": np.full((N, books), 0.3),
         "agreement_phase": phase + strays,
         "joint_same": (same + strays) / np.arange(1, books + 1),
         "joint_different": np.full((N, books), 0.01),

@@ -50,7 +50,7 @@ def drawn(control):
         one.name: one
         for one in (
             figures.sigma_and_mu(control["latents"], [random], "toy"),
-            figures.neurons_by_threshold(control["latents"], [random], "toy"),
+            figures.active_by_threshold(control["latents"], [random], "toy"),
             figures.accuracy_by_kept(control["reconstruction"], "toy"),
             figures.phik_matrix(control["features"], [fewer], "toy"),
             figures.activation(control["activation"], [control["activation"]], "toy"),
@@ -88,7 +88,7 @@ def test_figures_are_whole(drawn):
 @pytest.mark.parametrize(("dimensions", "music"), [(128, 21), (512, 37), (128, 0), (4, 4)])
 def test_sigma_and_counts_of_models_of_any_size(dimensions, music):
     own, random = made_up.latents(dimensions, music), made_up.latents(dimensions, random=True)
-    several = figures.sigma_and_mu(own, [random], "toy"), figures.neurons_by_threshold(own, [random], "toy")
+    several = figures.sigma_and_mu(own, [random], "toy"), figures.active_by_threshold(own, [random], "toy")
     for one in several:
         assert_whole(one)
     assert f"{music} of {dimensions} dimensions" in several[0].reading
@@ -111,14 +111,14 @@ def test_sigma_stands_in_order_of_relevance(drawn, control):
 def test_sigma_reading_tells_both_sums_of_variances():
     own = made_up.latents(128, 21)
     one = own.sel(material=PRIOR)
-    one["total_variance"].values[one["is_music"].values[0]] = 0.5
-    one["total_variance"].values[~one["is_music"].values[0]] = 2.0
+    one["total_variance"].values[one["is_active"].values[0]] = 0.5
+    one["total_variance"].values[~one["is_active"].values[0]] = 2.0
     reading = figures.sigma_and_mu(own, name="toy").reading
     assert "0.50 (0.50 to 0.50) over the active latents; 2.00 (2.00 to 2.00) over the others" in reading
 
 
 def test_counts_are_the_data_and_thresholds_used_are_ringed(drawn, control):
-    axes = drawn["neurons-by-threshold"].figure.axes[0]
+    axes = drawn["active-by-threshold"].figure.axes[0]
     counts = control["latents"]["count"].sel(material=PRIOR)
     for criterion in ("sigma", "variance", "divergence"):
         assert lines(axes)[criterion][:, 1].tolist() == counts.sel(criterion=criterion).values.tolist()
@@ -131,13 +131,13 @@ def test_counts_are_the_data_and_thresholds_used_are_ringed(drawn, control):
 def test_criteria_that_part_are_cautioned_against():
     own, random = made_up.latents(128, 21), made_up.latents(128, random=True)
     caution = "believe the lower number"
-    assert caution in figures.neurons_by_threshold(own, [random]).reading
-    assert "sigma 128 (below 0.9), variance 0" in figures.neurons_by_threshold(own, [random]).reading
-    assert caution not in figures.neurons_by_threshold(own, [own]).reading
-    assert caution not in figures.neurons_by_threshold(own).reading
+    assert caution in figures.active_by_threshold(own, [random]).reading
+    assert "sigma 128 (below 0.9), variance 0" in figures.active_by_threshold(own, [random]).reading
+    assert caution not in figures.active_by_threshold(own, [own]).reading
+    assert caution not in figures.active_by_threshold(own).reading
 
 
-def test_accuracy_reaches_all_with_the_music_neurons_alone(drawn, control):
+def test_accuracy_reaches_all_with_the_active_latents_alone(drawn, control):
     above, below = drawn["accuracy-by-kept"].figure.axes
     curves = lines(above)
     relevance = curves["most relevant first"]
@@ -175,11 +175,11 @@ def test_activation_is_the_data(drawn, control):
         )
 
 
-def test_a_model_without_music_neurons_is_drawn(control):
+def test_a_model_without_active_latents_is_drawn(control):
     none = control["activation"].copy(deep=True)
     for name in ("active", "active_low", "active_high"):
         none[name][:] = 0.0
-    none.attrs["music_neurons"] = 0
+    none.attrs["active_latents"] = 0
     assert_whole(figures.activation(none, name="toy"))
 
 
@@ -248,8 +248,8 @@ def colours(axes) -> list[str]:
 def test_rolls_show_what_changes_and_what_does_not(drawn, control):
     found = control["traversals"]
     grid = np.array(drawn["traversal-rolls"].figure.axes).reshape(6, 5)
-    for row, neuron in zip(grid, (0, 1, 2, 3, 4, -1), strict=True):
-        there = len(notes(found["example"].values[neuron, 3][None]).midi)
+    for row, rank in zip(grid, (0, 1, 2, 3, 4, -1), strict=True):
+        there = len(notes(found["example"].values[rank, 3][None]).midi)
         assert colours(row[2]) == ["#9a9a9a"] * there
     for axes in (*grid[-1], *grid[3]):  # the unused dimension, and one that carries nothing
         assert set(colours(axes)) == {"#9a9a9a"}
@@ -290,7 +290,7 @@ def test_effects_show_directions_and_verdicts(drawn, control):
 def test_contradictions_and_a_control_that_moves_are_told(control):
     changed = control["traversals"].copy(deep=True)
     changed["verdict"] = changed["verdict"].astype("U12")
-    changed["verdict"].loc[{"neuron": 1, "group": "pitch"}] = "contradicted"
+    changed["verdict"].loc[{"rank": 1, "group": "pitch"}] = "contradicted"
     changed["p_corrected"].values[-1, :2] = 0.01
     one = figures.traversal_effects(changed, "toy")
     assert "contradicts 1" in one.reading
@@ -353,7 +353,7 @@ def test_silence_and_long_melodies_can_be_played(control):
     assert all((samples(clip.source) == 0).all() for clip in traversal_clips(silent))
     long = np.tile(control["traversals"]["example"].values, 8)
     there = control["traversals"].drop_vars(["example", "step"])
-    there = there.assign(example=(("neuron", "dose", "step"), long))
+    there = there.assign(example=(("rank", "dose", "step"), long))
     assert len(samples(traversal_clips(there)[0].source)) == 8 * SAMPLE_RATE
 
 

@@ -204,7 +204,7 @@ def _detuning_axis(axes: Axes, detuning_hz: np.ndarray) -> None:
 
 def _said(one: xr.Dataset, stage: str) -> str:
     low, high = _interval(one)
-    milliseconds = 1000 * float(one["heard_duration"])
+    milliseconds = 1000 * float(one["window_duration"])
     return (
         f"{stage} {_mean(one):z.2f} ({low:z.2f} to {high:z.2f}), {milliseconds:.3g} ms, "
         f"{hertz(float(one['reference_detuning']))}"

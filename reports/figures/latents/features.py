@@ -33,8 +33,8 @@ def phik_matrix(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str
         What the model is called.
     """
     shown = by_feature(result)
-    first = min(r.sizes["neuron"] for r in (result, *random))  # the best of as many dimensions everywhere
-    others = [by_feature(r.isel(neuron=slice(0, first))) for r in random]
+    first = min(r.sizes["rank"] for r in (result, *random))  # the best of as many dimensions everywhere
+    others = [by_feature(r.isel(rank=slice(0, first))) for r in random]
     others = [other.reindex(feature=shown["feature"].values) for other in others]
     groups = [str(g) for g in shown["group"].values]
     portions = {g: shown.isel(feature=np.flatnonzero(shown["feature_group"].values == g)) for g in groups}
@@ -44,11 +44,11 @@ def phik_matrix(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str
         grid = figure.subplots(len(rows), 2, height_ratios=rows, width_ratios=(2.2, 1), sharex="col")
         for (matrix, best), (group, portion) in zip(grid, portions.items(), strict=True):
             _cells(matrix, portion)
-            _best(best, portion.isel(neuron=slice(0, first)), others)
+            _best(best, portion.isel(rank=slice(0, first)), others)
             matrix.set_title(group, pad=9)
             if group == "melody":
                 _mark_beyond(matrix, result)
-        _neuron_axis(grid[-1, 0], shown["neuron"].values)
+        _rank_axis(grid[-1, 0], shown["rank"].values)
         grid[-1, 1].set(xlabel="best phik (1)", xlim=(-0.03, 1.03), xticks=[0, 0.5, 1])
         _colour_bars(figure, grid)
         one_legend(figure)
@@ -62,15 +62,15 @@ def phik_matrix(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str
         f"other, whatever the shape. In colour, pairs with a phik of at least {FAINT:g} and a p of at most "
         f"{ALPHA:g} against melodies dealt anew, corrected over all pairs; in grey, all others. "
         f"{_strongest(shown)} {_significant(shown)} {_beyond(result)}"
-        f"{_constant(result)}{_at_random(shown.isel(neuron=slice(0, first)), others)}",
-        f"Matrix of phik between {result.sizes['neuron']} dimensions of {name} and {shown.sizes['feature']} "
+        f"{_constant(result)}{_at_random(shown.isel(rank=slice(0, first)), others)}",
+        f"Matrix of phik between {result.sizes['rank']} dimensions of {name} and {shown.sizes['feature']} "
         "features grouped in pitch, rhythm and melody"
         + (", beside each feature's best dimension with random weights." if random else "."),
     )
 
 
 def by_feature(result: xr.Dataset) -> xr.Dataset:
-    """Return `phik` and `p_corrected`, [feature, neuron], one row a feature: of vectors the greatest.
+    """Return `phik` and `p_corrected`, [feature, rank], one row a feature: of vectors the greatest.
 
     Features that never have a value are left out (unless none ever has); the others are called by
     jSymbolic's number and name.
@@ -91,12 +91,12 @@ def by_feature(result: xr.Dataset) -> xr.Dataset:
         groups.append(str(result["feature_group"].values[entries[0]]))
     return xr.Dataset(
         {
-            "phik": (("feature", "neuron"), found[0]),
-            "p_corrected": (("feature", "neuron"), found[1]),
+            "phik": (("feature", "rank"), found[0]),
+            "p_corrected": (("feature", "rank"), found[1]),
             "feature_group": ("feature", groups),
             "called": ("feature", called),
         },
-        {"feature": names, "neuron": result["neuron"].values, "group": result["group"].values},
+        {"feature": names, "rank": result["rank"].values, "group": result["group"].values},
     )
 
 
@@ -140,19 +140,19 @@ def _mark_beyond(axes: Axes, result: xr.Dataset) -> None:
 def _best(axes: Axes, portion: xr.Dataset, others: Sequence[xr.Dataset]) -> None:
     y = np.arange(portion.sizes["feature"])
     for i, other in enumerate(others):
-        best = other["phik"].sel(feature=portion["feature"].values).max("neuron")
+        best = other["phik"].sel(feature=portion["feature"].values).max("rank")
         axes.plot(best, y, "D", color=RANDOM, ms=3.5, label=None if i else "random weights")
-    best = f"best of {portion.sizes['neuron']} dimensions"
-    axes.plot(portion["phik"].max("neuron"), y, "o", color=TRAINED, ms=3.5, label=best)
+    best = f"best of {portion.sizes['rank']} dimensions"
+    axes.plot(portion["phik"].max("rank"), y, "o", color=TRAINED, ms=3.5, label=best)
     axes.set_yticks(y, [""] * len(y))
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(y) - 0.5, -0.5)
 
 
-def _neuron_axis(axes: Axes, neurons: np.ndarray) -> None:
-    step = next(s for s in (1, 2, 5, 10, 20, 50) if len(neurons) / s <= 9)
-    places = [i for i, n in enumerate(neurons) if n == 1 or n % step == 0]
-    axes.set_xticks(places, [f"{neurons[i]}" for i in places])
+def _rank_axis(axes: Axes, ranks: np.ndarray) -> None:
+    step = next(s for s in (1, 2, 5, 10, 20, 50) if len(ranks) / s <= 9)
+    places = [i for i, n in enumerate(ranks) if n == 1 or n % step == 0]
+    axes.set_xticks(places, [f"{ranks[i]}" for i in places])
     axes.set_xlabel("dimension (rank)")
 
 
@@ -166,12 +166,12 @@ def _colour_bars(figure, grid: np.ndarray) -> None:
 def _strongest(shown: xr.Dataset) -> str:
     """Tell of the first dimensions the feature each goes with most, and its p."""
     said = []
-    for neuron in shown["neuron"].values[:NAMED]:
-        one = shown.sel(neuron=neuron)
+    for rank in shown["rank"].values[:NAMED]:
+        one = shown.sel(rank=rank)
         if one["phik"].notnull().any():
             best = one.isel(feature=int(one["phik"].argmax("feature")))
             said.append(
-                f"rank {neuron} with {best['called'].item()} ({best['feature_group'].item()}): "
+                f"rank {rank} with {best['called'].item()} ({best['feature_group'].item()}): "
                 f"{float(best['phik']):.2f}, p {float(best['p_corrected']):.3f}"
             )
     return f"Strongest: {listed(said)}." if said else "No feature has a value."
@@ -193,7 +193,7 @@ def _significant(shown: xr.Dataset) -> str:
 def _beyond(result: xr.Dataset) -> str:
     """Tell how many dimensions say something of melody that rhythm does not."""
     melody = result["melody"].values.astype(str)
-    ranks = result["neuron"].values[melody == BEYOND_RHYTHM]
+    ranks = result["rank"].values[melody == BEYOND_RHYTHM]
     first = f" (first rank {ranks[0]})" if len(ranks) else ""
     return (
         f"Of {len(melody)} dimensions, {len(ranks)}{first} tell more of melody than rhythm does, "
@@ -213,11 +213,11 @@ def _at_random(shown: xr.Dataset, others: Sequence[xr.Dataset]) -> str:
     """Compare the best dimension of every feature with that of random weights."""
     if not shown["phik"].notnull().any() or not any(o["phik"].notnull().any() for o in others):
         return ""
-    own = shown["phik"].max("neuron")
-    best = xr.concat([o["phik"].max("neuron") for o in others], "seed").max("seed")
+    own = shown["phik"].max("rank")
+    best = xr.concat([o["phik"].max("rank") for o in others], "seed").max("seed")
     more = int((own > best).sum())
     return (
-        f" With random weights the best of {shown.sizes['neuron']} dimensions has, on average over features, "
+        f" With random weights the best of {shown.sizes['rank']} dimensions has, on average over features, "
         f"{float(best.mean()):.2f} (here {float(own.mean()):.2f}); here it has more for {more} of "
         f"{shown.sizes['feature']}. phik does not ask how much a mu varies: what an untrained network "
         "computes of its input goes with features too."

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from ....probes.latents.active import CRITERIA
 from ....probes.latents.materials import PRIOR
-from ....probes.latents.neurons import CRITERIA
 from ...writing import listed
 from ..drawing import DARK, RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend
 
@@ -58,7 +58,7 @@ def sigma_and_mu(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: st
     )
 
 
-def neurons_by_threshold(
+def active_by_threshold(
     result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = ""
 ) -> Illustration:
     """Draw how many dimensions carry music over the threshold, by three criteria.
@@ -75,7 +75,7 @@ def neurons_by_threshold(
         for i, r in enumerate(random):
             _count_lines(axes, r, "--", None if i else ", random weights", 3.5)
         for criterion, (color, marker) in LOOKS.items():
-            used = result.attrs[USED[criterion]], int(result["is_music"].sel(criterion=criterion).sum())
+            used = result.attrs[USED[criterion]], int(result["is_active"].sel(criterion=criterion).sum())
             axes.plot(*used, marker, color=color, mfc="none", ms=12, mew=1.6)
         axes.set(xscale="log", xlabel="threshold (sigma: 1 less it; variance: 1; divergence: nats)")
         axes.set_xticks([0.001, 0.01, 0.1, 1], ["0.001", "0.01", "0.1", "1"])
@@ -86,7 +86,7 @@ def neurons_by_threshold(
         axes.set(ylabel="dimensions that carry music", ylim=(-0.15, 1.2 * total))
         one_legend(figure)
     return Illustration(
-        "neurons-by-threshold",
+        "active-by-threshold",
         "Active latents over the threshold",
         figure,
         "How far does the number of active latents depend on the threshold and on the criterion?",
@@ -103,7 +103,7 @@ def _ordered(result: xr.Dataset) -> xr.Dataset:
 
 
 def _music(own: xr.Dataset) -> np.ndarray:
-    return own["is_music"].sel(criterion="sigma").values
+    return own["is_active"].sel(criterion="sigma").values
 
 
 def _sigma_panel(axes: Axes, own: xr.Dataset, others: Sequence[xr.Dataset]) -> None:
@@ -178,7 +178,7 @@ def _untrained(others: Sequence[xr.Dataset], total: int) -> str:
 def _counted(result: xr.Dataset) -> str:
     said = []
     for criterion, key in USED.items():
-        count = int(result["is_music"].sel(criterion=criterion).sum())
+        count = int(result["is_active"].sel(criterion=criterion).sum())
         said.append(f"{criterion} {count} ({_limit(criterion, result.attrs[key])})")
     return ", ".join(said)
 
@@ -218,7 +218,7 @@ def _counted_at_random(random: Sequence[xr.Dataset], total: int) -> str:
         return ""
     said = f" With random weights, of {total}: {listed([_counted(r) for r in random])}."
     narrow, telling = (
-        sum(int(r["is_music"].sel(criterion=c).sum()) for r in random) for c in ("sigma", "variance")
+        sum(int(r["is_active"].sel(criterion=c).sum()) for r in random) for c in ("sigma", "variance")
     )
     if narrow > telling:
         said += (

@@ -65,12 +65,12 @@ def _numbers(measured: Measured) -> dict[str, tuple[float, float, float]]:
     """Return value, low and high of what was measured."""
     found = {}
     if (latents := measured.get("latents")) is not None:
-        music = latents["is_music"].sel(criterion="sigma").values
+        music = latents["is_active"].sel(criterion="sigma").values
         nats = float(latents["divergence"].sel(material=PRIOR).sum())
         values = {"count": float(music.sum()), "share": 100.0 * float(music.mean()), "information": nats}
         found = {key: (value, value, value) for key, value in values.items()}
     if (kept := measured.get("reconstruction")) is not None:
-        one = kept.sel(order="relevance", measure="free-running", kept=kept.attrs["music_neurons"])
+        one = kept.sel(order="relevance", measure="free-running", kept=kept.attrs["active_latents"])
         loss, low, high = (100.0 * float(one[v]) for v in ("loss_to_all", "loss_low", "loss_high"))
         found["loss"] = (loss, low, high)
     return found
@@ -90,9 +90,9 @@ def _panel(axes: Axes, values: Sequence[tuple[float, float, float] | None]) -> N
 
 def _best(features: xr.Dataset | None, rank: int, group: str) -> float:
     """Return the greatest phik of a dimension with the features of a group; NaN without any."""
-    if features is None or rank not in features["neuron"].values:
+    if features is None or rank not in features["rank"].values:
         return np.nan
-    one = features.sel(neuron=rank)
+    one = features.sel(rank=rank)
     values = one["phik"].values[one["feature_group"].values == group]
     values = values[np.isfinite(values)]
     return float(values.max()) if values.size else np.nan

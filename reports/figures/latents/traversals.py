@@ -39,14 +39,14 @@ def traversal_rolls(result: xr.Dataset, name: str = "") -> Illustration:
         What the model is called.
     """
     moved = np.flatnonzero(~result["is_unused"].values)[:MOST_ROWS]
-    shown = result.isel(neuron=[*moved, *np.flatnonzero(result["is_unused"].values)])
+    shown = result.isel(rank=[*moved, *np.flatnonzero(result["is_unused"].values)])
     doses = [d for d in SHOWN_DOSES if d in shown["dose"].values]
-    steps, rows = shown.sizes["step"], shown.sizes["neuron"]
+    steps, rows = shown.sizes["step"], shown.sizes["rank"]
     low, high = _pitch_limits(shown["example"].sel(dose=doses).values)
     with canvas(1.3 + 0.85 * rows, f"{name}: one melody, one latent moved") as figure:
         grid = figure.subplots(rows, len(doses), squeeze=False, sharex=True, sharey=True)
-        for axes_row, neuron in zip(grid, shown["neuron"].values, strict=True):
-            one = shown.sel(neuron=neuron)
+        for axes_row, rank in zip(grid, shown["rank"].values, strict=True):
+            one = shown.sel(rank=rank)
             base = one["example"].sel(dose=0.0).values
             for axes, dose in zip(axes_row, doses, strict=True):
                 _roll(axes, one["example"].sel(dose=dose).values, base)
@@ -93,7 +93,7 @@ def traversal_effects(result: xr.Dataset, name: str = "") -> Illustration:
         curves = min(CURVES, int((~result["is_unused"]).sum()))
         grid = np.atleast_1d(parts[1, 0].subplots(1, curves, sharey=True))
         for i, axes in enumerate(grid):
-            _curves(axes, result.isel(neuron=i))
+            _curves(axes, result.isel(rank=i))
         grid[0].set_ylabel("change (sd)")
         grid[curves // 2].set_xlabel("value of the latent (sd of the prior)")
         one_legend(figure, columns=3)
@@ -108,7 +108,7 @@ def traversal_effects(result: xr.Dataset, name: str = "") -> Illustration:
         "dimension goes with most, ringed where moving the dimension confirms that, crossed where it "
         f"contradicts it. Below, how far those features change. {_verdicts(result)} {_unused(result)} Values "
         "beyond 2 are rare under the prior, and what happens there says less about melodies.",
-        f"Matrix of {len(chosen)} features by {result.sizes['neuron']} dimensions of {name}, coloured by "
+        f"Matrix of {len(chosen)} features by {result.sizes['rank']} dimensions of {name}, coloured by "
         "direction, and curves of the change of features over the value of the first dimensions.",
     )
 
@@ -154,7 +154,7 @@ def _played(roll: np.ndarray) -> set[tuple[int, int, int]]:
 
 
 def _row_label(one: xr.Dataset) -> str:
-    return f"rank {int(one['neuron'])}" + " (last)" * bool(one["is_unused"])
+    return f"rank {int(one['rank'])}" + " (last)" * bool(one["is_unused"])
 
 
 def _legend(axes: Axes) -> None:
@@ -168,10 +168,10 @@ def _legend(axes: Axes) -> None:
 
 def _changed(result: xr.Dataset) -> str:
     said = []
-    for i in range(result.sizes["neuron"]):
-        one = result.isel(neuron=i)
+    for i in range(result.sizes["rank"]):
+        one = result.isel(rank=i)
         ends = [100 * float(one["changed"].isel(dose=k)) for k in (0, -1)]
-        who = "the least relevant dimension" if bool(one["is_unused"]) else f"rank {int(one['neuron'])}"
+        who = "the least relevant dimension" if bool(one["is_unused"]) else f"rank {int(one['rank'])}"
         said.append(f"{who} {ends[0]:.0f} % and {ends[1]:.0f} %")
     low, high = (float(result["dose"][k]) for k in (0, -1))
     return (
@@ -196,14 +196,14 @@ def _chosen(result: xr.Dataset) -> np.ndarray:
 
 
 def _matrix(figure: FigureBase, axes: Axes, shown: xr.Dataset) -> None:
-    moved = (shown["p_corrected"] <= ALPHA).transpose("feature", "neuron").values
-    direction = shown["direction"].transpose("feature", "neuron").values
+    moved = (shown["p_corrected"] <= ALPHA).transpose("feature", "rank").values
+    direction = shown["direction"].transpose("feature", "rank").values
     mesh = axes.imshow(
         direction, cmap="PuOr", vmin=-1, vmax=1, aspect="auto", interpolation="nearest",
         alpha=np.where(moved, 1.0, 0.15),
     )  # fmt: skip
     names = shown["feature"].values.astype(str)
-    for k in range(shown.sizes["neuron"]):
+    for k in range(shown.sizes["rank"]):
         said = dict(zip(shown["claimed_feature"].values[k], shown["verdict"].values[k], strict=True))
         for row, feature in enumerate(names):
             marker, size = MARKS.get(said.get(feature, ""), (".", 2.5) if moved[row, k] else ("", 0))
@@ -212,7 +212,7 @@ def _matrix(figure: FigureBase, axes: Axes, shown: xr.Dataset) -> None:
     labels = [label(i, n) for i, n in zip(shown["feature_id"].values.astype(str), names, strict=True)]
     axes.set_yticks(range(len(names)), labels, fontsize=7)
     ranks = [f"{n}\n(last)" if u else f"{n}" for n, u in zip(
-        shown["neuron"].values, shown["is_unused"].values, strict=True)]  # fmt: skip
+        shown["rank"].values, shown["is_unused"].values, strict=True)]  # fmt: skip
     axes.set_xticks(range(len(ranks)), ranks)
     axes.set_xlabel("dimension, by relevance (rank)")
     axes.tick_params(axis="both", length=0)
@@ -235,24 +235,24 @@ def _curves(axes: Axes, one: xr.Dataset) -> None:
                 one["dose"], one["response"].isel(feature=place), style, color=color, ms=3.5, label=group
             )
             said.append(ids[place])
-    axes.set_title(f"{int(one['neuron'])}: {', '.join(said)}", fontsize=8.5)
+    axes.set_title(f"{int(one['rank'])}: {', '.join(said)}", fontsize=8.5)
     axes.set_xticks([float(one["dose"][0]), 0, float(one["dose"][-1])])
     axes.set_xlim(float(one["dose"][0]) * 1.1, float(one["dose"][-1]) * 1.1)
 
 
 def _verdicts(result: xr.Dataset) -> str:
-    moved = result.isel(neuron=np.flatnonzero(~result["is_unused"].values))
+    moved = result.isel(rank=np.flatnonzero(~result["is_unused"].values))
     verdicts = moved["verdict"].values.astype(str)
     confirmed, contradicted = (int((verdicts == v).sum()) for v in ("confirmed", "contradicted"))
     said = []
-    for i in range(min(CURVES, moved.sizes["neuron"])):
-        one = moved.isel(neuron=i)
+    for i in range(min(CURVES, moved.sizes["rank"])):
+        one = moved.isel(rank=i)
         each = [
             f"{g} {_called(result, c)} {v}"
             for g, c, v in zip(one["group"].values, one["claimed_feature"].values, verdicts[i], strict=True)
             if v in MARKS
         ]
-        said.append(f"rank {int(one['neuron'])} {', '.join(each) or 'none'}")
+        said.append(f"rank {int(one['rank'])} {', '.join(each) or 'none'}")
     return (
         f"Of {confirmed + contradicted} correlations above the null, moving the dimension confirms "
         f"{confirmed} and contradicts {contradicted}: {listed(said)}."
@@ -265,8 +265,8 @@ def _called(result: xr.Dataset, feature: str) -> str:
 
 
 def _unused(result: xr.Dataset) -> str:
-    one = result.isel(neuron=np.flatnonzero(result["is_unused"].values))
-    if not one.sizes["neuron"]:
+    one = result.isel(rank=np.flatnonzero(result["is_unused"].values))
+    if not one.sizes["rank"]:
         return ""
     features = int((one["p_corrected"] <= ALPHA).sum())
     share = 100 * float(one["changed"].max())

@@ -25,7 +25,7 @@ MEASURES = {
 }
 MATERIALS = {PRIOR: (TRAINED, "o-"), MELODIES: (THIRD, "s--"), RANDOM_NOTES: (DARK, "^:")}
 MARK = "#8C8C8C"
-TOLD_AT = (0.5, 1.0)  # of |mu|, in the reading
+COMPARED_AT = (0.5, 1.0)  # of |mu|, in the reading
 
 
 def accuracy_by_kept(result: xr.Dataset, name: str = "") -> Illustration:
@@ -38,7 +38,7 @@ def accuracy_by_kept(result: xr.Dataset, name: str = "") -> Illustration:
     name : str
         What the model is called.
     """
-    count = int(result.attrs["music_neurons"])
+    count = int(result.attrs["active_latents"])
     with canvas(5.4, f"{name}: what is lost when dimensions are zeroed") as figure:
         above, below = figure.subplots(2, sharex=True, sharey=True)
         for order, (color, style, label) in ORDERS.items():
@@ -82,7 +82,7 @@ def activation(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str 
     name : str
         What the model is called.
     """
-    count = int(result.attrs["music_neurons"])
+    count = int(result.attrs["active_latents"])
     there = [(m, look) for m, look in MATERIALS.items() if m in result["material"].values]
     with canvas(3.7, f"{name}: active latents that melodies excite") as figure:
         axes = figure.subplots()
@@ -161,7 +161,7 @@ def _ends(result: xr.Dataset) -> str:
 
 def _excited(result: xr.Dataset, materials: Sequence[str]) -> str:
     said = []
-    for threshold in TOLD_AT:
+    for threshold in COMPARED_AT:
         at = result.sel(activity=threshold, method="nearest")
         numbers = [
             f"{m} {float(at['active'].sel(material=m)):.1f} (others "

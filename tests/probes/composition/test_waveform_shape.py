@@ -49,7 +49,7 @@ def test_a_linear_bank_is_as_far_from_each_variant_as_the_waveform_under_its_win
 def test_a_linear_bank_prefers_the_waveform_by_the_closed_form(stft):
     power = hann_power()
     duration = power.sum() ** 2 / np.square(power).sum() / 24_000
-    assert float(stft.heard_duration[0]) == pytest.approx(duration, rel=0.02)
+    assert float(stft.window_duration[0]) == pytest.approx(duration, rel=0.02)
     moved = np.sqrt(1 - kept(power, [1 / (8 * duration)]))[0]
     assert float(stft.preference.mean()) == pytest.approx((1 - moved) / (1 + moved), abs=0.02)
     assert 60 < float(stft.crossover[0]) < 90
@@ -82,7 +82,7 @@ def test_the_stimuli_are_what_they_are_said_to_be(stft):
     assert stft.spectrum_phase_distance.max() < 1e-6
     assert stft.spectrum_detuning_distance.min() > 1.4
     assert stft.waveform_phase_distance.mean() == pytest.approx(np.sqrt(2), abs=0.02)
-    length = round(float(stft.heard_duration[0]) * 24_000)
+    length = round(float(stft.window_duration[0]) * 24_000)
     closed = np.sqrt(2 * (1 - kept(np.ones(length), stft.detuning.values)))
     measured = np.sqrt(np.square(stft.waveform_detuning_distance.values[0]).mean(1))
     assert np.abs(measured - closed).max() < 0.05
@@ -103,14 +103,14 @@ def test_it_is_found_out_where_a_frame_hears(delay):
     result = waveform_shape(
         Session(encoder_of(Delayed(delay), [stage], {"first_layer": ""})), detunings_hz=[10, 80]
     )
-    assert int(result.heard_centre[0]) == -delay
+    assert int(result.window_centre[0]) == -delay
     assert (result.preference_by_detuning > 0.99).all()
 
 
 def test_what_is_quantized_is_heard_where_the_latent_is():
     encoder = load("codec_tiny", weights="random")
     result = waveform_shape(Session(encoder, ["latent", "quantized_1", "codes"]), detunings_hz=[5], draws=2)
-    assert len(set(result.heard_centre.values)) == 1
+    assert len(set(result.window_centre.values)) == 1
     assert not (np.abs(result.preference) > 1).any()
     assert (result.phase_distance.sel(stage="codes") <= np.sqrt(2) + 1e-9).all()  # one-hot vectors
     assert np.isfinite(result.mean_preference).all()

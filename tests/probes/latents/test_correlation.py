@@ -50,7 +50,7 @@ def test_latents_are_told_apart():
     assert found.best[:4].tolist()[0][0] == 0
     assert (found.best[1:3, 1] == 2).all()
     assert found.best[3, 2] == 4
-    assert found.phik[2, 5] > 0.3  # as large as a melody neuron's, but for the rhythm
+    assert found.phik[2, 5] > 0.3  # as large as a melody rank's, but for the rhythm
     assert found.explained[1] > 0.99
     assert np.isnan(found.conditional_phik[1]).all()
     assert found.explained[[0, 3, 5]] == pytest.approx(0, abs=0.02)

@@ -15,7 +15,7 @@ from tonotopy.probes.engine.session import Session
 from tonotopy.probes.latents import excitation, measures
 from tonotopy.probes.latents.encodings import SAMPLES, Encodings, encodings, refuses
 from tonotopy.probes.latents.materials import MELODIES, PRIOR, Material
-from tonotopy.probes.latents.measures import MOST_NEURONS
+from tonotopy.probes.latents.measures import MOST_CORRELATED
 from tonotopy.probes.latents.probes import LATENTS
 from tonotopy.probes.run.registry import registered
 from tonotopy.probes.run.runner import _identity, probe
@@ -61,12 +61,12 @@ def session_of(model, rolls, pieces):
     return session
 
 
-@pytest.mark.parametrize(("dimensions", "moved"), [(1, 1), (2, 1), (80, MOST_NEURONS)])
+@pytest.mark.parametrize(("dimensions", "moved"), [(1, 1), (2, 1), (80, MOST_CORRELATED)])
 def test_as_many_dimensions_are_moved_as_there_are_and_are_correlated(dimensions, moved):
     session = session_of(Summing(dimensions), random_notes(2), [0, 1])
     told = measures.traversal(session, traversed=70, **FAST)
-    assert told.sizes["neuron"] == min(moved + 1, dimensions)
-    np.testing.assert_array_equal(told["is_unused"], np.arange(told.sizes["neuron"]) == moved)
+    assert told.sizes["rank"] == min(moved + 1, dimensions)
+    np.testing.assert_array_equal(told["is_unused"], np.arange(told.sizes["rank"]) == moved)
     assert set(told["verdict"].values[:moved].ravel()) <= {
         "confirmed", "contradicted", "moved only", "neither", "",
     }  # fmt: skip
@@ -116,7 +116,7 @@ def test_one_piece_says_nothing_of_others():
 
 def test_excited_dimensions_are_counted_piece_by_piece_whether_music_or_not():
     model = Summing(2)
-    model.sigma[:] = [0.5, 1.0]  # the second is no music neuron
+    model.sigma[:] = [0.5, 1.0]  # the second is no music rank
     rolls = np.concatenate([np.repeat(random_notes(1), 9, 0), random_notes(2)[1:]])
     told = measures.activation(session_of(model, rolls, [0] * 9 + [1])).sel(material=MELODIES)
     size = np.abs(model.encode(rolls[[0, 9]])[0])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Weights
 from tonotopy.encoders.musicvae import posterior
-from tonotopy.probes.latents import excitation, neurons, reconstruction
+from tonotopy.probes.latents import active, excitation, reconstruction
 from tonotopy.probes.statistics.finite import finite_mean_by
 from tonotopy.synth.melodies import prior_samples, random_notes
 
@@ -76,9 +76,9 @@ def test_a_variance_near_nothing_is_not_below_it():
     assert told.posterior.variance_mu.max() < 1e-9
 
 
-def test_the_control_has_three_music_neurons_by_any_criterion(heard):
-    np.testing.assert_array_equal(neurons.counts(heard.posterior, np.geomspace(0.001, 0.6, 9)), 3)
-    np.testing.assert_array_equal(neurons.agreement(neurons.chosen(heard.posterior)), 1)
+def test_the_control_has_three_active_latents_by_any_criterion(heard):
+    np.testing.assert_array_equal(active.counts(heard.posterior, np.geomspace(0.001, 0.6, 9)), 3)
+    np.testing.assert_array_equal(active.agreement(active.chosen(heard.posterior)), 1)
     assert set(heard.posterior.order[:3].tolist()) == {2, 6, 11}
     np.testing.assert_allclose(heard.posterior.total_variance, 1, atol=4 * np.sqrt(2 / 9000))
 
@@ -87,17 +87,17 @@ def test_an_untrained_network_shows_why_one_criterion_is_not_enough():
     """Its sigma is below 1 everywhere, since softplus of nothing is 0.69; its mu hardly varies anywhere."""
     model = load("musicvae_tiny", weights="random")
     told = posterior.encode(model, random_notes(200)).posterior
-    by_sigma, by_variance, _ = neurons.chosen(told).sum(1)
+    by_sigma, by_variance, _ = active.chosen(told).sum(1)
     assert by_sigma == model.latent_dimensions
     assert by_variance == 0
-    assert neurons.agreement(neurons.chosen(told))[0, 1] == 0
+    assert active.agreement(active.chosen(told))[0, 1] == 0
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 20), st.integers(2, 5))
 @settings(derandomize=True, deadline=None, max_examples=30)
 def test_agreement_is_jaccards(seed, dimensions, count):
     sets = np.random.default_rng(seed).random((count, dimensions)) < 0.4
-    told = neurons.agreement(sets)
+    told = active.agreement(sets)
     for i in range(count):
         for j in range(count):
             one, other = set(np.flatnonzero(sets[i])), set(np.flatnonzero(sets[j]))
@@ -111,11 +111,11 @@ def test_counts_fall_as_the_threshold_rises(heard):
         model := Fixed(generator.normal(size=(500, 40)) * np.linspace(0, 1, 40), np.full((500, 40), 0.8)),
         model.rolls(),
     )
-    assert (np.diff(neurons.counts(told.posterior), axis=1) <= 0).all()
-    assert neurons.counts(told.posterior)[0, 0] == 40
+    assert (np.diff(active.counts(told.posterior), axis=1) <= 0).all()
+    assert active.counts(told.posterior)[0, 0] == 40
 
 
-def test_zeroing_all_but_the_music_neurons_costs_the_control_nothing(control, heard):
+def test_zeroing_all_but_the_active_latents_costs_the_control_nothing(control, heard):
     rolls, mu = heard.rolls[:300], np.asarray(heard.mu[:300])
     curve = reconstruction.kept_curve(control, rolls, mu, heard.posterior.order, [0, 1, 2, 3, 16])
     free = curve.accuracy[:, :, 0].mean(-1)

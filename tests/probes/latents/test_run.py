@@ -70,37 +70,37 @@ def test_a_run_holds_the_model_a_random_network_and_the_control(run):
 def test_the_control_gives_its_known_answers(run):
     told = run["control.planted"]
     own = told["latents"].to_dataset().isel(material=0)
-    np.testing.assert_array_equal(own["is_music"].sum("dimension"), 3)
+    np.testing.assert_array_equal(own["is_active"].sum("dimension"), 3)
     assert set(np.flatnonzero(own["relevance"].values <= 3)) == {2, 6, 11}
     kept = told["reconstruction"].to_dataset().sel(order="relevance", measure="free-running")
     np.testing.assert_array_equal(kept["accuracy"].sel(kept=[3, 4, 8, 16]), 1)
     moved = told["traversals"].to_dataset()
-    assert float(moved["changed"].isel(neuron=-1).max()) == 0
+    assert float(moved["changed"].isel(rank=-1).max()) == 0
     assert set(moved["verdict"].values[-1]) == {""}
     features = told["features"].to_dataset()
     rank = {int(d): i for i, d in enumerate(features["latent_dimension"].values)}
     for dimension, feature in ((11, "Most Common Pitch"), (6, "Note Density"), (2, "Range")):
-        assert float(features["phik"].isel(neuron=rank[dimension]).sel(feature=feature)) > 0.9
+        assert float(features["phik"].isel(rank=rank[dimension]).sel(feature=feature)) > 0.9
 
 
 def test_verdicts_follow_from_what_is_stored(run):
     told = run["control.planted"]["traversals"].to_dataset()
     features = run["control.planted"]["features"].to_dataset()
-    for i in range(told.sizes["neuron"] - 1):
+    for i in range(told.sizes["rank"] - 1):
         for group in ("pitch", "rhythm", "melody"):
-            claimed = str(told["claimed_feature"].isel(neuron=i).sel(group=group).values)
-            phik = features["phik"].isel(neuron=i)
+            claimed = str(told["claimed_feature"].isel(rank=i).sel(group=group).values)
+            phik = features["phik"].isel(rank=i)
             assert float(phik.sel(feature=claimed)) == float(phik[features["feature_group"] == group].max())
-            p = features["p_corrected"].isel(neuron=i).sel(feature=claimed) <= 0.05
+            p = features["p_corrected"].isel(rank=i).sel(feature=claimed) <= 0.05
             p &= phik.sel(feature=claimed) >= 0.1
-            moved = told["p_corrected"].isel(neuron=i).sel(feature=claimed) <= 0.05
+            moved = told["p_corrected"].isel(rank=i).sel(feature=claimed) <= 0.05
             expected = {
                 (True, True): "confirmed",
                 (True, False): "contradicted",
                 (False, True): "moved only",
                 (False, False): "neither",
             }
-            assert told["verdict"].isel(neuron=i).sel(group=group) == expected[bool(p), bool(moved)]
+            assert told["verdict"].isel(rank=i).sel(group=group) == expected[bool(p), bool(moved)]
 
 
 def test_an_interrupted_run_goes_on_to_the_same_result(run, tmp_path):

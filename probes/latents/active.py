@@ -1,4 +1,4 @@
-"""Music neurons: the latent dimensions that carry anything, by three criteria and any threshold."""
+"""Active latents: the latent dimensions that carry anything, by three criteria and any threshold."""
 
 from __future__ import annotations
 
