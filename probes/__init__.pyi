@@ -21,6 +21,7 @@ from .hypotheses.hypothesis import Control, Hypothesis, NoEvidence, evaluate, me
 from .hypotheses.matching import Matching
 from .hypotheses.registry import HYPOTHESES
 from .run.compare import compare
+from .run.conformance import check
 from .run.runner import probe
 from .run.suite import Suite
 from .tokens.codes import codes
@@ -42,6 +43,7 @@ __all__ = [
     "Trend",
     "activations",
     "aliasing",
+    "check",
     "chord_composition",
     "chord_tuning",
     "codes",

@@ -1,9 +1,12 @@
 """What the README shows, works as it is written."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import xarray as xr
+
+from .plugin.installing import install, run_with
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -43,6 +46,7 @@ def test_twenty_lines_wrap_a_module_and_report_on_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(script, "README", "exec"), {"__name__": "readme"})
     tree = xr.open_datatree("mine.zarr")
+    assert {"selectivity", "compositionality"} <= set(tree["Mine"].children)
     assert {"Mine", "Mine.random0", "filterbank.stft", "control.rectifier"} <= set(tree.children)
     page = Path("mine.html").read_text()
     assert "Mine" in page
@@ -54,6 +58,42 @@ def test_latents_of_melodies_are_correlated_with_features():
     exec(compile(python_blocks()[5], "README", "exec"), names)
     assert names["found"].phik.shape == (4, len(names["told"].names))
     assert {"rhythm", "pitch"} & set(names["found"].answers)
+
+
+PROBING = """
+from tonotopy.probes import check, probe
+from tonotopy.probes.run.registry import named
+from tonotopy.reports import report
+
+(homogeneity,) = named(("homogeneity",))
+check(homogeneity, tones=4)
+report([probe(["control:decimator"], "run.zarr", probes=["homogeneity"], tones=4)], "page.html")
+"""
+
+
+def test_a_probe_of_ones_own_is_measured_from_its_package(tmp_path):
+    """Known are the answers of a stage that is linear, of magnitudes, and of patches that know no level."""
+    script = python_blocks()[6]
+    assert len(script.strip().splitlines()) <= 50
+    (points,) = (
+        tomllib.loads(block)["project"]["entry-points"]
+        for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+        if "tonotopy.probes" in block
+    )
+    site = tmp_path / "site-packages"
+    (site / "my_package").mkdir(parents=True)
+    (site / "my_package" / "__init__.py").touch()
+    (site / "my_package" / "probes.py").write_text(script)
+    install(site, "my_package", points)
+    run_with(site, PROBING)
+    tree = xr.open_datatree(tmp_path / "run.zarr")
+    for control, error in (("decimator", 0.0), ("rectifier", 0.0), ("texture", 0.5)):
+        found = tree[f"control.{control}/homogeneity"].to_dataset()
+        assert found.error.dims == ("stage", "frequency")
+        assert abs(found.error - error).max() < 1e-5
+    page = (tmp_path / "page.html").read_text()
+    assert "error where level does not matter" in page
+    assert "Does twice the sound give twice the answer?" in page
 
 
 def test_every_command_exists():

@@ -128,6 +128,7 @@ def chord_composition(session: Session[Encoder], *, level_dbfs: float = -30.0) -
         "chord_quality": chords.quality,
         "root": np.array(ROOTS_MIDI),
         "root_2": np.array(ROOTS_MIDI),
+        "shuffle": np.arange(SHUFFLES),
         "baseline": np.array(BASELINES),
     }
     settings = {"seed": seed, "chord_level_dbfs": level_dbfs}

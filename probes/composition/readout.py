@@ -146,6 +146,8 @@ def readout(
         "component": mixtures.frequency_hz[mixtures.targets],
         "baseline": np.array(BASELINES),
         "n_channels_used": sizes,
+        "draw": np.arange(SUBSETS),
+        "shuffle": np.arange(SHUFFLES),
         "task": np.array([task.name for task in tasks]),
         "held_out": np.array([task.held_out for task in tasks]),
         "task_chance": np.array([task.chance for task in tasks]),

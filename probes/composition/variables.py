@@ -20,6 +20,9 @@ VARIABLES: Groups = {
             ("condition", "component"), "Hz", "frequency, or fundamental frequency, of each component"
         ),
         "component_label": Variable(("condition", "component"), "1", "name of each component"),
+        "component": Variable(("component",), "1", "number of the component"),
+        "component_2": Variable(("component_2",), "1", "number of another component"),
+        "context_pair": Variable(("context_pair",), "1", "number of the pair of contexts"),
         "first_context": Variable(("context_pair",), "1", "number of the pair's first context"),
         "second_context": Variable(("context_pair",), "1", "number of the pair's second context"),
         "rank": Variable(_CONDITION, "1", "dimensions of a response plane at most"),
@@ -78,6 +81,8 @@ VARIABLES: Groups = {
         "mean_auc": Variable(("stage", "density"), "1", "mean AUC over partials"),
         "mean_auc_low": Variable(("stage", "density"), "1", "lower end of its 95 % interval over partials"),
         "mean_auc_high": Variable(("stage", "density"), "1", "upper end of its 95 % interval over partials"),
+        "shuffle": Variable(("shuffle",), "1", "number of the shuffle"),
+        "draw": Variable(("draw",), "1", "number of the subset that was drawn"),
         "n_channels_used": Variable(("n_channels_used",), "1", "channels that the readout may use"),
         "capacity": Variable(
             ("stage", "n_channels_used", "draw"), "1", "mean AUC of a random subset of the channels"
@@ -100,6 +105,7 @@ VARIABLES: Groups = {
         "chord_root": Variable(("chord",), "MIDI note", "root of the chord"),
         "chord_quality": Variable(("chord",), "1", "quality of the chord"),
         "root": Variable(("root",), "MIDI note", "root"),
+        "shuffle": Variable(("shuffle",), "1", "number of the shuffle"),
         "root_2": Variable(("root_2",), "MIDI note", "another root"),
         "baseline": Variable(("baseline",), "1", "representation computed from the same sounds"),
         "sum_error": Variable(

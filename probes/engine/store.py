@@ -25,6 +25,12 @@ def fresh(out: str | Path) -> Path:
     return Path(out)
 
 
+def keep(result: xr.Dataset, where: Path) -> None:
+    """Write a result to a zarr group, unless it was streamed there."""
+    if not where.exists():
+        result.to_zarr(str(where), mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
+
+
 class ResponseStore:
     """Arrays [stage, channel, stimulus] per measured quantity and level, NaN where nothing was written.
 

@@ -308,7 +308,7 @@ def _padded(
             if name in column:
                 block = np.asarray(column[name])
                 merged[name][(i, *(slice(0, n) for n in block.shape))] = block
-    return merged
+    return merged | {dim: np.arange(ranks) for dim in ("rank", "rank_2") if "gram" in merged}
 
 
 def _below_lowest_centre(sample_rate: int, result: xr.Dataset) -> float:

@@ -68,6 +68,8 @@ VARIABLES: Groups = {
         "spacing": Variable(("spacing",), "1", "scale on which best frequencies would be evenly spread"),
         "n_live": Variable(("stage",), "1", "channels with a response above float noise"),
         "linear_share": Variable(_SC, "1", "share of the response's power in its first harmonic"),
+        "rank": Variable(("rank",), "1", "place of the channel by best frequency"),
+        "rank_2": Variable(("rank_2",), "1", "place of another channel by best frequency"),
         "gram": Variable(
             ("stage", "rank", "rank_2"), "1", "inner product of normalised responses, by best frequency"
         ),

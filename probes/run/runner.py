@@ -16,12 +16,11 @@ from ...encoders.registry import load, load_for
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from ..engine.checkpoint import Work, drawn_anew, node_name, provenance, set_attributes
-from ..engine.probe import Probe
 from ..engine.progress import Progress
 from ..engine.schema import stimuli_dataset, subject_attributes
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
-from ..engine.store import ZARR_FORMAT, fresh
+from ..engine.store import ZARR_FORMAT, fresh, keep
 from ..hypotheses.hypothesis import evaluate
 from ..hypotheses.registry import registered as hypotheses
 from .suite import CONTROLS, Suite
@@ -175,15 +174,13 @@ def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) 
         if reason := one.refusal(session):
             refused[one.name] = reason
             continue
-        work.do(f"{subject.node}/{one.name}", lambda one=one: _keep(one, session, where / one.name))
+        group = where / one.name
+        work.do(
+            f"{subject.node}/{one.name}",
+            lambda one=one, group=group: keep(one(replace(session, out=group)), group),
+        )
     about = subject_attributes(subject.encoder, subject.role, subject.of)
     set_attributes(where, {**about, "refused": "; ".join(f"{n}: {r}" for n, r in refused.items())})
-
-
-def _keep(one: Probe, session: Session[Any], where: Path) -> None:
-    result = one(replace(session, out=where))
-    if not where.exists():  # it was not streamed
-        result.to_zarr(str(where), mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
 
 
 def _stimuli(suite: Suite, loaded: Sequence[Measured]) -> dict[str, StimulusSet]:

@@ -1,0 +1,1 @@
+"""What a plug-in brings: encoders, a probe, and claims about what they find."""
