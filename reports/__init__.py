@@ -1,4 +1,4 @@
-"""What is told: measures -> figures, pages, command line."""
+"""What reports show: measures -> figures, pages, command line."""
 
 import lazy_loader as lazy
 

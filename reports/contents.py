@@ -86,8 +86,8 @@ def _lead(tree: xr.DataTree) -> str:
     beside = [several or counted(seeds[0], "random network")] if seeds else []
     beside += [counted(len(controls), "control")] if controls else []
     said = enumerated([f"{one.name} ({', '.join(one.layout)})" for one in encoders])
-    said += f", measured with {enumerated(played)}" if played else ""
     said += f", beside {enumerated(beside)}" if beside else ""
+    said += f". Played: {enumerated(played)}" if played else ""
     return f"{said}. Measured {str(tree.attrs['created_at'])[:16].replace('T', ' ')}."
 
 

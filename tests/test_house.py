@@ -119,7 +119,6 @@ print([name for name in room.__all__ if isinstance(getattr(room, name), types.Mo
 PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn"}
 # Declared without being imported.
 NOT_IMPORTED = {
-    "torchaudio": "encodec imports it, and does not say which version",
     "setuptools": "builds the wheel of a test",
     "ruff": "a tool",
     "pyright": "a tool",

@@ -31,10 +31,10 @@ def show_hypotheses(hypotheses: Sequence[Hypothesis]) -> None:
     console = wide_console()
     table = Table("hypothesis", "stage", "what is measured", "holds if", "controls", "source says")
     for one in hypotheses:
-        told = [f"{c.encoder} {c.bounds}" for c in one.controls]
+        said = [f"{c.encoder} {c.bounds}" for c in one.controls]
         holds = sided(one.holds, one.threshold)
         table.add_row(
-            one.name, one.stage, one.statement, holds, "\n".join(told), one.source_expects, end_section=True
+            one.name, one.stage, one.statement, holds, "\n".join(said), one.source_expects, end_section=True
         )
     console.print(table)
 
@@ -46,8 +46,8 @@ def show_verdicts(subject: Subject) -> None:
         "hypothesis", "stage", "verdict", "effect (95 %)", "holds if", "p", "random networks", "as the source"
     )
     for row in verdict_rows(subject):
-        told = f"{row.verdict}: {row.remark}" if row.remark else row.verdict
-        table.add_row(row.name, row.stage, told, row.effect, row.threshold, row.p, row.random, row.agrees)
+        said = f"{row.verdict}: {row.remark}" if row.remark else row.verdict
+        table.add_row(row.name, row.stage, said, row.effect, row.threshold, row.p, row.random, row.agrees)
     console.print(f"[bold]{subject.name}[/bold]")
     console.print(table)
     for sentence in verdict_sentences(subject):

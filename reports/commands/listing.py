@@ -79,7 +79,7 @@ def _whereabouts(name: str, source: str) -> str:
 
 
 def probes() -> None:
-    """List what can be asked: questions, settings, and the controls whose answers are known."""
+    """List the probes: questions, settings, and the controls whose answers are known."""
     from rich.table import Table
 
     from ...probes.run.registry import registered

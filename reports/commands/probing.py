@@ -120,7 +120,7 @@ def report(
 def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
     """Probe the bundled codec beside its controls and a random baseline, and write the report.
 
-    It is asked for what a few minutes allow; `tonotopy probe codec_tiny` asks everything. A finished run of
+    It measures what a few minutes allow; `tonotopy probe codec_tiny` measures everything. A finished run of
     the same settings is used again; one of other settings there is replaced.
     """
     from ...encoders.registry import load

@@ -169,16 +169,16 @@ def test_the_demo_runs_once_and_again_only_if_something_changed(tonotopy, tmp_pa
 
     probed = []
 
-    def probe(encoders, out, settings, progress):
+    def run_suite(suite, out, progress):
         tree = run.copy(deep=True)
-        tree.attrs |= {"settings": repr(settings), "weights_sha256": encoders[0].weights.sha256}
+        tree.attrs |= {"settings": suite.description, "weights_sha256": suite.encoders[0].weights.sha256}
         tree.attrs["versions"] = f'{{"tonotopy": "{version("tonotopy")}"}}'
         tree.to_zarr(out, zarr_format=2)
         probed.append(out)
 
     monkeypatch.setattr("tonotopy.reports.html.contents", lambda trees, dpi: MARK.decode())
     weights = SimpleNamespace(sha256="a")
-    monkeypatch.setattr(running, "probe", probe)
+    monkeypatch.setattr(running, "run", run_suite)
     monkeypatch.setattr(registry, "load", lambda name, seed: SimpleNamespace(weights=weights))
     for sha256, times in (("a", 1), ("a", 1), ("b", 2)):
         weights.sha256 = sha256

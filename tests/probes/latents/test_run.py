@@ -149,7 +149,7 @@ def test_a_directed_model_of_other_length_stands_beside_it(tmp_path):
         bars=4, encoder=(8,), decoder=(8,), latent_dimensions=6, conductor=(8,), segments=4
     )
     model = MusicVAE(sizes, "four bars").eval()
-    path = latents([model, "control:planted"], tmp_path / "l.zarr")
+    path = latents([model, "control:planted"], tmp_path / "l.zarr", baselines=0)
     tree = xr.open_datatree(path)
     validate(tree)
     assert tree["four bars"].attrs["steps"] == 64
