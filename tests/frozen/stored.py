@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ from .runs import measurements
 FOLDER = Path(__file__).parent / "recorded"
 KEPT = 16  # values of each variable, evenly spaced
 RELATIVE = 1e-3
+SWITCHES = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "NUMBA_CPU_NAME", "OPENBLAS_CORETYPE")
 LIBRARIES = ("torch", "numpy", "scipy", "numba", "librosa", "encodec")
 RENAMED = {  # name now -> name in the recording
     "compositionality/unchanged": "compositionality/unheard",
@@ -41,15 +43,20 @@ OF_ROUNDING = ("closed_form_error", "arithmetic_distance", "arithmetic_margin", 
 
 def arithmetic() -> dict[str, str]:
     """Say what the last digits depend on."""
-    processor = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-         if line.startswith("model name")), "unknown",
-    )  # fmt: skip
-    capability = torch.backends.cpu.get_cpu_capability()
+    about = dict(
+        (part.strip() for part in line.split(":", 1))
+        for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+        if ":" in line
+    )
+    flags = hashlib.sha256(" ".join(sorted(about.get("flags", "").split())).encode()).hexdigest()[:16]
     return {
-        "processor": processor, "capability": capability, "threads": str(torch.get_num_threads()),
+        **{name: about.get(name, "") for name in ("model name", "cpu family", "model", "stepping")},
+        "flags": flags,
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": str(torch.get_num_threads()),
+        **{name: os.environ.get(name, "") for name in SWITCHES},
         **{name: version(name) for name in LIBRARIES},
-    }  # fmt: skip
+    }
 
 
 def same_arithmetic() -> bool:

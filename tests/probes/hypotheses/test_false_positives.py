@@ -1,6 +1,6 @@
 """How often hypotheses reject what is true: relabelled measures of random codecs, and the codecs as they are.
 
-Run with ``pytest -m slow tests/probes/hypotheses/test_false_positives.py``; the outcome is in ``false_positives.md``.
+Run with ``pytest -m slow`` on this file; the outcome is in ``false_positives.md``.
 """
 
 from pathlib import Path
