@@ -38,19 +38,19 @@ picture: demo
 	$(BIN)/tonotopy probe samplecnn_tiny --probes selectivity --baselines 1 --no-controls --out tonotopy-demo/picture.zarr
 	$(BIN)/python -c "import xarray; from tonotopy.reports import figures; \
 	    run = xarray.open_datatree('tonotopy-demo/picture.zarr'); \
-	    heard = [run[name]['selectivity'].to_dataset() for name in ('samplecnn_tiny', 'samplecnn_tiny.random0')]; \
-	    figures.tonotopic_map(heard[0], heard[1:], 'samplecnn_tiny').figure.savefig('reports/tonotopic_map.png', dpi=110); \
+	    each = [run[name]['selectivity'].to_dataset() for name in ('samplecnn_tiny', 'samplecnn_tiny.random0')]; \
+	    figures.tonotopic_map(each[0], each[1:], 'samplecnn_tiny').figure.savefig('reports/tonotopic_map.png', dpi=110); \
 	    run = xarray.open_datatree('tonotopy-demo/codec_tiny.zarr').load(); \
 	    found = {node.attrs['encoder'] + '.random' * (node.attrs['role'] == 'baseline'): \
 	        node['compositionality'].to_dataset() for name, node in run.children.items() if name != 'stimuli'}; \
 	    own, random = found.pop('codec_tiny'), found.pop('codec_tiny.random'); \
 	    figures.additivity_lesson(own, [random], found, 'codec_tiny').figure.savefig('reports/lesson.png', dpi=110)"
 	rm -rf tonotopy-demo/latents.zarr
-	$(BIN)/tonotopy latents musicvae_tiny --no-control --out tonotopy-demo/latents.zarr
+	$(BIN)/tonotopy latents musicvae_tiny --no-controls --out tonotopy-demo/latents.zarr
 	$(BIN)/python -c "import xarray; from tonotopy.reports import figures; \
 	    run = xarray.open_datatree('tonotopy-demo/latents.zarr'); \
-	    heard = [run[name]['latents'].to_dataset() for name in ('musicvae_tiny', 'musicvae_tiny.random0')]; \
-	    figures.sigma_and_mu(heard[0], heard[1:], 'musicvae_tiny').figure.savefig('reports/latents.png', dpi=110)"
+	    each = [run[name]['latents'].to_dataset() for name in ('musicvae_tiny', 'musicvae_tiny.random0')]; \
+	    figures.sigma_and_mu(each[0], each[1:], 'musicvae_tiny').figure.savefig('reports/latents.png', dpi=110)"
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("tonotopy needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'

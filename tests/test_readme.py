@@ -56,7 +56,7 @@ def test_twenty_lines_wrap_a_module_and_report_on_it(tmp_path, monkeypatch):
 def test_latents_of_melodies_are_correlated_with_features():
     names = {}
     exec(compile(python_blocks()[5], "README", "exec"), names)
-    assert names["found"].phik.shape == (4, len(names["told"].names))
+    assert names["found"].phik.shape == (4, len(names["values"].names))
     assert {"rhythm", "pitch"} & set(names["found"].answers)
 
 

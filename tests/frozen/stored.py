@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
@@ -20,8 +21,21 @@ from .runs import measurements
 FOLDER = Path(__file__).parent / "recorded"
 KEPT = 16  # values of each variable, evenly spaced
 RELATIVE = 1e-3
+SWITCHES = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "NUMBA_CPU_NAME", "OPENBLAS_CORETYPE")
 LIBRARIES = ("torch", "numpy", "scipy", "numba", "librosa", "encodec")
-RENAMED: dict[str, str] = {}  # name now -> name in the recording
+RENAMED = {  # name now -> name in the recording
+    "compositionality/unchanged": "compositionality/unheard",
+    "codes/agreement_context": "codes/agreement_company",
+    "waveform_shape/window_centre": "waveform_shape/heard_centre",
+    "waveform_shape/window_duration": "waveform_shape/heard_duration",
+    "latents/is_active": "latents/is_music",
+    "features/rank": "features/neuron",
+    "traversals/rank": "traversals/neuron",
+}
+ADDED = {  # coordinates of dimensions that had none when the recording was made
+    "compositionality/component", "compositionality/component_2", "compositionality/context_pair",
+    "chord_composition/shuffle", "readout/draw", "readout/shuffle", "tiling/rank", "tiling/rank_2",
+}  # fmt: skip
 # What measures rounding itself is another number on another processor.
 OF_ROUNDING = ("closed_form_error", "arithmetic_distance", "arithmetic_margin", "arithmetic_certainty",
                "arithmetic_changed", "narrow_share")  # fmt: skip
@@ -29,15 +43,20 @@ OF_ROUNDING = ("closed_form_error", "arithmetic_distance", "arithmetic_margin", 
 
 def arithmetic() -> dict[str, str]:
     """Say what the last digits depend on."""
-    processor = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-         if line.startswith("model name")), "unknown",
-    )  # fmt: skip
-    capability = torch.backends.cpu.get_cpu_capability()
+    about = dict(
+        (part.strip() for part in line.split(":", 1))
+        for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+        if ":" in line
+    )
+    flags = hashlib.sha256(" ".join(sorted(about.get("flags", "").split())).encode()).hexdigest()[:16]
     return {
-        "processor": processor, "capability": capability, "threads": str(torch.get_num_threads()),
+        **{name: about.get(name, "") for name in ("model name", "cpu family", "model", "stepping")},
+        "flags": flags,
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": str(torch.get_num_threads()),
+        **{name: os.environ.get(name, "") for name in SWITCHES},
         **{name: version(name) for name in LIBRARIES},
-    }  # fmt: skip
+    }
 
 
 def same_arithmetic() -> bool:
@@ -72,7 +91,7 @@ def record(name: str) -> int:
 
 def reword(name: str) -> int:
     """Store the words that are written now, and leave every number as it was recorded."""
-    before, now = read(name), measured(name)
+    before, now = read(name), {RENAMED.get(key, key): value for key, value in measured(name).items()}
     return _write(name, {k: now[k] if v["dtype"] == "text" and k in now else v for k, v in before.items()})
 
 
@@ -90,7 +109,7 @@ def differences(name: str, groups: Collection[str] | None = None, exactly: bool 
     """Name every variable of some groups, or of all, that is not what was recorded, and say how."""
     exactly = same_arithmetic() if exactly is None else exactly
     before = {k: v for k, v in read(name).items() if groups is None or k.split("/")[0] in groups}
-    now = {RENAMED.get(key, key): value for key, value in measured(name, groups).items()}
+    now = {RENAMED.get(k, k): v for k, v in measured(name, groups).items() if k not in ADDED}
     found = [f"{key}: {'gone' if key in before else 'new'}" for key in sorted(before.keys() ^ now.keys())]
     for key in sorted(before.keys() & now.keys()):
         if before[key]["sha256"] == now[key]["sha256"] and before[key]["dtype"] == now[key]["dtype"]:

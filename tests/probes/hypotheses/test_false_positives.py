@@ -1,6 +1,6 @@
 """How often hypotheses reject what is true: relabelled measures of random codecs, and the codecs as they are.
 
-Run with ``pytest -m slow tests/probes/test_false_positives.py``; the outcome is in ``false_positives.md``.
+Run with ``pytest -m slow`` on this file; the outcome is in ``false_positives.md``.
 """
 
 from pathlib import Path
@@ -143,7 +143,7 @@ def written(rows, nulls):
         f"battery found of {CODECS} random networks of `codec_tiny`'s shape. *Size*: what the test must "
         f"reach; below {ALPHA} where there are few exchanges. Interval: binomial, 95 %. Equivalence tests "
         "are conservative: only the upper end counts. Written by "
-        "`pytest -m slow tests/probes/test_false_positives.py`.",
+        "`pytest -m slow tests/probes/hypotheses/test_false_positives.py`.",
         "",
         "| hypothesis | evidence | rejected | rate | size | interval |",
         "|---|---|---|---|---|---|",
