@@ -192,12 +192,18 @@ def _summary(response: np.ndarray, names: list[str], first_levels: list[float]) 
     return {name: values.reshape(n_stages, n_channels) for name, values in columns.items()}
 
 
+def _refuses(session: Session[Encoder], stimuli: StimulusSet | None = None, **_: object) -> None:
+    if stimuli is not None:
+        stimuli.below_nyquist(session.encoder.sample_rate)
+
+
 PITCH_TUNING = Probe(
     "pitch_tuning",
     question="Do channels follow the pitch of a note, whatever its timbre?",
     variables=VARIABLES["pitch_tuning"],
     measure=pitch_tuning,
-    stimuli=lambda **_: {"pitches": default_pitches()},
+    refuses=_refuses,
+    stimuli=lambda stimuli=None, **_: {"pitches": default_pitches() if stimuli is None else stimuli},
     compared=Compared("channel", ("f0_share",)),
 )
 CHORD_TUNING = Probe(
@@ -205,6 +211,7 @@ CHORD_TUNING = Probe(
     question="Do channels follow the root or the quality of a chord, whatever its position?",
     variables=VARIABLES["chord_tuning"],
     measure=chord_tuning,
-    stimuli=lambda **_: {"chords": default_chords()},
+    refuses=_refuses,
+    stimuli=lambda stimuli=None, **_: {"chords": default_chords() if stimuli is None else stimuli},
     compared=Compared("channel", ("root_share", "quality_share")),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -197,7 +198,8 @@ def _measure(
     return selectivity(session, grid, refine=refine)
 
 
-def _refuses(session: Session[Encoder], high_hz: float = 10_000.0, **_: object) -> None:
+def _refuses(session: Session[Encoder], high_hz: float = 10_000.0, **others: Any) -> None:
+    played(high_hz=high_hz, **others)
     check_below_nyquist(session.encoder, high_hz)
 
 

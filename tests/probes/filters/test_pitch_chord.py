@@ -50,7 +50,8 @@ def test_power_of_a_sound_is_the_sum_over_its_partials(name):
     kernels = encoder.kernels("first_layer")
     assert kernels is not None
     for measure, stimuli in sets:
-        response = measure(encoder, stimuli, ["first_layer"]).response[0].values.reshape(-1, len(stimuli))
+        tuning = measure(Session(encoder, ["first_layer"]), stimuli)
+        response = tuning.response[0].values.reshape(-1, len(stimuli))
         for row in range(len(stimuli)):
             own = slice(*stimuli.first[row : row + 2])
             a = stimuli.columns["amplitude"][own]

@@ -356,7 +356,6 @@ def test_even_spacing_is_the_nearest_there_is(count, spacing, seed):
         (lambda: partials(100, 900, step_hz=100, level_dbfs=[-40, -20]), {}, "at one level, not 2"),
         (lambda: chords([60]), {}, "takes single partials"),
         (lambda: None, {"phases": 2}, "phases 2: at least 3"),
-        (lambda: None, {"stages": ["conv9"]}, "'conv9': test has no such stage"),
         (lambda: partials_at([6000.0, 12_000.0]), {}, "must lie below the Nyquist"),
     ],
 )
@@ -364,6 +363,11 @@ def test_bad_input_is_told_in_one_line(stack, stimuli, options, message):
     with pytest.raises(InputError, match=message) as caught:
         tiling(Session(stack), stimuli(), **options)
     assert "\n" not in str(caught.value)
+
+
+def test_a_stage_that_is_not_there(stack):
+    with pytest.raises(InputError, match="'conv9': test has no such stage"):
+        tiling(Session(stack, ["conv9"]))
 
 
 def test_an_even_grid_of_the_user_may_come_in_any_order(stack):

@@ -130,9 +130,11 @@ def test_the_specification_is_stored_whole(wrapped, tmp_path):
     tree = xr.open_datatree(probe([wrapped], tmp_path / "run.zarr", **SMALL))
     played = {
         "partials": partials(100, 5000, per_octave=3),
-        "pitches": default_pitches(),
-        "chords": default_chords(),
+        "pitches": FEW_PITCHES.settings["stimuli"],
+        "chords": FEW_CHORDS.settings["stimuli"],
     }
+    assert PITCH_TUNING.played()["pitches"].sha256 == default_pitches().sha256
+    assert CHORD_TUNING.played()["chords"].sha256 == default_chords().sha256
     assert set(tree["stimuli"].children) == set(played)
     for kind, stimuli in played.items():
         assert stimuli_from(tree[f"stimuli/{kind}"].to_dataset().load()).sha256 == stimuli.sha256
@@ -200,7 +202,7 @@ def test_bad_requests_are_refused_before_anything_is_written(wrapped, tmp_path):
         ([wrapped], {"low_hz": -1, "high_hz": 7000}, "low_hz -1: must be a positive"),
         ([wrapped, wrapped], SMALL, "'mine': given twice"),
         ([], SMALL, "encoders: none given"),
-        ([wrapped], changed(SMALL, stages=()), "no stage asked for"),
+        ([wrapped], changed(SMALL, stages=()), "no stage requested"),
         (
             [wrapped],
             {"per_oktave": 3},
@@ -212,6 +214,14 @@ def test_bad_requests_are_refused_before_anything_is_written(wrapped, tmp_path):
         with pytest.raises(InputError, match=message):
             probe(encoders, out, **settings)
         assert not list(tmp_path.iterdir())
+
+
+def test_sounds_that_cannot_be_played_are_refused_before_anything_is_written(tmp_path):
+    slow = wrap(small_net(), 4_000, {"mine": "2"}, name="slow")
+    for tuning in (FEW_PITCHES, FEW_CHORDS):
+        with pytest.raises(InputError, match="must lie below the Nyquist frequency 2000 Hz"):
+            probe([slow], tmp_path / "run.zarr", probes=(tuning,), baselines=0, controls=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_settings_that_cannot_be_are_refused():
