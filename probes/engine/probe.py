@@ -121,8 +121,11 @@ class Probe:
 
     @property
     def identity(self) -> str:
-        """What a result depends on, in words: the name and the settings."""
-        written = {k: getattr(v, "sha256", None) or repr(v) for k, v in sorted(self.settings.items())}
+        """What a result depends on, in words: the name and the settings, plain defaults among them."""
+        parameters = list(inspect.signature(self.measure).parameters.values())[1:]
+        plain = {p.name: p.default for p in parameters if isinstance(p.default, bool | int | float | str)}
+        settings = {**plain, **self.settings}
+        written = {k: getattr(v, "sha256", None) or repr(v) for k, v in sorted(settings.items())}
         return f"{self.name}({', '.join(f'{name}={value}' for name, value in written.items())})"
 
 

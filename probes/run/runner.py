@@ -115,14 +115,19 @@ def subjects_of(suite: Suite, loaded: Sequence[Loaded]) -> Iterator[Subject]:
 
 def _controls(loaded: Sequence[Measured], seed: int) -> Iterator[Subject]:
     """Yield the controls of every modality, those of waveforms at every sample rate."""
-    rates = sorted({getattr(encoder, "sample_rate", 0) for encoder in loaded})
+    rates = sorted({_rate(encoder) for encoder in loaded})
     for rate in rates:
         for name in CONTROLS["waveform" if rate else "melody"]:
-            if any(e.name == name and getattr(e, "sample_rate", 0) == rate for e in loaded):
+            if any(e.name == name and _rate(e) == rate for e in loaded):
                 continue  # it is measured already, as an encoder
             control = load(name, seed=seed, sample_rate=rate) if rate else load(name, seed=seed)
             several = rate and sum(r > 0 for r in rates) > 1
             yield Subject(node_name(name) + (f".{rate}" if several else ""), "control", "", control, None)
+
+
+def _rate(encoder: Measured) -> int:
+    """Return the sample rate of an encoder; 0 of a melody model."""
+    return encoder.sample_rate if isinstance(encoder, Encoder) else 0
 
 
 def _loaded(encoder: str | Measured, suite: Suite) -> Measured:

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from ..selecting import five_numbers
 from ..writing import counted
 
 STYLE = Path(__file__).parent.parent / "style.mplstyle"
@@ -111,3 +112,18 @@ def seeds_label(count: int) -> str:
     ('random weights, 1 seed', 'random weights, 3 seeds')
     """
     return f"random weights, {counted(count, 'seed')}"
+
+
+def box(axes: Axes, values: np.ndarray, y: float, color: str, label: str) -> None:
+    """Draw a lying box plot of what is finite: the middle half, whiskers from 5 to 95 %, the median dark."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return
+    low, quarter, middle, three, high = five_numbers(values)
+    axes.bxp(
+        [{"whislo": low, "q1": quarter, "med": middle, "q3": three, "whishi": high}],
+        positions=[y], widths=0.3, orientation="horizontal", manage_ticks=False, showfliers=False,
+        showcaps=False, patch_artist=True, label=[label],
+        boxprops={"facecolor": color, "edgecolor": "none", "alpha": 0.85},
+        whiskerprops={"color": color, "lw": 1.2}, medianprops={"color": DARK, "lw": 1.8},
+    )  # fmt: skip

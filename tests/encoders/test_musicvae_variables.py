@@ -277,7 +277,7 @@ def renamed(config, old, new):
         (of_another(outputs=27, inputs=27), "of grooves on nine drums"),
         (of_another(outputs=692, inputs=692), "of a trio of melody, bass and drums"),
         (of_another(outputs=130, inputs=130), "that tells 130 classes"),
-        (of_another(controls=49), r"hears 90 and 49 more \(of chords, say\)"),
+        (of_another(controls=49), r"takes 90 and 49 more \(of chords, say\)"),
         (renamed(HIERARCHICAL, "core_decoder/decoder", "core_decoder/core_decoder_0/decoder"), "of a trio"),
         (
             renamed(HIERARCHICAL, "encoder/cell_0", "encoder/hierarchical_level_0/cell_0"),
@@ -299,5 +299,5 @@ def test_drums_are_told_from_half_a_checkpoint():
     variables = of_another(outputs=512, inputs=10)
     encoder = {n: v for n, v in variables.items() if n.startswith("encoder")}
     decoder = {n: v for n, v in variables.items() if n not in encoder}
-    assert "that hears 10; only" in complaint(from_variables, encoder)
+    assert "that takes 10; only" in complaint(from_variables, encoder)
     assert "of drums" in complaint(from_variables, decoder)

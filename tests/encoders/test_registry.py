@@ -70,7 +70,7 @@ def melodic(monkeypatch):
 
 @pytest.mark.parametrize("name", ["musicvae_tiny", "control:planted", "theirs"])
 def test_melody_models_are_refused_where_waveforms_are_played(name, melodic):
-    line = f"encoder '{name}': hears melodies, not waveforms: ask `tonotopy latents {name}`"
+    line = f"encoder '{name}': takes melodies, not waveforms: ask `tonotopy latents {name}`"
     with pytest.raises(InputError, match=f"^{line}$"):
         registry.load_for("waveform", name, "random")
     assert registry.load_for("melody", name, "random").modality == "melody"
@@ -80,7 +80,7 @@ def test_encoders_are_refused_where_melodies_are_played():
     bank = load("filterbank:stft")
     for given in (bank.name, bank):
         with pytest.raises(
-            InputError, match="hears waveforms, not melodies: ask `tonotopy probe filterbank:"
+            InputError, match="takes waveforms, not melodies: ask `tonotopy probe filterbank:"
         ):
             registry.load_for("melody", given)
     assert registry.load_for("waveform", bank) is bank
@@ -106,5 +106,6 @@ def test_names_of_the_room_are_what_they_say():
 
     assert room.wrap is wrap is original
     assert all(callable(getattr(room, name)) for name in room.__all__)
-    with pytest.raises(AttributeError, match="nothing"):
-        _ = room.nothing
+    name = "nothing"
+    with pytest.raises(AttributeError, match=name):
+        getattr(room, name)

@@ -43,11 +43,8 @@ OF_ROUNDING = ("closed_form_error", "arithmetic_distance", "arithmetic_margin", 
 
 def arithmetic() -> dict[str, str]:
     """Say what the last digits depend on."""
-    about = dict(
-        (part.strip() for part in line.split(":", 1))
-        for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
-        if ":" in line
-    )
+    lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    about = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     flags = hashlib.sha256(" ".join(sorted(about.get("flags", "").split())).encode()).hexdigest()[:16]
     return {
         **{name: about.get(name, "") for name in ("model name", "cpu family", "model", "stepping")},

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from ...selecting import at_stage, five_numbers, stages_with
+from ...selecting import at_stage, stages_with
 from ...writing import listed
-from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, seeds_label
+from ..drawing import RANDOM, TRAINED, Illustration, box, canvas, seeds_label
 
 FACTORS = ("root", "quality", "position")
 
@@ -36,9 +36,9 @@ def chord_shares(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: st
             label = seeds_label(len(seeds))
             for factor, row in zip(FACTORS, np.arange(len(FACTORS), 0, -1), strict=True):
                 shares = [_finite([one], factor), _finite(seeds, factor)]
-                _box(axes, shares[0], row + 0.19, TRAINED, name or "encoder")
+                box(axes, shares[0], row + 0.19, TRAINED, name or "encoder")
                 if len(shares[1]):
-                    _box(axes, shares[1], row - 0.19, RANDOM, label)
+                    box(axes, shares[1], row - 0.19, RANDOM, label)
             axes.set_yticks([3, 2, 1], FACTORS)
             axes.set(xlim=(-0.02, 1.02), ylim=(0.5, 3.5), title=stage)
             axes.set_ylabel("factor")
@@ -68,12 +68,3 @@ def _finite(probes: Sequence[xr.Dataset], factor: str) -> np.ndarray:
     values = [p[f"{factor}_share"].values.ravel() for p in probes]
     joined = np.concatenate(values) if values else np.zeros(0)
     return joined[np.isfinite(joined)]
-
-
-def _box(axes, values: np.ndarray, y: float, color: str, label: str) -> None:
-    if not len(values):
-        return
-    low, quarter, middle, three, high = five_numbers(values)
-    axes.plot([low, high], [y, y], color=color, lw=1.2)
-    axes.barh(y, three - quarter, left=quarter, height=0.3, color=color, alpha=0.85, label=label)
-    axes.plot([middle, middle], [y - 0.15, y + 0.15], color=DARK, lw=1.8)

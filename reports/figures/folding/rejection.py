@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ...selecting import at_stage, five_numbers, stages_with
+from ...selecting import at_stage, stages_with
 from ...writing import among_seeds, hertz, listed
-from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, one_legend, seeds_label
+from ..drawing import DARK, RANDOM, TRAINED, Illustration, box, canvas, one_legend, seeds_label
 
 
 def rejection(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
@@ -63,12 +63,6 @@ def rejection(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str
 
 
 def _box(axes: Axes, probes: Sequence[xr.Dataset], y: float, color: str, label: str) -> None:
-    values = np.concatenate([p["rejection"].values.ravel() for p in probes])
-    values = values[np.isfinite(values)]
-    if len(values):
-        low, quarter, middle, three, high = five_numbers(values)
-        axes.plot([low, high], [y, y], color=color, lw=1.2)
-        axes.barh(y, three - quarter, left=quarter, height=0.3, color=color, alpha=0.85, label=label)
-        axes.plot([middle, middle], [y - 0.15, y + 0.15], color=DARK, lw=1.8)
+    box(axes, np.concatenate([p["rejection"].values.ravel() for p in probes]), y, color, label)
     bank = [float(p["bank_rejection"]) for p in probes]
     axes.plot(bank, [y] * len(bank), "D", color="white", mec=DARK, ms=5, label="all channels together")
