@@ -206,9 +206,9 @@ def test_bad_requests_are_refused_before_anything_is_written(wrapped, tmp_path):
         (
             [wrapped],
             {"per_oktave": 3},
-            "setting 'per_oktave': no probe asked has it; there are bins",
+            "setting 'per_oktave': no requested probe has it; there are bins",
         ),
-        (["musicvae_tiny"], SMALL, "no probe asked is for a melody encoder"),
+        (["musicvae_tiny"], SMALL, "no requested probe is for a melody encoder"),
     ]
     for encoders, settings, message in cases:
         with pytest.raises(InputError, match=message):
