@@ -39,6 +39,7 @@ def check_redraws(encoder: Any, same: Sequence[str], answers: Any) -> None:
 
 
 def equal(found: Sequence[Any], expected: Sequence[Any]) -> bool:
+    """Whether two lists of tensors are the same, to the bit."""
     return all(
         one is not None and one.shape == other.shape and bool((one == other).all())
         for one, other in zip(found, expected, strict=True)
