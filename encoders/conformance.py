@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from .abilities import (
 )
 from .base import MODALITIES, Encoder, Stage
 from .quantization import check_codes
+from .shared_checks import check_members, check_redraws, equal
 from .wrapping import TOLERANCE, first_line
 
 MEMBERS = ("name", "modality", "sample_rate", "stages", "weights", "device", "run", "kernels")
@@ -78,36 +78,6 @@ def check(encoder: Any) -> None:
             check_redraws(encoder, ("sample_rate", "stages"), lambda one: _answers(one, _noise(one)))
 
 
-def check_members(encoder: Any, members: Sequence[str]) -> None:
-    """Raise unless everything that the contract asks for is there."""
-    for member in members:
-        if getattr(encoder, member, None) is None:
-            name = getattr(encoder, "name", type(encoder).__name__)
-            raise faults.LacksMember(f"{name}: has no `{member}`; the contract asks for {', '.join(members)}")
-
-
-def check_redraws(encoder: Any, same: Sequence[str], answers: Any) -> None:
-    """Raise unless seeds alone tell what is drawn anew.
-
-    Parameters
-    ----------
-    encoder : Redraws
-    same : sequence of str
-        Attributes that every draw shares with the encoder.
-    answers : callable
-        encoder -> list of tensors that follow from its weights.
-    """
-    one, again, other = (encoder.randomised(seed) for seed in (1, 1, 2))
-    for attribute in same:
-        if getattr(one, attribute, None) != getattr(encoder, attribute):
-            raise faults.RedrawDiffers(f"{encoder.name}: drawn anew it has another `{attribute}`")
-    drawn = [answers(network) for network in (one, again, other)]
-    if one.weights.sha256 != again.weights.sha256 or not _equal(drawn[0], drawn[1]):
-        raise faults.RedrawNotReproducible(f"{encoder.name}: `randomised(1)` twice gives two networks")
-    if one.weights.sha256 == other.weights.sha256 or _equal(drawn[0], drawn[2]):
-        raise faults.RedrawIgnoresSeed(f"{encoder.name}: `randomised` of 1 and 2 is one network, or one hash")
-
-
 def _check_declared(encoder: Encoder) -> None:
     if not encoder.stages:
         raise faults.StageMisnamed(f"{encoder.name}: has no stages")
@@ -135,7 +105,7 @@ def _check_activations(encoder: Encoder) -> None:
         _check_tensor(encoder, encoder.stages[name], found, len(waveforms))
     second = _run(encoder, waveforms, list(encoder.stages))
     for name, found in first.items():
-        if not _equal([found], [second[name]]):
+        if not equal([found], [second[name]]):
             raise faults.NotDeterministic(
                 f"{encoder.name}: stage {name!r} gives something else the second time"
             )
@@ -208,7 +178,7 @@ def _check_place(encoder: Encoder, stage: Stage) -> None:
         raise faults.WrongLatency(
             f"{encoder.name}: stage {stage.name!r} sees samples after t * hop + {stage.latency}, its latency"
         )
-    if not stage.is_stepwise and _equal([frames((sample <= end) & (sample > end - newest))], [plain]):
+    if not stage.is_stepwise and equal([frames((sample <= end) & (sample > end - newest))], [plain]):
         raise faults.WrongLatency(
             f"{encoder.name}: stage {stage.name!r} sees nothing of the {newest} samples up to "
             f"t * hop + {stage.latency}, its latency"
@@ -290,7 +260,7 @@ def _check_continues(encoder: Any, stage: str, found: dict[str, Tensor]) -> None
             f"{encoder.name}: `run_from` raises at {stage!r}: {first_line(error)}"
         ) from error
     for other in follow:
-        if not _equal([resumed.get(other)], [found[other]]):
+        if not equal([resumed.get(other)], [found[other]]):
             raise faults.RunFromDoesNotContinue(
                 f"{encoder.name}: `run_from` {stage!r} does not give at {other!r} just what `run` gives"
             )
@@ -346,10 +316,3 @@ def _close(found: Tensor, expected: Tensor) -> bool:
     if not expected.is_floating_point():
         return torch.equal(found, expected)
     return bool((found - expected).norm() <= TOLERANCE * expected.norm())
-
-
-def _equal(found: Sequence[Any], expected: Sequence[Any]) -> bool:
-    return all(
-        one is not None and one.shape == other.shape and bool((one == other).all())
-        for one, other in zip(found, expected, strict=True)
-    )

@@ -10,7 +10,7 @@ from ...synth.errors import InputError
 from ...synth.melodies import CLASSES, checked_rolls
 from .. import faults
 from ..abilities import Redraws
-from ..conformance import check_members, check_redraws
+from ..shared_checks import check_members, check_redraws
 from ..wrapping import TOLERANCE
 
 MEMBERS = ("name", "modality", "weights", "steps", "latent_dimensions", "encode", "decode", "predict")
