@@ -114,7 +114,7 @@ def waveform_shape(
     if sounds is None:
         sounds = shape_sounds(encoder.sample_rate, seed)
     detunings = np.asarray(detunings_hz, dtype=np.float64)
-    _check(encoder, sounds, detunings, draws, tile_seconds)
+    _check(encoder, sounds, detunings, draws)
     groups = _grouped_by_window(encoder, stages)
     measured: dict[str, dict[str, np.ndarray]] = {}
     ears: dict[str, _Ear] = {}
@@ -330,15 +330,11 @@ def _grouped_by_window(encoder: Encoder, stages: Sequence[str]) -> dict[str, lis
     return groups
 
 
-def _check(
-    encoder: Encoder, sounds: StimulusSet, detunings: np.ndarray, draws: int, tile_seconds: float
-) -> None:
+def _check(encoder: Encoder, sounds: StimulusSet, detunings: np.ndarray, draws: int) -> None:
     if "kind" not in sounds.coordinates:
         raise InputError("waveform_shape: the sounds have no coordinate 'kind'")
     if draws < 2 or draws % 2:
         raise InputError(f"draws {draws}: must be even and at least 2, since phases are scrambled in pairs")
-    if not tile_seconds > 0:
-        raise InputError(f"tile_seconds {tile_seconds}: must be positive")
     if (
         detunings.ndim != 1
         or len(detunings) == 0

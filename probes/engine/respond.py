@@ -123,8 +123,8 @@ def respond(
     encoder, tile_seconds = session.encoder, session.tile_seconds
     check_stages(encoder, stages)
     fewest = frames if isinstance(frames, int) else min(frames.values())
-    for name, value in (("phases", phases), ("frames", fewest), ("tile_seconds", tile_seconds)):
-        if value is not None and not value > 0:
+    for name, value in (("phases", phases), ("frames", fewest)):
+        if not value > 0:
             raise InputError(f"{name} {value}: must be positive")
     c = stimuli.columns
     if (c["onset_s"] > 0).any() or np.isfinite(c["offset_s"]).any() or (c["ramp_s"] > 0).any():

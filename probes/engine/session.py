@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 
 from ...encoders.base import Weights
+from ...synth.errors import InputError
 from .progress import Progress
 
 
@@ -48,6 +49,11 @@ class Session(Generic[Subject]):
     out : Path, optional
         A zarr group that a measure may stream a large result to.
 
+    Raises
+    ------
+    InputError
+        If `tile_seconds` is not positive.
+
     Examples
     --------
     >>> from tonotopy.encoders import load
@@ -68,6 +74,8 @@ class Session(Generic[Subject]):
     def __post_init__(self) -> None:
         if self.stages is not None:
             object.__setattr__(self, "stages", tuple(self.stages))
+        if self.tile_seconds is not None and not self.tile_seconds > 0:
+            raise InputError(f"tile_seconds {self.tile_seconds}: must be positive")
 
     @property
     def device(self) -> torch.device:

@@ -117,7 +117,6 @@ def representability(
     for name, value in (
         ("window_frames", window_frames),
         ("windows", windows),
-        ("tile_seconds", tile_seconds),
     ):
         if not value > 0:
             raise InputError(f"{name} {value}: must be positive")

@@ -29,6 +29,7 @@ class Matching:
 
     Examples
     --------
+    >>> from tonotopy.probes.hypotheses.evidence import tails
     >>> Matching(np.eye(5)[..., None]).effect
     1.0
     >>> tails(Matching(np.eye(5)[..., None]), 0.0, seed=0)[0] < 0.05

@@ -82,7 +82,7 @@ def test_the_texture_codebook_has_no_index_once_there_is_company(seed):
     result = compositionality(Session(load("control:texture"), seed=seed), conditions=conditions)
     assert (result["index"] <= 0.05).all()
     assert (result.additivity_error > 0.5).all()
-    assert result.unheard.values[0, -1] > 0.3  # many leave the patch unchanged, and that is counted
+    assert result.unchanged.values[0, -1] > 0.3  # many leave the patch unchanged, and that is counted
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -128,7 +128,7 @@ def test_what_answers_only_when_it_is_loudest_is_unstable():
         for density in (1, 32)
     )
     assert crowded.stability.mean() < quiet.stability.mean() < 0.9
-    assert crowded.unheard.item() > 0.2
+    assert crowded.unchanged.item() > 0.2
 
 
 def test_an_encoder_that_hears_nothing_has_no_plane_and_no_index():
@@ -138,7 +138,7 @@ def test_an_encoder_that_hears_nothing_has_no_plane_and_no_index():
 
     deaf = encoder_of(Deaf(), [Stage("latent", 3, 100, 1, 0)], {"latent": ""})
     result = compositionality(Session(deaf), conditions=[REFERENCE])
-    assert result.unheard.item() == 1
+    assert result.unchanged.item() == 1
     assert result["index"].item() == 0
     assert result.auc.item() == 0.5
     assert np.isnan(result.planarity.item())

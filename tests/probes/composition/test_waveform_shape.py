@@ -189,7 +189,6 @@ def test_bad_input_takes_one_line():
         ({"draws": 3}, "draws 3"),
         ({"detunings_hz": []}, "detunings_hz"),
         ({"detunings_hz": [10, 5]}, "detunings_hz"),
-        ({"tile_seconds": 0}, "tile_seconds 0"),
         ({"sounds": low}, "frequency 50 Hz"),
         ({"sounds": plain}, "'kind'"),
         ({"stages": ["nowhere"]}, "nowhere"),

@@ -19,7 +19,7 @@ from ..conftest import encoder_of
 pytestmark = pytest.mark.numerical
 
 
-def collect(encoder, stimuli, stages, **options):
+def collect(encoder, stimuli, stages, tile_seconds=None, **options):
     heard = {stage: np.full((len(stimuli), encoder.stages[stage].channels), np.nan) for stage in stages}
     times = {stage: np.zeros(len(stimuli), dtype=int) for stage in stages}
 
@@ -27,7 +27,9 @@ def collect(encoder, stimuli, stages, **options):
         heard[stage][rows] = values["response"]
         times[stage][rows] += 1
 
-    plan = respond(Session(encoder), stimuli, stages, tone_response, write, **options)
+    plan = respond(
+        Session(encoder, tile_seconds=tile_seconds), stimuli, stages, tone_response, write, **options
+    )
     assert all((t == 1).all() for t in times.values()), "every stimulus is written exactly once"
     return heard, plan
 
