@@ -194,5 +194,5 @@ def test_bad_input_takes_one_line():
         ({"stages": ["nowhere"]}, "nowhere"),
     ]:
         with pytest.raises(InputError, match=word) as caught:
-            waveform_shape(Session(encoder), **options)
+            waveform_shape(Session(encoder, options.pop("stages", None)), **options)
         assert "\n" not in str(caught.value)

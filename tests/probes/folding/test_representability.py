@@ -397,4 +397,4 @@ def test_a_stage_that_answers_nothing_recovers_nothing():
 )
 def test_bad_input_is_named(decimator, signals, options, said):
     with pytest.raises(InputError, match=said):
-        representability(Session(decimator), signals, **options)
+        representability(Session(decimator, options.pop("stages", None)), signals, **options)

@@ -17,7 +17,7 @@ from tonotopy.probes.hypotheses.hypothesis import Hypothesis, NoEvidence, evalua
 from tonotopy.probes.hypotheses.registry import HYPOTHESES, registered
 from tonotopy.probes.interventions.removal import OWN_ALONE, RANDOM_ENERGY, REMOVALS
 from tonotopy.probes.run.registry import schema
-from tonotopy.probes.run.runner import CONTROLS
+from tonotopy.probes.run.suite import CONTROLS
 from tonotopy.synth.errors import InputError
 
 BY_NAME = {h.name: h for h in HYPOTHESES}
@@ -27,7 +27,13 @@ CONTEXT_PAIRS = np.array([[0, 1], [0, 2], [1, 2]])
 def a_run(groups, role="encoder", of="", node="a", run=None):
     """A run, or one with another subject: group -> variables."""
     run = xr.DataTree() if run is None else run
-    about = {"encoder": node.replace(".", ":", 1), "role": role, "of": of, "sample_rate": 24_000}
+    about = {
+        "encoder": node.replace(".", ":", 1),
+        "role": role,
+        "of": of,
+        "sample_rate": 24_000,
+        "modality": "waveform",
+    }
     run[node] = xr.DataTree(xr.Dataset(attrs=about))
     for group, variables in groups.items():
         run[f"{node}/{group}"] = xr.DataTree(dataset(schema()[group], variables))
@@ -73,7 +79,7 @@ def test_every_claim_is_whole():
         assert hypothesis.claim.strip(), hypothesis.name
         assert hypothesis.group in schema()
         assert hypothesis.stage in CANONICAL_STAGES
-        assert {c.encoder for c in hypothesis.controls} <= set(CONTROLS)
+        assert {c.encoder for c in hypothesis.controls} <= set(CONTROLS["waveform"])
         assert all(c.bounds for c in hypothesis.controls)
         assert re.fullmatch("[a-z_]+", hypothesis.name)
 
@@ -160,8 +166,8 @@ def test_alone_there_is_nothing_to_compare_with():
     run = with_controls(a_run({"compositionality": planes(lambda d: 0.9)}))
     found = judged(run, "architectural", "same_across_encoders")["a"]
     assert found["remark"].values.tolist() == [
-        "no random networks of a were heard",
-        "no other encoder was heard",
+        "no random networks of a were measured",
+        "no other encoder was measured",
     ]
 
 
@@ -299,7 +305,7 @@ def folds():
     run = xr.DataTree()
     for name in ("filterbank:stft", "control:decimator", "control:rectifier"):
         heard = aliasing(Session(load(name, sample_rate=8_000)))
-        about = {"encoder": name, "role": "control", "of": "", "sample_rate": 8_000}
+        about = {"encoder": name, "role": "control", "of": "", "sample_rate": 8_000, "modality": "waveform"}
         run[name.replace(":", ".")] = xr.DataTree(xr.Dataset(attrs=about))
         run[f"{name.replace(':', '.')}/aliasing"] = xr.DataTree(heard)
     return run

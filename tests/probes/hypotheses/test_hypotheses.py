@@ -27,7 +27,7 @@ def a_run(qualities, controls=(), rate=24_000):
     tree = xr.DataTree()
     for node, (role, of, quality) in {**qualities, **dict(controls)}.items():
         quality = np.asarray(quality, dtype=float)
-        about = {"encoder": node, "role": role, "of": of, "sample_rate": rate}
+        about = {"encoder": node, "role": role, "of": of, "sample_rate": rate, "modality": "waveform"}
         variables = {
             "stage": np.array(["first_layer"]),
             "channel": np.arange(len(quality)),
@@ -88,7 +88,7 @@ def test_a_margin_is_kept_or_left_on_either_side(quality, verdict):
 @pytest.mark.parametrize(
     ("heard", "reason"),
     [
-        ({}, "control good was not heard"),
+        ({}, "control good was not measured"),
         ({"good": ("control", "", np.ones(3))}, "a control fails: good 1 (must be >= 3)"),
         ({"good": ("control", "", np.full(3, np.nan))}, "has no value of quality"),
         ({"good": ("control", "", np.full(3, 4.0))}, ""),
@@ -137,7 +137,7 @@ def test_controls_are_those_of_the_subject_s_sample_rate():
     gated = a_hypothesis(controls=(Control("good", low=3.0),))
     run = a_run({"a": ("encoder", "", SHARP)}, {"good": ("control", "", SHARP)})
     run["good"].attrs["sample_rate"] = 22_050
-    assert evaluate(run, [gated])["a"]["remark"].item() == "control good was not heard"
+    assert evaluate(run, [gated])["a"]["remark"].item() == "control good was not measured"
 
 
 def test_no_verdict_where_something_is_missing():
@@ -153,7 +153,7 @@ def test_no_verdict_where_something_is_missing():
     assert found["a"]["remark"].values.tolist() == [
         "",
         "selectivity of a has no stage 'latent'",
-        "tiling was not asked of a",
+        "tiling was not measured of a",
         "selectivity of a has no peak",
     ]
     assert found["b"]["remark"].values[0] == "selectivity of b has no value of quality at first_layer"
