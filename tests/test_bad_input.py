@@ -56,7 +56,7 @@ def test_encoders_and_stages(refused, out):
 @pytest.mark.parametrize("more", [("probe",), ("activations", "--stimuli", "partials:100-200:count=2")])
 def test_models_of_melodies(refused, out, more):
     command, *options = more
-    line = "encoder 'musicvae_tiny': hears melodies, not waveforms: ask `tonotopy latents musicvae_tiny`"
+    line = "encoder 'musicvae_tiny': takes melodies, not waveforms: ask `tonotopy latents musicvae_tiny`"
     assert line in refused(command, "musicvae_tiny", "-o", out, *options)
 
 
@@ -80,7 +80,7 @@ def test_frequencies(refused, out, option, value, says):
 
 def test_probes(refused, out, tmp_path):
     message = refused("probe", "samplecnn_tiny", "-o", out, "--probes", "aliasing,folding")
-    assert "probe 'folding'; there are selectivity, aliasing, tiling" in message
+    assert "probe 'folding'; there are selectivity, pitch_tuning, chord_tuning, aliasing" in message
     nowhere = tmp_path / "nowhere"
     message = refused("probe", "samplecnn_tiny", "-o", out, "--probes", "aliasing", "--recordings", nowhere)
     assert "nowhere" in message
