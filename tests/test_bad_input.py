@@ -83,6 +83,10 @@ def test_probes(refused, out, tmp_path):
     assert "probe 'folding'; there are selectivity, pitch_tuning, chord_tuning, aliasing" in message
     nowhere = tmp_path / "nowhere"
     message = refused("probe", "samplecnn_tiny", "-o", out, "--probes", "aliasing", "--recordings", nowhere)
+    assert "setting 'recordings': no requested probe has it" in message
+    message = refused(
+        "probe", "samplecnn_tiny", "-o", out, "--probes", "representability", "--recordings", nowhere
+    )
     assert "nowhere" in message
 
 

@@ -16,6 +16,7 @@ from tonotopy.encoders.quantization import residual_quantization
 LARGE = {
     "samplecnn": "its frames are 2.7 s long",
     "codec": "of the size of encodec_24khz",
+    "encodec_48khz": "of the size of encodec_24khz; passed",
     "musicvae_2bar": "half a gigabyte",
     "musicvae_16bar": "half a gigabyte, and 256 steps; passed",
 }

@@ -10,8 +10,8 @@ QUICK = (
     "musicvae_tiny.random",
 )  # fmt: skip
 QUICK_OF_CODEC = (
-    "selectivity", "selectivity_refined", "pitch_tuning", "chord_tuning", "aliasing", "intermodulation",
-    "invertibility", "representability", "codes", "chord_composition", "waveform_shape", "interventions",
+    "selectivity", "chord_tuning", "intermodulation", "invertibility", "representability", "codes",
+    "waveform_shape", "interventions",
 )  # fmt: skip
 
 
