@@ -43,3 +43,12 @@ def predicted():
         return windows @ kernels.T, slice(first, first + windows.shape[1])  # [B, F, C]
 
     return predict
+
+
+@pytest.fixture
+def one_thread():
+    """On one thread: two of networks as small as these wait for each other, on a busy machine long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -36,7 +36,7 @@ from tonotopy.encoders.weights import randomly_initialised
 from tonotopy.synth.errors import InputError
 from tonotopy.synth.recordings import find_recordings
 
-pytestmark = pytest.mark.numerical
+pytestmark = [pytest.mark.numerical, pytest.mark.usefixtures("one_thread")]
 
 RATE = 8_000
 SMALL = CodecConfig(

@@ -34,17 +34,7 @@ from tonotopy.synth.errors import InputError
 from tonotopy.synth.melodies import CLASSES, FIRST_NOTE, checked_rolls, random_notes
 from tonotopy.synth.melody_material import Material, transposition_invariant
 
-pytestmark = pytest.mark.numerical
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """On one thread: two of networks as small as these wait for each other, on a busy machine long."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
+pytestmark = [pytest.mark.numerical, pytest.mark.usefixtures("one_thread")]
 
 SMALL = MusicVAEConfig(encoder=(16,), decoder=(16, 16), latent_dimensions=8)
 SHORT = MusicVAERecipe(steps=12, batch_size=8, sampling_rate=2.0, excerpts=((8, 0.3),))
