@@ -36,7 +36,7 @@ from tonotopy.encoders.weights import randomly_initialised
 from tonotopy.synth.errors import InputError
 from tonotopy.synth.recordings import find_recordings
 
-pytestmark = [pytest.mark.numerical, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.numerical
 
 RATE = 8_000
 SMALL = CodecConfig(
@@ -98,6 +98,7 @@ def noise_material(n: int = 3) -> CodecMaterial:
     return CodecMaterial(store, None)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_it_learns_tones(tones, tmp_path):
     recipe = replace(SHORT, steps=80, unquantized_steps=25, learning_rate=5e-3, mixed_share=0.0)
     scores = train_codec(tones, tmp_path / "out", SMALL, recipe)

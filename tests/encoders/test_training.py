@@ -26,7 +26,7 @@ from tonotopy.encoders.training.samplecnn import SampleCNNTask, train_samplecnn
 from tonotopy.encoders.training.scores import ControlChange, Note, chords, line, midi_file
 from tonotopy.synth.errors import InputError
 
-pytestmark = [pytest.mark.numerical, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.numerical
 
 RATE = 2_000
 THIN = SampleCNNConfig(sample_rate=RATE, channels=(4, 4, 4, 4), latent_channels=6, n_classes=1)

@@ -8,7 +8,7 @@ from tonotopy.encoders.training.folder import claim, read_checkpoint, write_chec
 from tonotopy.encoders.training.loop import Task, backpropagate, fit, warmed_cosine
 from tonotopy.synth.errors import InputError
 
-pytestmark = [pytest.mark.numerical, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.numerical
 
 
 class Line(Task):
