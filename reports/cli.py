@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -36,6 +37,7 @@ def main() -> None:
     # Idle threads of a parallel region spin before they sleep. On a busy machine they spin against the
     # very work they wait for, and a small network runs ten times slower; sleep soon. Before torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:

@@ -164,7 +164,7 @@ def verdict_sentences(subject: Subject) -> list[str]:
         if (agrees == answer).any():
             said.append(f"{text} {', '.join(names[agrees == answer])}.")
     random = subject.of_baselines(GROUP)
-    if random:
+    if random and decided.any():
         alike = np.mean([r["verdict"].values.astype(str) == verdict for r in random], axis=0) == 1
         apart = names[decided & ~alike]
         who = f"All {len(random)} random networks get" if len(random) > 1 else "The random network gets"

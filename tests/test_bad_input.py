@@ -80,7 +80,9 @@ def test_frequencies(refused, out, option, value, says):
 
 def test_probes(refused, out, tmp_path):
     message = refused("probe", "samplecnn_tiny", "-o", out, "--probes", "aliasing,folding")
-    assert "probe 'folding'; there are selectivity, pitch_tuning, chord_tuning, aliasing" in message
+    assert (
+        "probe 'folding': not known; there are selectivity, pitch_tuning, chord_tuning, aliasing" in message
+    )
     nowhere = tmp_path / "nowhere"
     message = refused("probe", "samplecnn_tiny", "-o", out, "--probes", "aliasing", "--recordings", nowhere)
     assert "setting 'recordings': no requested probe has it" in message

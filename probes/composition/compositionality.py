@@ -81,7 +81,7 @@ def compositionality(
     Returns
     -------
     result : xarray.Dataset
-        See `tonotopy.probes.variables`, group "compositionality".
+        See `composition.variables`, "compositionality".
 
     Raises
     ------

@@ -83,7 +83,7 @@ def waveform_shape(
     Returns
     -------
     result : xarray.Dataset
-        See `tonotopy.probes.variables`, group "waveform_shape". Distances are root mean squares over
+        See `composition.variables`, "waveform_shape". Distances are root mean squares over
         draws, relative to the root mean square deviation from silence. `preference` is interpolated
         between detunings (by ratio), and taken no further than they reach. p: signs of the sounds'
         preferences flipped, both tails; intervals over sounds. How far the two changes really go is

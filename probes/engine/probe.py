@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from ...synth.errors import InputError
@@ -125,8 +127,27 @@ class Probe:
         parameters = list(inspect.signature(self.measure).parameters.values())[1:]
         plain = {p.name: p.default for p in parameters if isinstance(p.default, bool | int | float | str)}
         settings = {**plain, **self.settings}
-        written = {k: getattr(v, "sha256", None) or repr(v) for k, v in sorted(settings.items())}
-        return f"{self.name}({', '.join(f'{name}={value}' for name, value in written.items())})"
+        return f"{self.name}({', '.join(f'{name}={written(settings[name])}' for name in sorted(settings))})"
+
+
+def written(value: object) -> str:
+    """Write a setting whole: sounds and arrays by their digest, since their own words leave most of them out.
+
+    Examples
+    --------
+    >>> written((1, "two")), written(np.zeros(10_000)) == written(np.zeros(10_001))
+    ("(1, 'two')", False)
+    """
+    if isinstance(value, StimulusSet):
+        return value.sha256
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(written, value))})"
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = ", ".join(f"{f.name}={written(getattr(value, f.name))}" for f in fields(value))
+        return f"{type(value).__name__}({parts})"
+    return repr(value)
 
 
 def listed(names: frozenset[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a result holds, written down once: dims, units and names of every variable, and the check.
+"""What every result has in common: attributes, the coordinates of stages, and how arrays become datasets.
 
 A run is one `xarray.DataTree`: the root carries provenance, each child is a subject (an encoder, a
 random baseline of it, or a control), each child of a subject is a probe. `stimuli` is a child of the

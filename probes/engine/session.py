@@ -73,7 +73,8 @@ class Session(Generic[Subject]):
 
     def __post_init__(self) -> None:
         if self.stages is not None:
-            object.__setattr__(self, "stages", tuple(self.stages))
+            named = (self.stages,) if isinstance(self.stages, str) else tuple(self.stages)
+            object.__setattr__(self, "stages", named)
         if self.tile_seconds is not None and not self.tile_seconds > 0:
             raise InputError(f"tile_seconds {self.tile_seconds}: must be positive")
 
@@ -107,7 +108,7 @@ class Session(Generic[Subject]):
         >>> session.once(name, "!") is session.once(name, "!")
         True
         """
-        key = (make, *arguments)
+        key = (id(self.encoder), self.seed, self.stages, self.tile_seconds, make, *arguments)
         if key not in self._made:
             self._made[key] = make(self, *arguments)
         return self._made[key]

@@ -47,7 +47,7 @@ def pitch_tuning(
     tuning : xarray.Dataset
         `response` [stage, channel, f0, timbre] as in `selectivity`, re the note's RMS; the best f0; and
         the shares of the response's variance over the table that f0 and timbre explain (main effects of
-        a two-way layout; the rest is interaction). See `tonotopy.probes.engine.schema`, group "pitch_tuning".
+        a two-way layout; the rest is interaction). See `filters.variables`, "pitch_tuning".
 
     Raises
     ------
@@ -82,7 +82,7 @@ def chord_tuning(
     -------
     tuning : xarray.Dataset
         `response` [stage, channel, root, quality, position], the best root, and the shares of variance
-        that root, quality and position explain. See `tonotopy.probes.engine.schema`, group "chord_tuning".
+        that root, quality and position explain. See `filters.variables`, "chord_tuning".
 
     Raises
     ------

@@ -73,7 +73,7 @@ def selectivity(
     Returns
     -------
     tuning : xarray.Dataset
-        See `tonotopy.probes.engine.schema`, group "selectivity". With several levels every variable per tone
+        See `filters.variables`, "selectivity". With several levels every variable per tone
         or channel has a last dimension `level`.
 
     Raises

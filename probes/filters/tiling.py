@@ -80,7 +80,7 @@ def tiling(
     Returns
     -------
     tiling : xarray.Dataset
-        See `tonotopy.probes.engine.schema`, group "tiling". Channels without a response above float noise are
+        See `filters.variables`, "tiling". Channels without a response above float noise are
         left out; `n_live` counts the others (J of them). `gram` holds the normalised inner products G in
         order of best frequency, of at most 256 channels spread over that order (`gram_channel`); the
         numbers are of all:

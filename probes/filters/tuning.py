@@ -14,7 +14,7 @@ UNDER_RESOLVED_SHARE = 0.01  # of the curve's area that may lie on intervals coa
 
 @dataclass(frozen=True)
 class TuningColumns:
-    """What one tuning curve says; units in `tonotopy.probes.engine.schema`."""
+    """What one tuning curve says; units in `filters.variables`."""
 
     best_frequency: float = math.nan
     peak_response: float = math.nan

@@ -62,7 +62,7 @@ def invertibility(session: Session[Encoder]) -> xr.Dataset:
     Returns
     -------
     invertibility : xarray.Dataset
-        See `tonotopy.probes.engine.schema`, group "invertibility". Values below 1e-6 of the largest are zero.
+        See `folding.variables`, "invertibility". Values below 1e-6 of the largest are zero.
         Where `method` is "none" the other values are NaN, and `remark` says why: `quantized` and `codes`
         are steps, whose derivative tells nothing.
 

@@ -80,7 +80,7 @@ def representability(
     Returns
     -------
     result : xarray.Dataset
-        See `tonotopy.probes.variables`, group "representability", and `Agreement`. Correlations are
+        See `folding.variables`, "representability", and `Agreement`. Correlations are
         Spearman's: a readout sees more than one channel, so only order can be predicted. NaN where there
         is nothing to correlate; `remark` then says why. (The STFT recovers everything whatever folds:
         folding alone is not loss.)

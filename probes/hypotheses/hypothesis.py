@@ -181,7 +181,7 @@ def evaluate(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) 
     Returns
     -------
     verdicts : dict of str to xarray.Dataset
-        Node of the subject -> group "hypotheses", see `tonotopy.probes.variables`.
+        Node of the subject -> group "hypotheses", see `hypotheses.variables`.
 
     Raises
     ------
@@ -193,10 +193,7 @@ def evaluate(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) 
     Source: Holm, Scandinavian Journal of Statistics 6:65, 1979. Equivalence ("within") is tested by two
     one-sided tests: Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15:657, 1987.
     """
-    names = [h.name for h in hypotheses]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"hypothesis {name!r}: given twice")
+    check_named_once(hypotheses)
     known: dict[tuple[str, str, Control], tuple[str, bool]] = {}
     verdicts = {}
     for node, subject in subjects(run).items():
@@ -206,6 +203,14 @@ def evaluate(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) 
             rows = [_judged(run, node, h, _gate(run, h, rate, known), seed) for h in about]
             verdicts[node] = _corrected(about, rows)
     return verdicts
+
+
+def check_named_once(hypotheses: Sequence[Hypothesis]) -> None:
+    """Raise where two hypotheses have one name."""
+    names = [h.name for h in hypotheses]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"hypothesis {name!r}: given twice")
 
 
 def verdict_p(evidence: Evidence, holds: str, threshold: float, seed: int = 0) -> tuple[float, float]:
@@ -279,6 +284,8 @@ def _checked(run: xr.DataTree, node: str, hypothesis: Hypothesis, control: Contr
         effect = measure(run, node, _deepest(run, node, hypothesis)).effect
     except NoEvidence as reason:
         return f"{control.encoder}: {reason}", False
+    except Exception as error:
+        return f"{control.encoder}: evidence raises {type(error).__name__}: {error}", False
     well = bool(control.low <= effect <= control.high)  # NaN is not well
     return f"{control.encoder} {effect:.3g} (must be {control.bounds})", well
 
@@ -308,6 +315,8 @@ def _judged(
         evidence = hypothesis.evidence(run, node, hypothesis.stage)
     except NoEvidence as reason:
         return row | {"remark": str(reason)}
+    except Exception as error:  # a plug-in's: what was measured must not be lost by it
+        return row | {"remark": f"its evidence raises {type(error).__name__}: {error}"}
     low, high = evidence.interval(seed)
     row |= {"effect": evidence.effect, "low": low, "high": high}
     row |= {"n_units": evidence.n_units, "exact": evidence.exact}

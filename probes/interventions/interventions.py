@@ -84,7 +84,7 @@ def interventions(
     Returns
     -------
     result : xarray.Dataset
-        See `tonotopy.probes.variables`, group "interventions". Partials that the codec does not transmit
+        See `interventions.variables`, "interventions". Partials that the codec does not transmit
         (60 dB below what was played, or under four times what the noise beside them would give in the fit)
         are NaN. Means and
         intervals are over mixtures. `specific_p`: signs of the difference to random planes of equal

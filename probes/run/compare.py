@@ -39,7 +39,7 @@ def compare(
     Returns
     -------
     compared : xarray.Dataset
-        See `tonotopy.probes.variables`, group "compare": every measure that both runs hold, at every stage
+        See `hypotheses.variables`, "compare": every measure that both runs hold, at every stage
         and whatever else it is taken at, as the mean of paired differences (second less first) over its
         units, with their bootstrap interval and the p of flipping their signs. `flagged` are those whose
         interval excludes 0, and not by rounding. Of measures that nothing changed, one in twenty is
@@ -60,7 +60,10 @@ def compare(
     one, node = _subject(first, first_node, "first")
     other, other_node = _subject(second, second_node, "second")
     names = f"{node} and {other_node}"
-    rates = [int(s.attrs["sample_rate"]) for s in (one, other)]
+    kinds = [str(s.attrs["modality"]) for s in (one, other)]
+    rates = [int(s.attrs.get("sample_rate", 0)) for s in (one, other)]
+    if kinds[0] != kinds[1]:
+        raise InputError(f"compare: {names} are of different architectures: {' and '.join(kinds)}")
     if rates[0] != rates[1]:
         raise InputError(f"compare: {names} are of different architectures: {rates[0]} and {rates[1]} Hz")
     rows: list[dict[str, object]] = []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from ...synth.errors import InputError
 from ..engine.probe import Probe
@@ -38,12 +39,8 @@ _BUILT_IN = (  # in the order of the report
 def registered(modality: str | None = None) -> tuple[Probe, ...]:
     """Return the probes of the library and of installed plug-ins, of one modality if given.
 
-    A plug-in's entry point, of group "tonotopy.probes", names a `Probe` or a sequence of them.
-
-    Raises
-    ------
-    InputError
-        If an entry point names something else, or a name is taken.
+    A plug-in's entry point, of group "tonotopy.probes", names a `Probe` or a sequence of them. What cannot be
+    loaded, is no probe, or has a name that is taken is left out, with a warning that names the plug-in.
 
     Examples
     --------
@@ -56,14 +53,31 @@ def registered(modality: str | None = None) -> tuple[Probe, ...]:
         probe = getattr(import_module(module, __package__), name)
         found[probe.name] = probe
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        several = point.load()
-        for probe in [several] if isinstance(several, Probe) else several:
-            if not isinstance(probe, Probe):
-                raise InputError(f"probe {point.name!r}: its entry point names no Probe")
+        for probe in _probes_of(point):
             if probe.name in found or probe.name in VERDICTS:
-                raise InputError(f"probe {probe.name!r}: the name is taken; its plug-in must give another")
-            found[probe.name] = probe
+                _left_out(point, f"the name {probe.name!r} is taken")
+            else:
+                found[probe.name] = probe
     return tuple(probe for probe in found.values() if modality in (None, probe.modality))
+
+
+def _probes_of(point: EntryPoint) -> list[Probe]:
+    """Return what an entry point names; nothing, and a warning, where that is no probe."""
+    try:
+        several = point.load()
+        probes = [several] if isinstance(several, Probe) else list(several)
+    except Exception as error:  # one bad plug-in must not take the others down
+        _left_out(point, f"it cannot be loaded ({type(error).__name__}: {error})")
+        return []
+    if not all(isinstance(probe, Probe) for probe in probes):
+        _left_out(point, "its entry point names no Probe")
+        return []
+    return probes
+
+
+def _left_out(point: EntryPoint, reason: str) -> None:
+    package = point.dist.name if point.dist is not None else point.value
+    warnings.warn(f"probe {point.name!r} of {package} is left out: {reason}", stacklevel=3)
 
 
 def named(names: tuple[str | Probe, ...]) -> tuple[Probe, ...]:
@@ -77,7 +91,7 @@ def named(names: tuple[str | Probe, ...]) -> tuple[Probe, ...]:
     known = {probe.name: probe for probe in registered()}
     for name in names:
         if not isinstance(name, Probe) and name not in known:
-            raise InputError(f"probe {name!r}; there are {', '.join(known)}")
+            raise InputError(f"probe {name!r}: not known; there are {', '.join(known)}")
     return tuple(name if isinstance(name, Probe) else known[name] for name in names)
 
 

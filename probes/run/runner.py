@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,21 +12,24 @@ from typing import Any
 import xarray as xr
 
 from ...encoders.abilities import Redraws
-from ...encoders.base import Encoder
+from ...encoders.base import MODALITIES, Encoder
 from ...encoders.musicvae.base import LatentModel
 from ...encoders.registry import load, load_for
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from ..engine.checkpoint import Work, drawn_anew, node_name, provenance, set_attributes
+from ..engine.probe import Probe
 from ..engine.progress import Progress
 from ..engine.schema import stimuli_dataset, subject_attributes
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
 from ..engine.store import ZARR_FORMAT, fresh, keep
-from ..hypotheses.hypothesis import evaluate
+from ..hypotheses.hypothesis import Hypothesis, check_named_once, evaluate
 from ..hypotheses.registry import registered as hypotheses
+from .schema import validate_probe
 from .suite import CONTROLS, Suite
 
+TAKEN = ("stimuli", "hypotheses")  # groups of every run
 Measured = Encoder | LatentModel
 Loaded = tuple[Measured, Callable[[int], Measured] | None]  # and what draws it anew, if anything does
 
@@ -41,13 +46,16 @@ class Subject:
 
 
 def probe(
-    encoders: Sequence[str | Measured], out: str | Path, progress: Progress | None = None, **options: Any
+    encoders: str | Measured | Sequence[str | Measured],
+    out: str | Path,
+    progress: Progress | None = None,
+    **options: Any,
 ) -> Path:
     """Probe encoders, beside random baselines and controls.
 
     Parameters
     ----------
-    encoders : sequence of str, Encoder or LatentModel
+    encoders : str, Encoder or LatentModel, or a sequence of them
     out : path
         As in `run`.
     progress : Progress, optional
@@ -61,7 +69,7 @@ def probe(
     """
     fields = {name: options.pop(name) for name in list(options) if name in Suite.__dataclass_fields__}
     settings = {**fields.pop("settings", {}), **options}
-    return run(Suite(tuple(encoders), settings=settings, **fields), out, progress=progress)
+    return run(Suite(encoders, settings=settings, **fields), out, progress=progress)  # type: ignore[arg-type]
 
 
 def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> Path:
@@ -92,13 +100,14 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> P
     base: Session[Any] = Session(encoders[0], seed=suite.seed, progress=progress or Progress(show=False))
     for encoder, redraw in loaded:
         _check(base.of(encoder, suite.stages), suite, redraw is not None)
-    stimuli = _stimuli(suite, encoders)
+    stimuli, claims = _stimuli(suite, encoders), hypotheses()
+    check_named_once(claims)
     work = Work(out, _identity(suite, stimuli, encoders))
     about = provenance(suite.description, suite.seed, encoders)
     work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, about))
     for subject in subjects_of(suite, loaded):
         _measure(subject, base.of(subject.encoder, subject.stages), suite, work)
-    work.do("hypotheses", lambda: _judge(work.store, suite.seed))
+    work.do("hypotheses", lambda: _judge(work.store, claims, suite.seed))
     return work.finish()
 
 
@@ -133,7 +142,11 @@ def _rate(encoder: Measured) -> int:
 def _loaded(encoder: str | Measured, suite: Suite) -> Measured:
     if suite.modality is not None:
         return load_for(suite.modality, encoder, weights=suite.weights, seed=suite.seed)
-    return load(encoder, weights=suite.weights, seed=suite.seed) if isinstance(encoder, str) else encoder
+    loaded = load(encoder, weights=suite.weights, seed=suite.seed) if isinstance(encoder, str) else encoder
+    if getattr(loaded, "modality", None) not in MODALITIES:
+        name = getattr(loaded, "name", type(loaded).__name__)
+        raise InputError(f"encoder {name!r}: declares no modality; it must be {' or '.join(MODALITIES)}")
+    return loaded
 
 
 def _redraw(given: str | Measured, encoder: Measured) -> Callable[[int], Measured] | None:
@@ -147,11 +160,12 @@ def _redraw(given: str | Measured, encoder: Measured) -> Callable[[int], Measure
 
 def _check_names(loaded: Sequence[Measured]) -> None:
     nodes = [node_name(encoder.name) for encoder in loaded]
+    controls = {node_name(name): name for several in CONTROLS.values() for name in several}
     for encoder, node in zip(loaded, nodes, strict=True):
         if nodes.count(node) > 1:
             raise InputError(f"encoder {encoder.name!r}: given twice")
-        if node == "stimuli":
-            raise InputError("encoder 'stimuli': the name is taken in every run; give it another")
+        if node in TAKEN or not node.strip(".") or controls.get(node, encoder.name) != encoder.name:
+            raise InputError(f"encoder {encoder.name!r}: the name is taken in every run; give it another")
 
 
 def _check(session: Session[Any], suite: Suite, is_drawable: bool) -> None:
@@ -159,6 +173,8 @@ def _check(session: Session[Any], suite: Suite, is_drawable: bool) -> None:
     encoder = session.encoder
     if isinstance(encoder, Encoder):
         chosen_stages(encoder, suite.stages)
+    elif suite.stages is not None:
+        raise InputError(f"stages {', '.join(suite.stages)}: {encoder.name} is a melody model and has none")
     if suite.baselines and not is_drawable and encoder.weights.source != "none":
         raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
     refusals = {probe.name: probe.refusal(session) for probe in suite.of(encoder.modality)}
@@ -182,17 +198,33 @@ def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) 
         group = where / one.name
         work.do(
             f"{subject.node}/{one.name}",
-            lambda one=one, group=group: keep(one(replace(session, out=group)), group),
+            lambda one=one, group=group: _keep(one, replace(session, out=group), group),
         )
     about = subject_attributes(subject.encoder, subject.role, subject.of)
     set_attributes(where, {**about, "refused": "; ".join(f"{n}: {r}" for n, r in refused.items())})
 
 
+def _keep(one: Probe, session: Session[Any], group: Path) -> None:
+    """Measure, and keep the result if it is what the probe declares."""
+    try:
+        result = one(session)
+    except Exception as error:
+        error.add_note(f"while {one.name} was measured of {session.encoder.name}")
+        raise
+    validate_probe(f"{session.encoder.name}/{one.name}", one.variables, result)
+    keep(result, group)
+
+
 def _stimuli(suite: Suite, loaded: Sequence[Measured]) -> dict[str, StimulusSet]:
     """Return what probes play to everybody, by kind."""
     modalities = dict.fromkeys(encoder.modality for encoder in loaded)
-    probes = [one for modality in modalities for one in suite.of(modality)]
-    return {kind: played for one in probes for kind, played in one.played().items()}
+    found: dict[str, StimulusSet] = {}
+    for one in (one for modality in modalities for one in suite.of(modality)):
+        for kind, played in one.played().items():
+            if kind in found and found[kind].sha256 != played.sha256:
+                raise InputError(f"probe {one.name!r}: plays other {kind} than a probe before it")
+            found[kind] = played
+    return found
 
 
 def _identity(suite: Suite, stimuli: Mapping[str, StimulusSet], loaded: Sequence[Measured]) -> Iterator[str]:
@@ -202,9 +234,21 @@ def _identity(suite: Suite, stimuli: Mapping[str, StimulusSet], loaded: Sequence
     for encoder in loaded:
         yield from (encoder.name, encoder.modality, encoder.weights.sha256)
         yield from (repr(getattr(encoder, name, "")) for name in ("sample_rate", "stages", "taps", "steps"))
-    for value in suite.settings.values():
-        if isinstance(value, str) and Path(value).exists():
-            yield from _files(Path(value))
+    for one in suite.probes or ():
+        if isinstance(one, Probe):
+            yield _code_of(one)
+            for value in one.settings.values():
+                if isinstance(value, str | Path) and Path(value).exists():
+                    yield from _files(Path(value))
+
+
+def _code_of(one: Probe) -> str:
+    """Return the digest of what a probe's measure is written in: a plug-in may change without a version."""
+    try:
+        source = inspect.getsource(inspect.getmodule(inspect.unwrap(one.measure)) or one.measure)
+    except (OSError, TypeError):
+        return ""
+    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def _files(given: Path) -> Iterator[str]:
@@ -223,10 +267,10 @@ def _keep_stimuli(store: Path, stimuli: Mapping[str, StimulusSet], attributes: M
         )
 
 
-def _judge(store: Path, seed: int) -> None:
+def _judge(store: Path, claims: Sequence[Hypothesis], seed: int) -> None:
     """Give the verdicts that what was measured allows, a group of each encoder and baseline."""
     with xr.open_datatree(store, engine="zarr", chunks=None, consolidated=False) as tree:
-        for node, verdicts in evaluate(tree, hypotheses(), seed).items():
+        for node, verdicts in evaluate(tree, claims, seed).items():
             verdicts.to_zarr(
                 str(store / node / "hypotheses"), mode="w", zarr_format=ZARR_FORMAT, consolidated=False
             )

@@ -35,10 +35,11 @@ def validate(tree: xr.DataTree) -> None:
                 raise InputError(f"run: {subject} lacks attribute {name!r}")
         for probe, group in node.children.items():
             if probe in known:  # else it is a plug-in's that is not installed here
-                _validate_probe(f"{subject}/{probe}", known[probe], group.to_dataset())
+                validate_probe(f"{subject}/{probe}", known[probe], group.to_dataset())
 
 
-def _validate_probe(path: str, known: Mapping[str, Variable], probe: xr.Dataset) -> None:
+def validate_probe(path: str, known: Mapping[str, Variable], probe: xr.Dataset) -> None:
+    """Raise unless a result holds what its probe declares, and nothing else."""
     for name, variable in probe.variables.items():
         if name not in known:
             raise InputError(f"run: {path} holds {name!r}, which the schema does not know")

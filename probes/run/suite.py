@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from ...encoders.base import Encoder
+from ...encoders.base import MODALITIES, Encoder
 from ...encoders.musicvae.base import LatentModel
 from ...synth.errors import InputError
+from ...synth.melodies import whole_number
 from ..engine.probe import Probe
 from .registry import named, registered
 
@@ -69,24 +70,28 @@ class Suite:
 
     def __post_init__(self) -> None:
         for name, value in (("seed", self.seed), ("baselines", self.baselines)):
-            if value < 0:
-                raise InputError(f"{name} {value}: must not be negative")
+            whole_number(name, value, 0)
+        if self.modality not in (None, *MODALITIES):
+            raise InputError(f"modality {self.modality!r}: must be {' or '.join(MODALITIES)}")
+        for name in ("encoders", "probes", "stages"):
+            object.__setattr__(self, name, _several(getattr(self, name)))
         if not self.encoders:
             raise InputError("encoders: none given")
-        probes = registered(self.modality) if self.probes is None else named(tuple(self.probes))
+        probes = registered(self.modality) if self.probes is None else named(self.probes)
         if not probes:
             raise InputError(f"probes: none given; there are {', '.join(p.name for p in registered())}")
+        for one in probes:
+            if [other.name for other in probes].count(one.name) > 1:
+                raise InputError(f"probe {one.name!r}: given twice")
         taken = {name for probe in probes for name in probe.takes}
         for name in self.settings:
             if name not in taken:
-                raise InputError(
-                    f"setting {name!r}: no requested probe has it; there are {', '.join(sorted(taken))}"
-                )
+                there = ", ".join(sorted(taken)) or "none"
+                raise InputError(f"setting {name!r}: no requested probe has it; there are {there}")
         configured = tuple(
             p.with_settings(**{k: v for k, v in self.settings.items() if k in p.takes}) for p in probes
         )
         object.__setattr__(self, "probes", configured)
-        object.__setattr__(self, "encoders", tuple(self.encoders))
 
     def of(self, modality: str) -> tuple[Probe, ...]:
         """Return the probes of a modality."""
@@ -101,3 +106,10 @@ class Suite:
             f"probes: {written}; stages: {stages}; baselines: {self.baselines}; controls: {self.controls}; "
             f"seed: {self.seed}"
         )
+
+
+def _several(given: Any) -> tuple[Any, ...] | None:
+    """Return a sequence as a tuple, and one thing as a tuple of one."""
+    if given is None:
+        return None
+    return tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)

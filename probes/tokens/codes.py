@@ -66,7 +66,7 @@ def codes(
     Returns
     -------
     found : xarray.Dataset
-        See `tonotopy.probes.engine.schema`, group "codes". Per component and codebook: the agreement of codes
+        See `tokens.variables`, "codes". Per component and codebook: the agreement of codes
 
         - `agreement_same`: the same partial at the same phase in the same frame, among other sounds;
         - `agreement_different`: another partial among other sounds, which is what chance gives;

@@ -148,8 +148,17 @@ def _is_run_of(run: Path, settings: str, weights_sha256: str) -> bool:
     import json
     from importlib.metadata import version
 
+    import zarr
+
+    from ...probes.engine.schema import SCHEMA_VERSION
     from ..runs import read_run
 
+    try:
+        stored = zarr.open_group(str(run), mode="r").attrs.get("schema_version")
+    except Exception:  # whatever the reader finds wrong with it, the line below says it
+        stored = None
+    if stored not in (None, SCHEMA_VERSION):
+        return False  # of an earlier version of ours
     attributes = read_run(run).attrs
     return (
         attributes.get("settings") == settings

@@ -1,5 +1,7 @@
 """A session: where and how; what is shared by measures and by encoders."""
 
+from dataclasses import replace
+
 import pytest
 
 from tonotopy.encoders import load
@@ -28,9 +30,16 @@ def test_what_measures_share_is_made_once_and_not_for_another_encoder():
 
     one = Session(load("control:decimator"))
     other = one.of(load("control:rectifier"), None)
-    for session in (one, one.at(["first_layer"]), other):
+    for session in (one, replace(one, out=None), other, replace(one, encoder=other.encoder)):
         assert session.once(make, "a") == "a"
-    assert made == [("control:decimator", "a"), ("control:rectifier", "a")]
+    assert [name for name, _ in made] == ["control:decimator", "control:rectifier", "control:rectifier"]
+    for session in (replace(one, seed=1), one.at(["first_layer"])):
+        session.once(make, "a")
+    assert len(made) == 5  # another seed or stage is another question
+
+
+def test_one_stage_may_be_named_alone():
+    assert Session(load("control:decimator"), "first_layer").stages == ("first_layer",)
 
 
 def test_what_encoders_share_is_made_once_in_a_run():

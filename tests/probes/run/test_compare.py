@@ -20,7 +20,7 @@ def a_run(auc, *, node="codec", stages=("latent",), channels=64, frequency=FREQU
         "component": np.asarray(frequency),
         "auc": np.broadcast_to(auc, (len(stages), len(densities), len(frequency))),
     }
-    about = {"encoder": node, "role": "encoder", "of": "", "sample_rate": 24_000}
+    about = {"encoder": node, "role": "encoder", "of": "", "modality": "waveform", "sample_rate": 24_000}
     run = xr.DataTree()
     run[node] = xr.DataTree(xr.Dataset(attrs=about))
     run[f"{node}/readout"] = xr.DataTree(dataset(schema()["readout"], variables))

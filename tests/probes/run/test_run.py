@@ -19,13 +19,13 @@ from tonotopy.probes.engine.schema import stimuli_from, subjects
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.pitch_chord import CHORD_TUNING, PITCH_TUNING, default_chords, default_pitches
 from tonotopy.probes.filters.selectivity import SELECTIVITY, selectivity
-from tonotopy.probes.filters.tiling import tiling
+from tonotopy.probes.filters.tiling import TILING, tiling
 from tonotopy.probes.folding.aliasing import LEVELS_DBFS, aliasing, intermodulation
 from tonotopy.probes.folding.coherence import coherent_partials
 from tonotopy.probes.folding.invertibility import invertibility
 from tonotopy.probes.folding.representability import REPRESENTABILITY, representability
 from tonotopy.probes.folding.signals import representability_signals
-from tonotopy.probes.run import runner
+from tonotopy.probes.run import registry, runner
 from tonotopy.probes.run.registry import named, registered
 from tonotopy.probes.run.runner import probe
 from tonotopy.probes.run.schema import validate
@@ -225,14 +225,97 @@ def test_sounds_that_cannot_be_played_are_refused_before_anything_is_written(tmp
 
 
 def test_settings_that_cannot_be_are_refused():
-    with pytest.raises(InputError, match="seed -1: must not be negative"):
+    with pytest.raises(InputError, match="seed -1: must be a whole number, at least 0"):
         Suite(("codec_tiny",), seed=-1)
-    with pytest.raises(InputError, match="probe 'alias'; there are selectivity, pitch_tuning"):
+    with pytest.raises(InputError, match="probe 'alias': not known; there are selectivity, pitch_tuning"):
         Suite(("codec_tiny",), ("tiling", "alias"))
     with pytest.raises(InputError, match="probes: none given"):
         Suite(("codec_tiny",), ())
     with pytest.raises(InputError, match="probe 'tiling': has no setting 'low'; it has frames, phases"):
         named(("tiling",))[0].with_settings(low=1)
+
+
+def test_one_encoder_probe_or_stage_may_be_named_alone():
+    alone: dict[str, Any] = {"encoders": "codec_tiny", "probes": "tiling", "stages": "latent"}
+    suite = Suite(**alone)
+    assert (suite.encoders, suite.stages) == (("codec_tiny",), ("latent",))
+    assert suite.probes == named(("tiling",))
+
+
+def test_a_probe_is_given_once():
+    twice = (FEW_PITCHES, FEW_PITCHES.with_settings(frames=3))
+    with pytest.raises(InputError, match="probe 'pitch_tuning': given twice"):
+        Suite(("codec_tiny",), twice)
+
+
+def test_settings_that_look_alike_in_words_are_told_apart():
+    long = np.zeros(10_000)
+    other = long.copy()
+    other[5_000] = 1
+    one, two = (SELECTIVITY.with_settings(low_hz=values).identity for values in (long, other))
+    assert one != two
+    sets = (partials(100, 200, count=2), partials(100, 300, count=2))
+    one, two = (FEW_PITCHES.with_settings(stimuli=[played]).identity for played in sets)
+    assert one != two
+
+
+@pytest.mark.parametrize("name", ["stimuli", "hypotheses", "..", "filterbank.stft"])
+def test_a_name_that_means_something_else_in_a_run_is_refused(wrapped, tmp_path, name):
+    wrapped.name = name
+    with pytest.raises(InputError, match="the name is taken"):
+        probe([wrapped], tmp_path / "run.zarr", **SMALL)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_melody_model_has_no_stages_to_choose(tmp_path):
+    with pytest.raises(InputError, match="is a melody model and has none"):
+        probe("control:planted", tmp_path / "run.zarr", probes="latents", stages="latent", samples=64)
+
+
+def test_an_encoder_without_a_modality_is_refused(tmp_path):
+    with pytest.raises(InputError, match="'object': declares no modality"):
+        probe([object()], tmp_path / "run.zarr")  # type: ignore[list-item]
+
+
+def test_what_a_probe_did_not_declare_is_not_kept(wrapped, tmp_path):
+    def undeclared(session):
+        return tiling(session).assign(extra=("stage", [1.0, 2.0]))
+
+    bad = replace(TILING, measure=undeclared)
+    with pytest.raises(InputError, match="mine/tiling holds 'extra', which the schema does not know"):
+        probe([wrapped], tmp_path / "run.zarr", probes=[bad], baselines=0, controls=False)
+    assert not (tmp_path / "run.zarr").exists()
+
+
+class Point:
+    """An entry point of a plug-in."""
+
+    name, value, dist = "theirs", "their_package:PROBE", None
+
+    def __init__(self, named):
+        self.named = named
+
+    def load(self):
+        if isinstance(self.named, Exception):
+            raise self.named
+        return self.named
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        (ImportError("no module"), r"it cannot be loaded \(ImportError: no module\)"),
+        (3, "it cannot be loaded"),
+        (["tiling"], "its entry point names no Probe"),
+        (SELECTIVITY, "the name 'selectivity' is taken"),
+        (replace(SELECTIVITY, name="hypotheses"), "the name 'hypotheses' is taken"),
+    ],
+)
+def test_a_plug_in_that_is_no_good_is_left_out_and_named(monkeypatch, named, reason):
+    everybody = registered()
+    monkeypatch.setattr(registry, "entry_points", lambda group: [Point(named)])
+    with pytest.warns(UserWarning, match=f"probe 'theirs' of their_package:PROBE is left out: {reason}"):
+        assert registered() == everybody
 
 
 def test_only_what_is_asked_for_is_measured_and_stored(wrapped, tmp_path):
