@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from unittest.mock import patch
 
+import torch
 import xarray as xr
 
 from tonotopy.encoders import load
@@ -42,6 +44,7 @@ SUBJECTS = (*TRAINED, *CONTROLS, *MELODIC)
 LEVELS_DBFS = (-40.0, -20.0)
 CONDITIONS = [Condition("partial", 2, -20.0), Condition("partial", 4, -20.0), Condition("pitch", 1, -20.0),
               Condition("chord", 0, -20.0)]  # fmt: skip
+THREADS = 2  # sums are split among them, and round as they are split
 TILE_SECONDS = 4.0  # fixed: activations differ by rounding between tile sizes, and free ones are timed
 
 
@@ -50,10 +53,20 @@ def _loaded(name: str) -> Encoder:
     return load(bare, weights="random" if bare != name else "pretrained", seed=3)
 
 
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    usual = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
+
+
 def measurements(name: str, groups: Collection[str] | None = None) -> Iterator[tuple[str, xr.Dataset]]:
     """Yield group and result of what is measured of a subject: of some groups, or of all."""
     every = _melodic(name) if name in MELODIC else _sounding(_loaded(name))
-    with patch.object(respond, "TILE_SECONDS", (TILE_SECONDS,)):
+    with _threads(THREADS), patch.object(respond, "TILE_SECONDS", (TILE_SECONDS,)):
         for group, measure in every.items():
             if groups is None or group in groups:
                 yield group, measure().load()
