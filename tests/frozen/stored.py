@@ -39,7 +39,7 @@ ADDED = {  # coordinates of dimensions that had none when the recording was made
 }  # fmt: skip
 # What measures rounding itself is another number on another processor.
 OF_ROUNDING = ("closed_form_error", "arithmetic_distance", "arithmetic_margin", "arithmetic_certainty",
-               "arithmetic_changed", "narrow_share")  # fmt: skip
+               "arithmetic_changed", "narrow_share", "linearisation_error")  # fmt: skip
 
 
 def arithmetic() -> dict[str, str]:
