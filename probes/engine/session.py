@@ -108,10 +108,14 @@ class Session(Generic[Subject]):
         >>> session.once(name, "!") is session.once(name, "!")
         True
         """
-        key = (id(self.encoder), self.seed, self.stages, self.tile_seconds, make, *arguments)
+        key = self._key(make, *arguments)
         if key not in self._made:
             self._made[key] = make(self, *arguments)
         return self._made[key]
+
+    def _key(self, *made: object) -> tuple[object, ...]:
+        """Tell what was made for one subject and its settings from the same for another."""
+        return (id(self.encoder), self.seed, self.stages, self.tile_seconds, *made)
 
     def shared(self, make: Callable[..., Made], *arguments: object) -> Made:
         """Return ``make(*arguments)``, made once for all encoders of a run."""
