@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -85,3 +86,48 @@ def overlaps(first: Planes, second: Planes) -> Tensor:
     cosines = (rows @ columns).square().reshape(frames, n, first.basis.shape[-1], -1, second.basis.shape[-1])
     dimensions = torch.maximum(first.dimensions.T[:, :, None], second.dimensions.T[:, None])  # [F, N, M]
     return (cosines.sum((2, 4)) / dimensions.clamp_min(1)).mean(0)
+
+
+LEAST_ENERGY = 0.01  # of a plane's strongest direction: weaker ones are not part of what can be relied on
+
+
+def leading_planes(changes: np.ndarray, least: float = LEAST_ENERGY) -> np.ndarray:
+    """Find the directions in which components change a representation, those of 1 % of the strongest's energy.
+
+    Parameters
+    ----------
+    changes : float64 [..., K, m]
+        At K phases each.
+    least : float
+        Energy that a direction must have, re the strongest's.
+
+    Returns
+    -------
+    basis : float64 [..., m, K]
+        Orthonormal directions, from the strongest on; zero where there are fewer, or nothing changes.
+
+    Examples
+    --------
+    >>> turn = np.linspace(0, 2 * np.pi, 9)[:8]
+    >>> ellipse = np.stack([np.cos(turn), 0.05 * np.sin(turn), 0 * turn], axis=1)  # [K, m]
+    >>> np.abs(leading_planes(ellipse)).sum(0).round(9).tolist()[:3]
+    [1.0, 0.0, 0.0]
+    """
+    energy, turns = np.linalg.eigh(changes @ changes.swapaxes(-1, -2))
+    energy, turns = energy[..., ::-1].clip(0), turns[..., ::-1]
+    kept = (energy > least * energy[..., :1]) & (energy > 0)
+    scale = np.where(kept, 1 / np.sqrt(np.where(kept, energy, 1.0)), 0.0)
+    return changes.swapaxes(-1, -2) @ turns * scale[..., None, :]
+
+
+def captured_energy(changes: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Energy of changes [..., m] that lies in each of M planes [M, m, r]: [..., M].
+
+    Examples
+    --------
+    >>> captured_energy(np.array([3.0, 4.0]), np.eye(2)[:, :, None]).tolist()
+    [9.0, 16.0]
+    """
+    planes, m, rank = basis.shape
+    flat = basis.transpose(1, 0, 2).reshape(m, planes * rank)
+    return np.square(changes @ flat).reshape(*changes.shape[:-1], planes, rank).sum(-1)
