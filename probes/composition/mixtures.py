@@ -47,6 +47,10 @@ class Sound:
     amplitude: np.ndarray
     phase_rad: np.ndarray
 
+    def amplified(self, by: float) -> Sound:
+        """Return the sound with its amplitudes multiplied."""
+        return Sound(self.frequency_hz, self.amplitude * by, self.phase_rad)
+
 
 @dataclass(frozen=True)
 class Ensemble:
@@ -117,9 +121,9 @@ def pitch_ensemble(sample_rate: float, contexts: int = 6, most: int = 4, seed: i
         raise InputError(f"sample rate {sample_rate:g} Hz: too low for pitches of {HARMONICS} harmonics")
     sounds, context_sounds = [], []
     for _ in range(contexts):
-        sounds.append(tuple(_note(f, HARMONICS, generator) for f in midi_to_hz(midi)))
+        sounds.append(tuple(note(f, HARMONICS, generator) for f in midi_to_hz(midi)))
         others = generator.uniform(midi[0], midi[-1], most)
-        context_sounds.append(tuple(_note(f, HARMONICS, generator) for f in midi_to_hz(others)))
+        context_sounds.append(tuple(note(f, HARMONICS, generator) for f in midi_to_hz(others)))
     labels = tuple(f"MIDI {m}" for m in midi)
     return Ensemble(
         "pitch",
@@ -147,7 +151,7 @@ def chord_ensemble(sample_rate: float, seed: int = 0) -> Ensemble:
         tuple(
             together(
                 [
-                    _note(float(midi_to_hz(m)), CHORD_HARMONICS)
+                    note(float(midi_to_hz(m)), CHORD_HARMONICS)
                     for m in chord_notes(root, quality, inversion, voicing)
                 ]
             )
@@ -215,8 +219,8 @@ def _partial(frequency_hz: float, generator: np.random.Generator) -> Sound:
     return _sound([frequency_hz], [1.0], [generator.uniform(0, 2 * np.pi)])
 
 
-def _note(f0_hz: float, harmonics: int, generator: np.random.Generator | None = None) -> Sound:
-    """Return a note at 0 dB: harmonics fall by 6 dB an octave, or stray from that at random."""
+def note(f0_hz: float, harmonics: int, generator: np.random.Generator | None = None) -> Sound:
+    """Return a note at 0 dB: harmonics fall by 6 dB an octave, or stray from that at random phases."""
     number = np.arange(1, harmonics + 1)
     strays = np.zeros(harmonics) if generator is None else generator.normal(0, ENVELOPE_DB, harmonics)
     phase = np.zeros(harmonics) if generator is None else generator.uniform(0, 2 * np.pi, harmonics)

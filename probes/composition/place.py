@@ -32,9 +32,13 @@ NEGLIGIBLE = 1e-4  # of the strongest eigenvalue: directions that do not matter 
 VARIABLES = {
     **CONDITION_VARIABLES,
     **summarised_variables("place", "place: locality times consistency"),
-    **summarised_variables("locality", "1 less channels that hold 90 % of a trace, re those of rotated channels"),
+    **summarised_variables(
+        "locality", "1 less channels that hold 90 % of a trace, re those of rotated channels"
+    ),
     **summarised_variables("consistency", "cosine of channel patterns in two contexts, same less different"),
-    "loud_channels": Variable(("stage", "condition"), "1", "channels above a thousandth of the loudest's variance"),
+    "loud_channels": Variable(
+        ("stage", "condition"), "1", "channels above a thousandth of the loudest's variance"
+    ),
 }
 
 
@@ -88,10 +92,10 @@ def place(
 
 def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = SWEPT) -> xr.Dataset:
     """Measure place under several conditions; see `place`."""
-    played = session.once(traces, tuple(conditions))
+    played, of_stages = session.once(traces, tuple(conditions))
     with one_thread():
-        by_stage = [_of_stage(each, session.seed) for each in played.by_stage.values()]
-    return answered(session, played, VARIABLES, by_stage)
+        by_stage = [_of_stage(each, session.seed) for each in of_stages.values()]
+    return answered(session, played, list(of_stages), VARIABLES, by_stage)
 
 
 def _of_stage(each: Sequence[Traces], seed: int) -> dict[str, np.ndarray]:
@@ -104,7 +108,7 @@ def _of_stage(each: Sequence[Traces], seed: int) -> dict[str, np.ndarray]:
     return {
         **summarised("place", [one * other.clip(0) for one, other in zip(local, consistent, strict=True)]),
         **summarised("locality", local),
-        **summarised("consistency", consistent),
+        **summarised("consistency", consistent, lowest=-1.0),
         "loud_channels": np.array([condition.loud_channels for condition in each]),
     }
 

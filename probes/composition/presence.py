@@ -37,7 +37,9 @@ VARIABLES = {
     **CONDITION_VARIABLES,
     **summarised_variables("proportion", "how often the component that was added is found, among all"),
     **summarised_variables("transferable", "the same by planes of another context"),
-    **summarised_variables("two_alternative", "how often it is found of two so far apart", "spacing_semitones"),
+    **summarised_variables(
+        "two_alternative", "how often it is found of two so far apart", "spacing_semitones"
+    ),
     "bits": Variable(("stage", "condition"), "bit", "information about which was added, less shuffled"),
     "bits_low": Variable(("stage", "condition"), "bit", "lower end of its 95 % interval"),
     "bits_high": Variable(("stage", "condition"), "bit", "upper end of its 95 % interval"),
@@ -107,26 +109,30 @@ def presence(
 
 def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = SWEPT) -> xr.Dataset:
     """Measure presence under several conditions; see `presence`."""
-    played = session.once(traces, tuple(conditions))
+    played, of_stages = session.once(traces, tuple(conditions))
     with one_thread():
-        by_stage = [_of_stage(each, session.seed) for each in played.by_stage.values()]
+        by_stage = [_of_stage(each, session.seed) for each in of_stages.values()]
     extra = {
         "spacing_semitones": np.array(CONFUSABLE),
-        "chance": np.array([1 / len(one.groups[0].draw.labels) for one in next(iter(played.by_stage.values()))]),
+        "chance": np.array([1 / len(one.groups[0].draw.of.labels) for one in next(iter(of_stages.values()))]),
     }
-    return answered(session, played, VARIABLES, by_stage, extra)
+    return answered(session, played, list(of_stages), VARIABLES, by_stage, extra)
 
 
 def _of_stage(each: Sequence[Traces], seed: int) -> dict[str, np.ndarray]:
     """Return every variable of one stage, conditions first."""
     own, transferred, two, bits, unchanged = [], [], [], [], []
     for condition in each:
-        found = [identified(trace, condition.noise, [seed, 33, i]) for i, trace in enumerate(condition.groups)]
+        found = [
+            identified(trace, condition.noise, [seed, 33, i]) for i, trace in enumerate(condition.groups)
+        ]
         own.append(np.stack([one.own for one in found]))
         transferred.append(np.stack([one.transferred for one in found]))
         two.append(np.stack([one.two_alternative for one in found]))
         bits.append(_bits(np.stack([one.choices for one in found]), seed))
-        unchanged.append(np.mean([(np.square(t.changes).sum((-1, -2)) == 0).mean() for t in condition.groups]))
+        unchanged.append(
+            np.mean([(np.square(t.changes).sum((-1, -2)) == 0).mean() for t in condition.groups])
+        )
     values = np.array(bits)
     return {
         **summarised("proportion", own, each[0].groups[0].changes.shape[0]),
@@ -152,7 +158,9 @@ class Identified:
         Which component it was taken for.
     """
 
-    def __init__(self, own: np.ndarray, transferred: np.ndarray, two: np.ndarray, choices: np.ndarray) -> None:
+    def __init__(
+        self, own: np.ndarray, transferred: np.ndarray, two: np.ndarray, choices: np.ndarray
+    ) -> None:
         self.own, self.transferred, self.two_alternative, self.choices = own, transferred, two, choices
 
 
@@ -182,7 +190,9 @@ def identified(trace: Trace, noise: float, seed: Sequence[int]) -> Identified:
         beside = np.einsum("ndi,nir->ndr", tried[-1, at], several)
         row[at] = _better(held[-1, at][np.arange(len(several)), :, right[at]], np.square(beside).sum(-1))
     two[-1] = _than_neighbours(held)
-    return Identified(_credit(held).mean((0, 2)), _credit(other).mean((0, 2)), two, (held + shuffled).argmax(-1))
+    return Identified(
+        _credit(held).mean((0, 2)), _credit(other).mean((0, 2)), two, (held + shuffled).argmax(-1)
+    )
 
 
 def _credit(held: np.ndarray) -> np.ndarray:

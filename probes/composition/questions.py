@@ -57,17 +57,25 @@ def summarised_variables(name: str, long_name: str, *dims: str) -> dict[str, Var
         f"{name}_high": Variable(plain, "1", f"upper end of its 95 % interval: {long_name}"),
         f"{name}_by_group": Variable((*plain, "group"), "1", f"in each group: {long_name}"),
         f"{name}_profile": Variable(profile, "1", f"of each component: {long_name}"),
-        f"{name}_profile_low": Variable(profile, "1", f"lower end of its 95 % interval: {long_name}, component"),
-        f"{name}_profile_high": Variable(profile, "1", f"upper end of its 95 % interval: {long_name}, component"),
+        f"{name}_profile_low": Variable(
+            profile, "1", f"lower end of its 95 % interval: {long_name}, component"
+        ),
+        f"{name}_profile_high": Variable(
+            profile, "1", f"upper end of its 95 % interval: {long_name}, component"
+        ),
     }
 
 
-def session_of(encoder: Encoder | Session[Encoder], stages: Sequence[str] | None, seed: int) -> Session[Encoder]:
+def session_of(
+    encoder: Encoder | Session[Encoder], stages: Sequence[str] | None, seed: int
+) -> Session[Encoder]:
     """Return a session of an encoder; one that is given as it is."""
     return encoder if isinstance(encoder, Session) else Session(encoder, stages, seed=seed)
 
 
-def summarised(name: str, each: Sequence[np.ndarray], trials: int = 0) -> dict[str, np.ndarray]:
+def summarised(
+    name: str, each: Sequence[np.ndarray], trials: int = 0, lowest: float = 0.0
+) -> dict[str, np.ndarray]:
     """Summarise what single groups and components gave, condition by condition, at one stage.
 
     Parameters
@@ -77,6 +85,8 @@ def summarised(name: str, each: Sequence[np.ndarray], trials: int = 0) -> dict[s
         Of each condition.
     trials : int, optional
         Of proportions: independent trials of one component in one group.
+    lowest : float
+        What the measure cannot fall below, nor its interval; 1 is the most for all.
 
     Returns
     -------
@@ -89,10 +99,11 @@ def summarised(name: str, each: Sequence[np.ndarray], trials: int = 0) -> dict[s
         by_group = np.moveaxis(finite_mean(one), 0, -1)  # [..., groups]
         profile = np.moveaxis(one, 0, -1)  # [..., components, groups]
         row = {name: by_group.mean(-1)}
-        row[f"{name}_low"], row[f"{name}_high"] = group_interval(by_group, trials * one.shape[-1])
+        whole, each_one = group_interval(by_group, trials * one.shape[-1]), group_interval(profile, trials)
+        row[f"{name}_low"], row[f"{name}_high"] = (end.clip(lowest, 1) for end in whole)
         row[f"{name}_by_group"] = _padded(by_group, GROUPS)
         row[f"{name}_profile"] = _padded(profile.mean(-1), widest)
-        low, high = group_interval(profile, trials)
+        low, high = (end.clip(lowest, 1) for end in each_one)
         row[f"{name}_profile_low"], row[f"{name}_profile_high"] = _padded(low, widest), _padded(high, widest)
         for key, values in row.items():
             found.setdefault(key, []).append(values)
@@ -107,12 +118,13 @@ def _padded(values: np.ndarray, size: int) -> np.ndarray:
 def answered(
     session: Session[Encoder],
     played: Played,
+    stages: Sequence[str],
     variables: dict[str, Variable],
     by_stage: Sequence[dict[str, np.ndarray]],
     extra: dict[str, np.ndarray] | None = None,
 ) -> xr.Dataset:
     """Put what stages gave, condition by condition, into a dataset, with everything that describes it."""
-    encoder, stages = session.encoder, list(played.by_stage)
+    encoder = session.encoder
     about = stage_coordinates(encoder, stages, played.plan)
     del about["channel"]
     stacked = {name: np.stack([one[name] for one in by_stage]) for name in by_stage[0]}
@@ -135,13 +147,16 @@ def conditions_played(
 ) -> dict[str, np.ndarray]:
     """Describe conditions and their components."""
     draws = [[draw(c, group, sample_rate, seed) for group in range(groups_of(c))] for c in conditions]
-    widest = max(len(of[0].labels) for of in draws)
+    widest = max(len(of[0].of.labels) for of in draws)
     frequency = np.stack(
-        [_padded(np.exp(np.mean([np.log(one.frequency_hz) for one in of], axis=0)), widest) for of in draws]
+        [
+            _padded(np.exp(np.mean([np.log(one.of.frequency_hz) for one in of], axis=0)), widest)
+            for of in draws
+        ]
     )
     labels = np.full((len(conditions), widest), "", dtype="<U32")
     for row, of in zip(labels, draws, strict=True):
-        row[: len(of[0].labels)] = of[0].labels
+        row[: len(of[0].of.labels)] = of[0].of.labels
     return {
         "condition": np.arange(len(conditions)),
         "component_kind": np.array([c.kind for c in conditions]),

@@ -87,10 +87,12 @@ def stability(
 
 def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = SWEPT) -> xr.Dataset:
     """Measure stability under several conditions; see `stability`."""
-    played = session.once(traces, tuple(conditions))
+    played, of_stages = session.once(traces, tuple(conditions))
     with one_thread():
-        by_stage = [_of_stage(each) for each in played.by_stage.values()]
-    return answered(session, played, VARIABLES, by_stage, {"spacing_semitones": np.array(SPACINGS)})
+        by_stage = [_of_stage(each) for each in of_stages.values()]
+    return answered(
+        session, played, list(of_stages), VARIABLES, by_stage, {"spacing_semitones": np.array(SPACINGS)}
+    )
 
 
 def _of_stage(each: Sequence[Traces]) -> dict[str, np.ndarray]:
@@ -100,13 +102,15 @@ def _of_stage(each: Sequence[Traces]) -> dict[str, np.ndarray]:
         tables = [containments(trace) for trace in condition.groups]
         contained.append(np.stack([np.diag(table) for table in tables]))
         confused.append(
-            np.stack([confusions(trace, table) for trace, table in zip(condition.groups, tables, strict=True)])
+            np.stack(
+                [confusions(trace, table) for trace, table in zip(condition.groups, tables, strict=True)]
+            )
         )
         index.append(np.stack([plane_index(trace) for trace in condition.groups]))
     return {
         **summarised("containment", contained),
         **summarised("confusion", confused),
-        **summarised("plane_index", index),
+        **summarised("plane_index", index, lowest=-1.0),
     }
 
 
@@ -138,10 +142,10 @@ def confusions(trace: Trace, table: np.ndarray) -> np.ndarray:
         row[::2] = _share(held, one)
     beside = np.abs(np.subtract.outer(np.arange(n), np.arange(n))) == 1
     both = (table + table.T) / 2
-    for row, which in ((-2, beside), (-1, trace.draw.semitones >= FAR_SEMITONES)):
+    for row, which in ((-2, beside), (-1, trace.draw.of.semitones >= FAR_SEMITONES)):
         count = which.sum(1)
         found[row] = np.where(count > 0, (both * which).sum(1) / np.maximum(count, 1), np.nan)
-    if trace.draw.labels[0].startswith("root"):
+    if trace.draw.of.labels[0].startswith("root"):
         found[-2] = np.nan  # chords are in no order
     return found
 
@@ -149,7 +153,7 @@ def confusions(trace: Trace, table: np.ndarray) -> np.ndarray:
 def plane_index(trace: Trace) -> np.ndarray:
     """Mean cos^2 between a component's planes, less that between it and others, as earlier versions: [N]."""
     planes = leading_planes(trace.changes[:, :, :-1], least=EVERY_DIRECTION)
-    rank = min(2 * trace.draw.turns.shape[1], planes.shape[-1])
+    rank = min(2 * trace.draw.of.turns.shape[1], planes.shape[-1])
     first, second = planes[..., :rank]
     cosines = np.square(np.einsum("nir,mis->nmrs", first, second)).sum((2, 3))
     dimensions = (np.square(first).sum(1) > 0.5).sum(1), (np.square(second).sum(1) > 0.5).sum(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,10 +71,9 @@ class Traces:
 
 @dataclass(frozen=True)
 class Played:
-    """The traces of all conditions, by stage, and how they were played."""
+    """What was played, and how."""
 
     conditions: tuple[Condition, ...]
-    by_stage: Mapping[str, list[Traces]]
     plan: Plan
     stimuli: StimulusSet
 
@@ -89,7 +88,9 @@ def stacked_frames(stage: Stage, sample_rate: float) -> int:
     return max(1, round(DURATION_S * sample_rate / stage.hop))
 
 
-def traces(session: Session[Encoder], conditions: tuple[Condition, ...]) -> Played:
+def traces(
+    session: Session[Encoder], conditions: tuple[Condition, ...]
+) -> tuple[Played, dict[str, list[Traces]]]:
     """Play components in contexts, and keep what they change at each stage.
 
     Made once for all questions of a session: call ``session.once(traces, conditions)``.
@@ -98,6 +99,12 @@ def traces(session: Session[Encoder], conditions: tuple[Condition, ...]) -> Play
     ----------
     session : Session
     conditions : tuple of Condition
+
+    Returns
+    -------
+    played : Played
+    traces : dict of str to list of Traces
+        By stage, of each condition.
     """
     encoder = session.encoder
     stages = [s for s in readable_stages(encoder, session.stages) if encoder.stages[s].has_power]
@@ -122,22 +129,22 @@ def traces(session: Session[Encoder], conditions: tuple[Condition, ...]) -> Play
         phases=1, frames=frames, label=f"{encoder.name}: {len(stimuli):,} components in contexts",
     )  # fmt: skip
     by_stage = {name: [collectors[name].of(i) for i in range(len(conditions))] for name in stages}
-    return Played(conditions, by_stage, plan, stimuli)
+    return Played(conditions, plan, stimuli), by_stage
 
 
 def _played(one: Draw, level_dbfs: float) -> StimulusSet:
     """Return a group's sounds: context by context, alone first, then the raised components in the last one."""
     rows = []
-    for components, others in zip(one.components, one.others, strict=True):
+    for components, others in zip(one.sounds, one.others, strict=True):
         beside = [] if others is None else [others]
         rows += beside
-        rows += [together([*beside, sound]) for each in components for sound in one.turned(each)]
+        rows += [together([*beside, sound]) for each in components for sound in one.of.turned(each)]
     beside = [] if one.others[-1] is None else [one.others[-1]]
     rows += [
         together([*beside, sound])
         for several in one.raised
         for each in several
-        for sound in one.turned(each, len(one.turns) - 1)
+        for sound in one.of.turned(each, len(one.of.turns) - 1)
     ]
     return rendered(rows, level_dbfs)
 
@@ -186,7 +193,7 @@ class _Collector:
                     self._keep(condition, one, block)
 
     def _keep(self, condition: int, one: Draw, block: np.ndarray) -> None:
-        n, phases = len(one.frequency_hz), len(one.turns)
+        n, phases = len(one.of.labels), len(one.of.turns)
         moments = self._moments.setdefault(condition, _Moments())
         changes, at = [], 0
         alone = self.silence
@@ -217,7 +224,7 @@ def _changed(mixtures: np.ndarray, alone: np.ndarray) -> np.ndarray:
 
 def _trace(one: Draw, changes: np.ndarray, raised: np.ndarray) -> Trace:
     """Make a trace of what components change, [contexts, N K, C, F], and raised ones, [n, C, F]."""
-    n, phases = len(one.frequency_hz), len(one.turns)
+    n, phases = len(one.of.labels), len(one.of.turns)
     everything = np.concatenate([*changes, raised]).reshape(-1, changes[0][0].size)
     energy, vectors = np.linalg.eigh(everything @ everything.T)
     placed = (vectors * np.sqrt(energy.clip(0))) @ vectors.T  # the symmetric root of the Gram matrix

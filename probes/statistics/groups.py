@@ -9,7 +9,9 @@ import numpy as np
 LEVEL = 0.95
 
 
-def group_interval(by_group: np.ndarray, trials: int = 0, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+def group_interval(
+    by_group: np.ndarray, trials: int = 0, level: float = LEVEL
+) -> tuple[np.ndarray, np.ndarray]:
     """Interval of a mean over groups that were drawn independently, by Student's t.
 
     Parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ...synth.errors import InputError
@@ -179,3 +181,59 @@ def area_under_curve(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     above = (ranks * labels).sum(0) - positive * (positive + 1) / 2
     pairs = positive * negative
     return np.where(pairs > 0, above / np.maximum(pairs, 1), np.nan)
+
+
+@dataclass(frozen=True)
+class LinearReadout:
+    """A readout ``features @ weights + intercept``, with the penalty that it was fitted with."""
+
+    weights: np.ndarray  # [D, T]
+    intercept: np.ndarray  # [T]
+    penalty: float
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """Return what it reads of features [n, D]: [n, T]."""
+        return features @ self.weights + self.intercept
+
+
+def leave_one_out_readout(features: np.ndarray, targets: np.ndarray, penalties: np.ndarray) -> LinearReadout:
+    """Fit a ridge regression whose one penalty has the least exact leave-one-out error over all targets.
+
+    Parameters
+    ----------
+    features : float [n, D]
+    targets : float [n, T]
+    penalties : float > 0 [k]
+        Tried, in units of squared features.
+
+    Returns
+    -------
+    readout : LinearReadout
+        The intercept is not penalised.
+
+    Notes
+    -----
+    The residual of a row that was left out is its residual over ``1 - h``, h being its leverage: Golub, Heath &
+    Wahba, Technometrics 21:215, 1979. scikit-learn's `RidgeCV` is the reference of a test; it is kept for tests
+    alone.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).standard_normal((50, 3))
+    >>> found = leave_one_out_readout(x, x @ np.array([[1.0], [-2.0], [0.5]]) + 4.0, np.logspace(-6, 2, 9))
+    >>> found.weights[:, 0].round(3).tolist(), found.penalty
+    ([1.0, -2.0, 0.5], 1e-06)
+    """
+    middle, mean = features.mean(0), targets.mean(0)
+    centred, wanted = features - middle, targets - mean
+    energy, vectors = np.linalg.eigh(centred @ centred.T)
+    energy, rotated = energy.clip(0), vectors.T @ wanted
+    errors = []
+    for penalty in penalties:
+        kept = energy / (energy + penalty)
+        leverage = np.square(vectors) @ kept + 1 / len(features)
+        residual = wanted - vectors @ (kept[:, None] * rotated)
+        errors.append(np.square(residual / (1 - leverage)[:, None]).mean())
+    penalty = float(penalties[int(np.argmin(errors))])
+    weights = centred.T @ (vectors @ (rotated / (energy + penalty)[:, None]))
+    return LinearReadout(weights, mean - middle @ weights, penalty)
