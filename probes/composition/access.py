@@ -33,6 +33,7 @@ from .traces import NOISE_SHARE, TILE_SECONDS, Played, stacked_frames
 
 ORDERS = ("linear", "quadratic")
 PENALTIES = np.logspace(0, 8, 17)  # re what noise alone asks for
+MOMENTS = 4  # stretches of 13.3 ms, one after another, that are read of each mixture: each at other phases
 
 VARIABLES = {
     **CONDITION_VARIABLES,
@@ -121,17 +122,22 @@ def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = MAIN
     stimuli, readers = joined(played), {s: _Reader(drawn, session.seed) for s in stages}
 
     def pick(stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor) -> dict[str, Tensor]:
-        return {"frames": (activations[:, 0] - silence).float().flatten(1)}
+        return {"frames": _moments(activations[:, 0] - silence)}
 
     plan = respond(
         session.tiled(TILE_SECONDS), stimuli, stages, pick,
         lambda stage, _rows, values: readers[stage].add(values["frames"]),
-        phases=1, frames={s: stacked_frames(encoder.stages[s], encoder.sample_rate) for s in stages},
+        phases=1, frames={s: MOMENTS * stacked_frames(encoder.stages[s], encoder.sample_rate) for s in stages},
         label=f"{encoder.name}: {len(stimuli):,} mixtures to read",
     )  # fmt: skip
     by_stage = [readers[s].summary() for s in stages]
     extra = {"order": np.array(ORDERS), "density": np.array(sorted(TRIED))}
     return answered(session, Played(tuple(conditions), plan, stimuli), stages, VARIABLES, by_stage, extra)
+
+
+def _moments(frames: Tensor) -> Tensor:
+    """Stack the frames [b, C, F] of every moment: [b, moments, C F / moments]."""
+    return frames.float().unflatten(-1, (MOMENTS, -1)).transpose(1, 2).flatten(2)
 
 
 class _Reader:
@@ -142,7 +148,7 @@ class _Reader:
         self._waiting: list[np.ndarray] = []
         self._found: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def add(self, frames: np.ndarray) -> None:  # [b, D]
+    def add(self, frames: np.ndarray) -> None:  # [b, moments, D]
         while len(frames):
             wanted = sum(len(one.sounds) for one in self._todo[0]) - sum(map(len, self._waiting))
             self._waiting.append(frames[:wanted])
@@ -154,7 +160,7 @@ class _Reader:
                     self._found.append(self._read(of, mixtures))
 
     def _read(self, of: Sequence[Drawn], frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        noise = NOISE_SHARE * float(frames.var(0, dtype=np.float64).sum())
+        noise = NOISE_SHARE * float(frames.var((0, 1), dtype=np.float64).sum())
         parts = zip(np.split(frames, len(of)), of, strict=True)
         read = [
             read_group(z.astype(float), one, noise, [self._seed, 36, i]) for i, (z, one) in enumerate(parts)
@@ -175,8 +181,8 @@ def read_group(
 
     Parameters
     ----------
-    frames : float64 [n, D]
-        Of each mixture, from silence.
+    frames : float64 [n, moments, D]
+        Of each mixture, from silence. Those of one mixture are left out together.
     drawn : Drawn
     noise : float
         Variance of sensor noise in every direction.
@@ -187,37 +193,40 @@ def read_group(
     auc, auc_null : float64 [orders, densities, N]
         NaN where none of the mixtures says anything of a component.
     """
-    generator = np.random.default_rng(seed)
+    generator, moments = np.random.default_rng(seed), frames.shape[1]
     n, train = drawn.present.shape[1], np.flatnonzero(drawn.trained)
     labels = np.concatenate([drawn.present, drawn.present], axis=1).astype(float)
     labels[train, n:] = drawn.present[generator.permutation(train)]
+    labels, trained, hidden, density_of = (
+        np.repeat(of, moments, axis=0) for of in (labels, drawn.trained, drawn.hidden, drawn.density)
+    )
     found = np.full((len(ORDERS), len(TRIED), 2 * n), np.nan)
     for row, order in zip(found, ORDERS, strict=True):
-        scores = _scored(frames, labels, train, noise, order, generator)
+        scores = _scored(frames.reshape(len(labels), -1), labels, trained, noise, order, generator)
         for i, density in enumerate(sorted(TRIED)):
-            tried = ~drawn.trained & (drawn.density == density)
+            tried = ~trained & (density_of == density)
             if tried.any():
-                row[i] = _areas(scores[tried], labels[tried] > 0, np.tile(drawn.hidden[tried], (1, 2)))
+                row[i] = _areas(scores[tried], labels[tried] > 0, np.tile(hidden[tried], (1, 2)))
     return found[..., :n], found[..., n:]
 
 
 def _scored(
     frames: np.ndarray,
     labels: np.ndarray,
-    train: np.ndarray,
+    trained: np.ndarray,
     noise: float,
     order: str,
     generator: np.random.Generator,
 ) -> np.ndarray:
     """Fit a readout of an order and score all mixtures, with sensor noise: [n, T]."""
     if order == "linear":
-        read, asked = frames, float(len(train))
+        read, asked = frames, float(trained.sum())
     else:
         read = np.square(frames)
-        asked = 4 * float(read[train].sum(0).max())  # of the loudest channel
+        asked = 4 * float(read[trained].sum(0).max())  # of the loudest channel
     if not noise:  # nothing changes at all
         return np.zeros(labels.shape)
-    readout = leave_one_out_readout(read[train], labels[train], noise * asked * PENALTIES)
+    readout = leave_one_out_readout(read[trained], labels[trained], noise * asked * PENALTIES, MOMENTS)
     through = _noise_through(readout, frames, order)
     return readout(read) + np.sqrt(noise * through) * generator.standard_normal(through.shape)
 

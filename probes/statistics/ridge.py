@@ -196,7 +196,9 @@ class LinearReadout:
         return features @ self.weights + self.intercept
 
 
-def leave_one_out_readout(features: np.ndarray, targets: np.ndarray, penalties: np.ndarray) -> LinearReadout:
+def leave_one_out_readout(
+    features: np.ndarray, targets: np.ndarray, penalties: np.ndarray, together: int = 1
+) -> LinearReadout:
     """Fit a ridge regression whose one penalty has the least exact leave-one-out error over all targets.
 
     Parameters
@@ -205,6 +207,8 @@ def leave_one_out_readout(features: np.ndarray, targets: np.ndarray, penalties: 
     targets : float [n, T]
     penalties : float > 0 [k]
         Tried, in units of squared features.
+    together : int
+        So many neighbouring rows are of one sound, and are left out together.
 
     Returns
     -------
@@ -213,9 +217,9 @@ def leave_one_out_readout(features: np.ndarray, targets: np.ndarray, penalties: 
 
     Notes
     -----
-    The residual of a row that was left out is its residual over ``1 - h``, h being its leverage: Golub, Heath &
-    Wahba, Technometrics 21:215, 1979. scikit-learn's `RidgeCV` is the reference of a test; it is kept for tests
-    alone.
+    The residuals r of rows that were left out are ``(1 - H)^-1 r``, H being their block of the hat matrix: Golub,
+    Heath & Wahba, Technometrics 21:215, 1979, for one row. scikit-learn's `RidgeCV` is the reference of a test; it
+    leaves out single rows, and is kept for tests alone.
 
     Examples
     --------
@@ -226,14 +230,28 @@ def leave_one_out_readout(features: np.ndarray, targets: np.ndarray, penalties: 
     """
     middle, mean = features.mean(0), targets.mean(0)
     centred, wanted = features - middle, targets - mean
-    energy, vectors = np.linalg.eigh(centred @ centred.T)
-    energy, rotated = energy.clip(0), vectors.T @ wanted
+    energy, directions = _directions(centred)  # [r], [n, r]
+    rotated = directions.T @ wanted
+    blocks = directions.reshape(-1, together, len(energy))
     errors = []
     for penalty in penalties:
         kept = energy / (energy + penalty)
-        leverage = np.square(vectors) @ kept + 1 / len(features)
-        residual = wanted - vectors @ (kept[:, None] * rotated)
-        errors.append(np.square(residual / (1 - leverage)[:, None]).mean())
+        hat = (blocks * kept) @ blocks.swapaxes(1, 2) + 1 / len(
+            features
+        )  # [n / together, together, together]
+        residual = (wanted - directions @ (kept[:, None] * rotated)).reshape(*blocks.shape[:2], -1)
+        errors.append(np.square(np.linalg.solve(np.eye(together) - hat, residual)).mean())
     penalty = float(penalties[int(np.argmin(errors))])
-    weights = centred.T @ (vectors @ (rotated / (energy + penalty)[:, None]))
+    weights = centred.T @ (directions @ (rotated / (energy + penalty)[:, None]))
     return LinearReadout(weights, mean - middle @ weights, penalty)
+
+
+def _directions(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Squared singular values of [n, D], and the left singular vectors [n, r]; from the smaller Gram matrix."""
+    n, size = features.shape
+    if size >= n:
+        energy, directions = np.linalg.eigh(features @ features.T)
+        return energy.clip(0), directions
+    energy, right = np.linalg.eigh(features.T @ features)
+    there = energy > n * np.finfo(float).eps * energy[-1]
+    return energy[there], features @ right[:, there] / np.sqrt(energy[there])
