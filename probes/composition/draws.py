@@ -19,11 +19,11 @@ JITTER_SEMITONES = 0.5  # by which each strays from even steps
 RAISED_SEMITONES = (0.5, 1.0, 2.0)
 FAR_SEMITONES = 9.0  # from here on two components are far apart
 PITCH_STEP, PITCHES, LOWEST_PITCH = 5.0, 10, 48.0  # fourths, so that no two are octaves or twelfths
-CHORD_ROOTS, ROOTS_STRAY = np.array([52.0, 56.0, 60.0]), 1.5
+CHORD_ROOTS, ROOTS_STRAY = np.array([52.0, 57.0, 62.0]), 1.5
 SPARE_PHASES = 3  # of drawn phases: more than a plane has dimensions, so that each is found
 BEYOND_OCTAVES = 0.5  # how far beyond the components their contexts reach
 USUAL = Condition("partial", USUAL_OTHERS, USUAL_DBFS)
-MAIN = (USUAL, Condition("pitch", USUAL_OTHERS, USUAL_DBFS), Condition("chord", 0, USUAL_DBFS))  # one a kind
+MAIN = (USUAL, Condition("pitch", USUAL_OTHERS, USUAL_DBFS), Condition("chord", 2, USUAL_DBFS))  # one a kind
 SWEPT = (
     USUAL,
     *(Condition("partial", others, USUAL_DBFS) for others in (1, 32)),

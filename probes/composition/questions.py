@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -25,7 +25,7 @@ CONDITION_VARIABLES = {
     **STAGE,
     "condition": Variable(("condition",), "1", "what is played: components, their level, their context"),
     "component_kind": Variable(("condition",), "1", "kind of component: partial, pitch or chord"),
-    "others": Variable(("condition",), "1", "components that sound beside the one that is tested"),
+    "density": Variable(("condition",), "1", "components that sound beside the one that is tested"),
     "component_level_dbfs": Variable(
         ("condition",), "dB re full-scale sine", "level of the component; all others together are 6 dB louder"
     ),
@@ -139,7 +139,7 @@ def answered(
         },
         {**run_attributes(1, played.plan, played.stimuli), "noise_share": NOISE_SHARE, "seed": session.seed},
     )
-    return found.set_coords(["component_kind", "others", "component_level_dbfs", "n_codebooks"])
+    return found.set_coords(["component_kind", "density", "component_level_dbfs", "n_codebooks"])
 
 
 def conditions_played(
@@ -160,7 +160,7 @@ def conditions_played(
     return {
         "condition": np.arange(len(conditions)),
         "component_kind": np.array([c.kind for c in conditions]),
-        "others": np.array([c.density for c in conditions]),
+        "density": np.array([c.density for c in conditions]),
         "component_level_dbfs": np.array([c.level_dbfs for c in conditions]),
         "component": np.arange(widest),
         "component_label": labels,
@@ -174,11 +174,26 @@ def without_conditions(found: xr.Dataset) -> xr.Dataset:
     return found.squeeze("condition") if found.sizes["condition"] == 1 else found
 
 
+def answer_of(variable: str, kind: str = "partial", **labels: object) -> Callable[[xr.Dataset, int], float]:
+    """Return what reads a variable at the first stage, of the condition that stands for a kind of component."""
+
+    def read(result: xr.Dataset, sample_rate: int) -> float:
+        kinds = np.atleast_1d(result["component_kind"].values)
+        if variable not in result or kind not in kinds:
+            return np.nan
+        one = result[variable].isel(stage=0)
+        if "condition" in one.dims:
+            one = one.isel(condition=int(np.flatnonzero(kinds == kind)[0]))
+        return float(one.sel(labels))
+
+    return read
+
+
 def known_within(
-    ranges: dict[str, tuple[float, float]], what: str, value: object, text: str = "{:g} to {:g}"
+    what: str, value: Callable[[xr.Dataset, int], float], ranges: Mapping[str, tuple[float, float]]
 ) -> tuple[Known, ...]:
-    """Return known answers of several controls, each a range of one value."""
+    """Return known answers of several encoders of known truth: a range each, of one value."""
     return tuple(
-        Known(control, what, low, high, text.format(low, high), value)  # type: ignore[arg-type]
+        Known(control, what, low, high, f"{low:g} to {high:g}", value)
         for control, (low, high) in ranges.items()
     )

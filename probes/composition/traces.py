@@ -228,12 +228,12 @@ def _trace(one: Draw, changes: np.ndarray, raised: np.ndarray) -> Trace:
     everything = np.concatenate([*changes, raised]).reshape(-1, changes[0][0].size)
     energy, vectors = np.linalg.eigh(everything @ everything.T)
     placed = (vectors * np.sqrt(energy.clip(0))) @ vectors.T  # the symmetric root of the Gram matrix
-    split = len(changes) * n * phases
+    split, n_raised = len(changes) * n * phases, len(one.raised[0]) if one.raised else 0
     by_component = changes.reshape(len(changes), n, phases, *changes.shape[2:])  # [contexts, N, K, C, F]
     return Trace(
         one,
         placed[:split].reshape(len(changes), n, phases, -1),
-        placed[split:].reshape(len(one.raised), -1, phases - 1, placed.shape[1]),
+        placed[split:].reshape(len(one.raised), n_raised, phases - 1, len(placed)),
         np.square(by_component).sum(-1).mean(2),
         np.stack([[_spectrum(each) for each in several] for several in by_component]),
     )
