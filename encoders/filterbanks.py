@@ -177,7 +177,8 @@ def gammatone_envelope(
     """Return the envelopes of `gammatone` as an encoder: the magnitude of each channel's analytic output.
 
     The impulse responses are those of `gammatone` with ``exp(2 pi i f t)`` in place of the cosine, so a
-    steady tone gives a steady envelope: its amplitude, in the channel whose centre it is.
+    steady tone (away from 0 and Nyquist) gives a steady envelope: its amplitude, in the channel whose centre
+    it is.
 
     Parameters and errors are those of `stft`.
 
