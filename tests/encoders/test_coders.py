@@ -69,8 +69,8 @@ def test_bands_cover_what_lies_between_and_nothing_twice():
 
 @pytest.mark.parametrize("name", CODERS)
 def test_coders_quantize_as_their_codebooks_say(name, noise):
+    assert isinstance(load(name), Quantizes)
     encoder = load(name)
-    assert isinstance(encoder, Quantizes)
     found = encoder.run(noise(2, 8000), ["latent", "quantized", "codes"])
     expected = residual_quantization(found["latent"].transpose(1, 2), encoder.codebooks)
     assert torch.equal(found["codes"], expected.codes.transpose(1, 2))
@@ -103,8 +103,8 @@ def test_the_dominant_codec_names_the_loudest_bin(noise):
 
 @pytest.mark.parametrize("name", PATCH_CODECS)
 def test_patch_codecs_lose_nothing(name, noise):
+    assert isinstance(load(name), Decodes)
     encoder = load(name)
-    assert isinstance(encoder, Decodes)
     for level in (1e-4, 0.1, 1.0):
         waveforms = noise(2, 3200, level)
         decoded = encoder.decode(encoder.run(waveforms, ["latent"])["latent"])
