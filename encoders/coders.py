@@ -22,6 +22,7 @@ from .filterbanks import (
     windows,
 )
 from .quantization import residual_quantization
+from .samples import Patches
 from .weights import no_weights
 
 STEP_DB, ENTRIES = 3.0, 32  # of a band's codebook: from the floor to 93 dB above it
@@ -35,7 +36,7 @@ class Coder(Control):
     @property
     def codebooks(self) -> tuple[Tensor, ...]:
         """Float32 [entries, D], one for each step."""
-        return tuple(self.module.codebooks)  # type: ignore[arg-type]
+        return tuple(self.module.get_buffer("codebooks"))
 
 
 class PatchCodec(Control):
@@ -182,14 +183,13 @@ def third_octaves(sample_rate: int) -> np.ndarray:
 
 
 def _coder(
-    name: str, module: nn.Module, length: int, hop: int, sample_rate: int, weights: str | Path
+    name: str, module: _Quantizing, length: int, hop: int, sample_rate: int, weights: str | Path
 ) -> Coder:
-    books = module.codebooks
-    size, latency = books[0].shape[1], length - 1  # type: ignore[index]
+    count, _, size = module.codebooks.shape
     stages = [
-        Stage("latent", size, hop, length, latency),
-        Stage("quantized", size, hop, length, latency, "quantized", codebooks=len(books)),  # type: ignore[arg-type]
-        Stage("codes", len(books), hop, length, latency, "codes"),  # type: ignore[arg-type]
+        Stage("latent", size, hop, length, length - 1),
+        Stage("quantized", size, hop, length, length - 1, "quantized", codebooks=count),
+        Stage("codes", count, hop, length, length - 1, "codes"),
     ]
     return Coder(name, module, sample_rate, stages, no_weights(name, weights, module))
 
@@ -253,14 +253,7 @@ class _Dominant(_Quantizing):
         return self.scale * self.magnitudes(waveforms)
 
 
-class _Identity(nn.Module):
-    def __init__(self, name: str, length: int) -> None:
-        super().__init__()
-        self.name, self.length = name, length
-
-    def forward(self, waveforms: Tensor) -> Tensor:  # [B, T] -> [B, length, F]
-        return windows(self.name, waveforms, self.length, self.length).transpose(1, 2).clone()
-
+class _Identity(Patches):
     def inverse(self, latent: Tensor) -> Tensor:
         return latent
 

@@ -165,7 +165,7 @@ def gammatone(
     name = "filterbank:gammatone"
     check_sample_rate(name, sample_rate)
     centre_hz, response = _gammatone(sample_rate)
-    kernels = np.ascontiguousarray(response.real[:, ::-1])  # a response runs backwards over the samples
+    kernels = np.ascontiguousarray(np.real(response)[:, ::-1])  # a response runs backwards over the samples
     module = _Projection(name, kernels, scaled(64, sample_rate))
     stage = _stage(kernels, module.hop, "convolution")
     return Filterbank(name, module, sample_rate, stage, no_weights(name, weights, module), centre_hz, kernels)
@@ -177,7 +177,8 @@ def gammatone_envelope(
     """Return the envelopes of `gammatone` as an encoder: the magnitude of each channel's analytic output.
 
     The impulse responses are those of `gammatone` with ``exp(2 pi i f t)`` in place of the cosine, so a
-    steady tone gives a steady envelope: its amplitude, in the channel whose centre it is.
+    steady tone (away from 0 and Nyquist) gives a steady envelope: its amplitude, in the channel whose centre
+    it is.
 
     Parameters and errors are those of `stft`.
 
@@ -263,7 +264,7 @@ class Envelopes(nn.Module):
     def __init__(self, name: str, kernels: np.ndarray, hop: int) -> None:
         super().__init__()
         self.hop = hop
-        self.projection = _Projection(name, np.concatenate([kernels.real, kernels.imag]), hop)
+        self.projection = _Projection(name, np.concatenate([np.real(kernels), np.imag(kernels)]), hop)
 
     def forward(self, waveforms: Tensor) -> Tensor:  # noqa: D102
         return torch.complex(*self.projection(waveforms).chunk(2, dim=1)).abs()

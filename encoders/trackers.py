@@ -103,7 +103,8 @@ def harmonic_template(
     Fundamentals from 80 Hz to a quarter of 0.45 of the sample rate, a quarter of a semitone apart; a channel
     is the geometric mean of the amplitudes at its four harmonics, measured as by `log_tracker`. What the
     levels of the harmonics are changes a gain that all channels near the pitch have in common. A harmonic
-    that is not there counts as 120 dB below a full-scale sine, so a single partial leaves -90 dB.
+    that is not there counts as 120 dB below a full-scale sine, or as a side lobe: it takes 24 dB or more from
+    the mean of four at -20 dBFS.
 
     Parameters and errors are those of `log_tracker`. `centre_hz` holds the fundamentals.
 

@@ -10,7 +10,11 @@ from tonotopy.encoders import InputError, registry
 
 load: Any = registry.load  # the tests look behind the contract
 
-BANKS = ("filterbank:stft", "filterbank:stft_magnitude", "filterbank:gammatone")
+MIXED = ("filterbank:stft_mixed", "filterbank:stft_magnitude_mixed")
+BANKS = (
+    "filterbank:stft", "filterbank:stft_magnitude", "filterbank:stft_log", "filterbank:gammatone",
+    "filterbank:gammatone_envelope",
+)  # fmt: skip
 RATES = (16_000, 22_050, 24_000, 48_000)
 
 
@@ -20,7 +24,7 @@ def tone(frequency_hz: float, sample_rate: int, length: int, phase_rad: float = 
 
 
 @pytest.mark.parametrize("sample_rate", RATES)
-@pytest.mark.parametrize("name", ["filterbank:stft", "filterbank:gammatone"])
+@pytest.mark.parametrize("name", ["filterbank:stft", "filterbank:stft_mixed", "filterbank:gammatone"])
 def test_linear_banks_are_their_closed_form(name, sample_rate, noise, predicted):
     bank = load(name, sample_rate=sample_rate)
     waveforms = noise(2, sample_rate // 4)
@@ -112,6 +116,64 @@ def test_gammatone_has_decayed_where_it_is_cut():
     assert kernels[:, :24].max(axis=1) == pytest.approx(0, abs=10 ** (-85 / 20) * kernels.max(axis=1).min())
 
 
+@pytest.mark.parametrize("sample_rate", RATES)
+def test_stft_log_is_the_level_of_the_magnitude(sample_rate, noise):
+    waveforms = noise(2, sample_rate // 4)
+    magnitude, level = (
+        load(f"filterbank:stft_{name}", sample_rate=sample_rate).run(waveforms, ["first_layer"])[
+            "first_layer"
+        ]
+        for name in ("magnitude", "log")
+    )
+    length = load("filterbank:stft_log", sample_rate=sample_rate).stages["first_layer"].receptive_field
+    amplitude = magnitude.double() / (length / 4)
+    expected = 60 + 20 * torch.log10(amplitude.clamp(min=1e-3))
+    torch.testing.assert_close(level.double(), expected, atol=1e-4, rtol=0)
+    silent = load("filterbank:stft_log", sample_rate=sample_rate).run(0 * waveforms, ["first_layer"])
+    assert silent["first_layer"].abs().max() == 0
+
+
+def test_stft_log_adds_a_constant_for_a_gain_above_its_floor():
+    quiet, loud = (
+        load("filterbank:stft_log").run(a * tone(3000, 24_000, 3000), ["first_layer"])["first_layer"][0, 128]
+        for a in (10 ** (-35 / 20), 10 ** (-20 / 20))
+    )
+    torch.testing.assert_close(loud - quiet, torch.full_like(loud, 15.0), atol=1e-3, rtol=0)
+    assert quiet.min() > 24
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_mixing_preserves_products_and_moves_every_channel(name, noise):
+    waveforms = noise(2, 4000)
+    plain, mixed = (
+        load(n).run(waveforms, ["first_layer"])["first_layer"].double().transpose(1, 2)
+        for n in (name.removesuffix("_mixed"), name)
+    )
+    product = plain @ plain.mT
+    torch.testing.assert_close(mixed @ mixed.mT, product, atol=1e-5 * product.max(), rtol=0)
+    matrix = load(name).module.matrix.double()
+    torch.testing.assert_close(plain @ matrix.T, mixed, atol=1e-4 * plain.max(), rtol=0)
+    assert matrix.abs().max() < 6 / len(matrix) ** 0.5  # nothing keeps a place
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_mixing_follows_its_seed(name):
+    shas = [load(name, seed=seed).weights.sha256 for seed in (0, 0, 1)]
+    assert shas[0] == shas[1] != shas[2]
+    assert load(name).weights.source == load(name, weights="random").weights.source == "none"
+
+
+@pytest.mark.parametrize("frequency_hz", [150.0, 440.0, 3210.0, 6000.0])
+def test_envelopes_are_steady_and_those_of_the_gammatone(frequency_hz):
+    waveforms = torch.cat([tone(frequency_hz, 24_000, 6000, 2 * np.pi * k / 3) for k in range(3)])
+    found, real = (
+        load(name).run(waveforms, ["first_layer"])["first_layer"].double()
+        for name in ("filterbank:gammatone_envelope", "filterbank:gammatone")
+    )
+    envelope = (2 * real.square().mean(0)).sqrt()  # over three phases, of each frame
+    np.testing.assert_allclose(found, envelope.expand_as(found), atol=0.01 * envelope.max())
+
+
 @pytest.mark.parametrize("name", BANKS)
 def test_banks_take_no_weights(name, tmp_path):
     assert load(name).weights.source == load(name, weights="random", seed=3).weights.source == "none"
@@ -120,7 +182,7 @@ def test_banks_take_no_weights(name, tmp_path):
         load(name, weights=tmp_path / "model.pt")
 
 
-@pytest.mark.parametrize("name", BANKS)
+@pytest.mark.parametrize("name", [*BANKS, *MIXED])
 def test_a_sound_too_short_and_a_rate_too_low(name, noise):
     with pytest.raises(InputError, match=f"waveforms of 500 samples: {name} needs at least"):
         load(name).run(noise(1, 500), ["first_layer"])
