@@ -16,10 +16,13 @@ from .folding.folding import fold, fold_plan
 from .folding.invertibility import invertibility
 from .folding.representability import representability
 from .folding.signals import representability_signals
-from .hypotheses.evidence import Association, PerUnit, Trend
-from .hypotheses.hypothesis import Control, Hypothesis, NoEvidence, evaluate, measured
+from .hypotheses.admission import complaints
+from .hypotheses.evidence import PerGroup, PerUnit, Trend
+from .hypotheses.exchanges import Association
+from .hypotheses.hypothesis import Control, Hypothesis, NoEvidence, measured
 from .hypotheses.matching import Matching
 from .hypotheses.registry import HYPOTHESES
+from .hypotheses.verdicts import evaluate
 from .run.compare import compare
 from .run.conformance import check
 from .run.runner import probe
@@ -35,6 +38,7 @@ __all__ = [
     "Known",
     "Matching",
     "NoEvidence",
+    "PerGroup",
     "PerUnit",
     "Probe",
     "Progress",
@@ -51,6 +55,7 @@ __all__ = [
     "coherent_pairs",
     "coherent_partials",
     "compare",
+    "complaints",
     "compositionality",
     "evaluate",
     "fold",

@@ -19,13 +19,14 @@ from .numbers import Table, side_by_side, table_of
 from .page import Cell, Grid, Line, Section, pictured, render
 from .runs import Subject, controls_of, encoders_of, played_in
 from .selecting import at_stage, stages_of
-from .verdicts import GROUP, VerdictRow, verdict_rows, verdict_sentences
+from .verdicts import GROUP, VerdictRow, explained, verdict_rows, verdict_sentences
 from .writing import counted, enumerated, hertz
 
 VERDICTS = (
     "Each claim of Machines on Music is a hypothesis with a statistic, controls, a null and a threshold. It "
     "is supported or refuted where the corrected p is at most 0.05 and the 95 % interval lies on one side of "
-    "the threshold, and has no verdict where a control fails or something was not measured."
+    "the threshold, cannot be decided where so few units could never reach that p, and has no verdict where "
+    "a control fails or something was not measured."
 )
 MARKS = (
     "▲ above every random network, ▼ below every one; no mark: within their range, the same to the digits "
@@ -105,8 +106,15 @@ def _judged(encoders: Sequence[Subject], dpi: int) -> Section | None:
                 sentences=verdict_sentences(one),
                 grids=[_verdict_grid(one.name, rows)],
                 summary="What each hypothesis is: the source's sentence, what is measured, null, "
-                "threshold, controls",
-                terms=[_explained(row) for row in rows],
+                "threshold, family, controls, and what it cannot exclude",
+                terms=[
+                    (
+                        f"{row.name} ({row.stage}): {row.verdict}"
+                        + (f" – {row.remark}" if row.remark else ""),
+                        explained(row),
+                    )
+                    for row in rows
+                ],
                 pictures=[pictured(verdicts(found, one.of_baselines(GROUP), one.name), name, dpi)],
             )
         )
@@ -124,18 +132,8 @@ def _verdict_grid(name: str, rows: Sequence[VerdictRow]) -> Grid:
         )
         for row in rows
     ]  # fmt: skip
-    caption = f"Verdicts about {name}; p corrected over the set (Holm)"
+    caption = f"Verdicts about {name}; p corrected over the family (Holm)"
     return Grid(caption, [(heading, "") for heading in headings], lines, "verdicts")
-
-
-def _explained(row: VerdictRow) -> tuple[str, str]:
-    remark = f" – {row.remark}" if row.remark else ""
-    controls = f" Controls: {row.controls}." if row.controls else ""
-    return (
-        f"{row.name} ({row.stage}): {row.verdict}{remark}",
-        f"“{row.claim}” Measured: {row.statement}. Threshold {row.threshold}: {row.justification}. "
-        f"Null: {row.null}.{controls}",
-    )
 
 
 def _first(

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ..probes.hypotheses.hypothesis import DASH, NO_VERDICT, Hypothesis, evaluate
+from ..probes.hypotheses.deciding import UNDECIDED
+from ..probes.hypotheses.hypothesis import REFUTED, SUPPORTED, Hypothesis
+from ..probes.hypotheses.verdicts import DASH, NO_VERDICT, UNDECIDABLE, evaluate
 from .runs import Subject
-from .writing import counted
+from .writing import counted, enumerated
 
 GROUP = "hypotheses"
+COPIED = ("source_expects", "agrees", "claim", "statement", "justification", "null", "method", "controls",
+          "alternative", "needs", "remark")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,13 @@ class VerdictRow:
     threshold : str
         With the side on which the hypothesis holds.
     p : str
-        Corrected over the set.
+        Corrected over the family.
     random : str
         Verdicts and effects of the random networks.
-    claim, statement, justification, null, controls, remark : str
+    claim, statement, justification, null, method, controls, alternative, needs, remark : str
         What stands behind it.
+    family, least_p : str
+        What p is corrected over, with its size; the least corrected p that as many units could reach.
     """
 
     name: str
@@ -48,8 +54,13 @@ class VerdictRow:
     statement: str
     justification: str
     null: str
+    method: str
     controls: str
+    alternative: str
+    needs: str
     remark: str
+    family: str
+    least_p: str
 
 
 def judged(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) -> xr.DataTree:
@@ -82,19 +93,9 @@ def _row(one: xr.Dataset, random: Sequence[xr.Dataset]) -> VerdictRow:
         threshold=sided(text("holds"), float(one["threshold"])),
         p=written_p(float(one["p_corrected"])),
         random=_random(beside),
-        **{
-            name: text(name)
-            for name in (
-                "source_expects",
-                "agrees",
-                "claim",
-                "statement",
-                "justification",
-                "null",
-                "controls",
-                "remark",
-            )
-        },
+        family=f"{text('family')}, {counted(int(one['family_size']), 'claim')}",
+        least_p=written_p(float(one["least_p"])),
+        **{name: text(name) for name in COPIED},
     )
 
 
@@ -146,6 +147,35 @@ def written_p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
+def explained(row: VerdictRow) -> str:
+    """Say what stands behind a verdict, what it cannot exclude, and what it needs to be decided."""
+    parts = [
+        f"“{row.claim}” Measured: {row.statement}",
+        f"Threshold {row.threshold}: {row.justification}",
+        f"Null: {row.null}",
+        f"p and interval: {row.method}" if row.method else "",
+        f"Family: {row.family}"
+        + (f"; least p that can be reached {row.least_p}" if row.least_p != DASH else ""),
+        f"Not excluded: {row.alternative}" if row.alternative else "",
+        f"To be decided it needs {row.needs}" if row.needs else "",
+        f"Controls: {row.controls}" if row.controls else "",
+    ]
+    return ". ".join(part for part in parts if part) + "."
+
+
+def _counts(verdict: np.ndarray, n_decided: int) -> str:
+    """Count verdicts, those that are not there left out."""
+    counts = {
+        "decided": n_decided,
+        **{name: int((verdict == name).sum()) for name in (UNDECIDED, UNDECIDABLE, NO_VERDICT)},
+    }
+    words = {"decided": ("is decided", "are decided"), UNDECIDED: ("is undecided", "are undecided"),
+             UNDECIDABLE: ("cannot be decided with so few units",) * 2,
+             NO_VERDICT: ("has no verdict", "have no verdict")}  # fmt: skip
+    there = [f"{n} {words[name][n != 1]}" for name, n in counts.items() if n or name == "decided"]
+    return f"Of {counted(len(verdict), 'hypothesis', 'hypotheses')} {enumerated(there)}."
+
+
 def verdict_sentences(subject: Subject) -> list[str]:
     """Say in sentences where an encoder agrees with the source, where not, and what random networks share."""
     found = subject.result(GROUP)
@@ -153,16 +183,16 @@ def verdict_sentences(subject: Subject) -> list[str]:
         return []
     names = np.array([spelled(str(n)) for n in found["hypothesis"].values])
     verdict, agrees = (found[v].values.astype(str) for v in ("verdict", "agrees"))
-    decided = (verdict != NO_VERDICT) & (verdict != "undecided")
-    counts = [decided.sum(), (verdict == "undecided").sum(), (verdict == NO_VERDICT).sum()]
-    said = [
-        f"Of {counted(len(names), 'hypothesis', 'hypotheses')} {counts[0]} "
-        f"{'is' if counts[0] == 1 else 'are'} decided, {counts[1]} undecided, "
-        f"and {counts[2]} {'has' if counts[2] == 1 else 'have'} no verdict."
-    ]
+    decided = np.isin(verdict, (SUPPORTED, REFUTED))
+    said = [_counts(verdict, int(decided.sum()))]
     for answer, text in (("yes", "It agrees with the source on"), ("no", "It goes against the source on")):
         if (agrees == answer).any():
             said.append(f"{text} {', '.join(names[agrees == answer])}.")
+    is_open = np.isin(verdict, (UNDECIDED, UNDECIDABLE))
+    if is_open.any():
+        needs = found["needs"].values.astype(str)
+        each = [f"{name} needs {what}" for name, what in zip(names[is_open], needs[is_open], strict=True)]
+        said.append(f"To be decided, {enumerated(each)}.")
     random = subject.of_baselines(GROUP)
     if random and decided.any():
         alike = np.mean([r["verdict"].values.astype(str) == verdict for r in random], axis=0) == 1

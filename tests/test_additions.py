@@ -76,7 +76,7 @@ CHAPTERS = (
 HYPOTHESIS = """
 
 def _level(run, node, stage):
-    return PerUnit([float(measured(run, node, "mean_level", "level_db", stage))] * 8)
+    return PerUnit([float(measured(run, node, "mean_level", "level_db", stage))] * 8, (-120.0, 20.0))
 
 
 FILTER_CLAIMS = (

@@ -11,8 +11,8 @@ from ..engine.grid import USUAL_DBFS
 from ..engine.schema import subjects
 from ..interventions.removal import OWN_ALONE, RANDOM_ENERGY
 from ..statistics.resampling import pseudo_values
-from .evidence import Evidence, PerUnit, Trend
-from .hypothesis import Control, Hypothesis, NoEvidence, baselines, measured
+from .evidence import Evidence, PerGroup, PerUnit, Trend
+from .hypothesis import MACHINES_ON_MUSIC, Control, Hypothesis, NoEvidence, baselines, measured
 from .matching import Matching
 
 STFT, MAGNITUDE = "filterbank:stft", "filterbank:stft_magnitude"
@@ -48,10 +48,10 @@ def matched_planes(
     return Matching(overlap.values, np.stack([group[f"{n}_context"].values for n in ("first", "second")], -1))
 
 
-def stability_of(kind: str, density: int) -> Callable[[xr.DataTree, str, str], PerUnit]:
+def stability_of(kind: str, density: int) -> Callable[[xr.DataTree, str, str], PerGroup]:
     """Return evidence of each component's index, resampled over contexts as well."""
 
-    def index(run: xr.DataTree, node: str, stage: str) -> PerUnit:
+    def index(run: xr.DataTree, node: str, stage: str) -> PerGroup:
         return matched_planes(run, node, stage, kind, density).of_units
 
     return index
@@ -73,7 +73,7 @@ def falling_stability(run: xr.DataTree, node: str, stage: str) -> Trend:
     return Trend(np.stack(index, -1), np.log2(densities))
 
 
-def beside_random_weights(run: xr.DataTree, node: str, stage: str) -> PerUnit:
+def beside_random_weights(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     """Each partial's index less that in random networks of the same architecture, [networks, partials]."""
     others = baselines(run, node)
     if not others:
@@ -81,7 +81,7 @@ def beside_random_weights(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     return _beside(run, node, others, stage)
 
 
-def beside_other_encoders(run: xr.DataTree, node: str, stage: str) -> PerUnit:
+def beside_other_encoders(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     """Each partial's index less that in the other encoders, or their random networks, of the run."""
     family = run[node].attrs["of"] or node
     role = run[node].attrs["role"]
@@ -91,56 +91,56 @@ def beside_other_encoders(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     return _beside(run, node, others, stage)
 
 
-def _beside(run: xr.DataTree, node: str, others: list[str], stage: str) -> PerUnit:
+def _beside(run: xr.DataTree, node: str, others: list[str], stage: str) -> PerGroup:
     own, *theirs = (matched_planes(run, n, stage).per_unit for n in (node, *others))
     if any(len(one) != len(own) for one in theirs):
         raise NoEvidence(f"{node} and {', '.join(others)} were measured with different partials")
-    return PerUnit(own - np.stack(theirs))
+    return PerGroup(own - np.stack(theirs))
 
 
-def chord_sum(run: xr.DataTree, node: str, stage: str) -> PerUnit:
+def chord_sum(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     """Share of a chord's response that the sum of its notes' responses leaves, of the chords of each root."""
     return _by_root(run, node, measured(run, node, "chord_composition", "sum_error", stage))
 
 
-def chord_likeness(run: xr.DataTree, node: str, stage: str) -> PerUnit:
+def chord_likeness(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     """Chance of a chord being more like its positions than like others, of the chords of each root."""
     return _by_root(run, node, measured(run, node, "chord_composition", "position_auc", stage))
 
 
-def _by_root(run: xr.DataTree, node: str, of_chords: xr.DataArray) -> PerUnit:
+def _by_root(run: xr.DataTree, node: str, of_chords: xr.DataArray) -> PerGroup:
     """Chords of one root share most of their notes: four of them are hardly more than one."""
     roots = run[node]["chord_composition"].to_dataset()["chord_root"].values
     finite = [(r, v) for r, v in zip(roots, of_chords.values, strict=True) if np.isfinite(v)]
-    return PerUnit([np.mean([v for r, v in finite if r == root]) for root in sorted({r for r, _ in finite})])
+    return PerGroup([np.mean([v for r, v in finite if r == root]) for root in sorted({r for r, _ in finite})])
 
 
-def reuse(run: xr.DataTree, node: str, stage: str) -> PerUnit:
+def reuse(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     """Share of codes that stay with each partial among other sounds, less what chance keeps."""
     same, different = (
         measured(run, node, "codes", f"agreement_{which}", stage) for which in ("same", "different")
     )
-    return PerUnit(same.mean("codebook").values - pseudo_values(different.mean("codebook").values))
+    return PerGroup(same.mean("codebook").values - pseudo_values(different.mean("codebook").values))
 
 
 def shape_preference(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     """Return what is kept together of each sound: 1 waveform shape, -1 spectrum."""
-    return PerUnit(measured(run, node, "waveform_shape", "preference", stage))
+    return PerUnit(measured(run, node, "waveform_shape", "preference", stage), (-1, 1))
 
 
 def dense_readout(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     """Chance of telling a dense mixture with each partial from one without."""
-    return PerUnit(measured(run, node, "readout", "auc", stage, density=DENSE))
+    return PerUnit(measured(run, node, "readout", "auc", stage, density=DENSE), (0, 1))
 
 
-def specific_removal(run: xr.DataTree, node: str, stage: str) -> PerUnit:
+def specific_removal(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     """How much more the partial falls than its neighbours, beyond what random planes of equal energy do."""
     specific = measured(run, node, "interventions", "specific_db", stage)
     beyond = specific.sel(removal=OWN_ALONE) - specific.sel(removal=RANDOM_ENERGY)
     mixture = run[node]["interventions"].to_dataset()["mixture"].values
     there = beyond.notnull().values
     each = [beyond.values[there & (mixture == m)] for m in np.unique(mixture)]
-    return PerUnit([one.mean() for one in each if len(one)])
+    return PerGroup([one.mean() for one in each if len(one)])
 
 
 STABLE = (Control(STFT, low=0.99), Control(DECIMATOR, -0.01, 0.01), Control(TEXTURE, high=0.05))
@@ -161,6 +161,8 @@ def _stable_at(stage: str, name: str, claim: str) -> Hypothesis:
         null=FLIPS,
         controls=STABLE,
         evidence=stability_of("partial", USUAL_OTHERS),
+        family=MACHINES_ON_MUSIC,
+        alternative="that directions of little energy, which count as much as all others, decide",
     )
 
 
@@ -181,6 +183,8 @@ def _architectural(name: str, than: str, evidence: Callable[[xr.DataTree, str, s
             Control(c.encoder, c.low, c.high, stability_of("partial", USUAL_OTHERS)) for c in STABLE
         ),
         evidence=evidence,
+        family=MACHINES_ON_MUSIC,
+        alternative="that random networks differ by the scale they answer at, not by their lack of training",
     )
 
 
@@ -199,6 +203,8 @@ COMPOSITION_CLAIMS = (
         null="which partial a plane belongs to, within every context",
         controls=(Control(STFT, low=0.99), Control(DECIMATOR, -0.01, 0.01)),
         evidence=matched_planes,
+        family=MACHINES_ON_MUSIC,
+        alternative="that planes are told apart by a trace far below what any later layer could use",
     ),
     _stable_at(
         "first_layer",
@@ -239,6 +245,8 @@ COMPOSITION_CLAIMS = (
         null="the numbers of others, exchanged for all partials alike, since their contexts are the same",
         controls=(Control(STFT, -0.01, 0.01), Control(DECIMATOR, -0.01, 0.01)),
         evidence=falling_stability,
+        family=MACHINES_ON_MUSIC,
+        alternative="that stability falls with the mixture's level, which rises with the number of others",
     ),
     Hypothesis(
         "readable_partials",
@@ -255,6 +263,8 @@ COMPOSITION_CLAIMS = (
         null=FLIPS,
         controls=(Control(MAGNITUDE, low=0.85), Control(DECIMATOR, high=0.6)),
         evidence=dense_readout,
+        family=MACHINES_ON_MUSIC,
+        alternative="that a readout which is not linear, or trained on dense mixtures, gives another answer",
     ),
     Hypothesis(
         "pitch_is_a_stable_direction",
@@ -271,6 +281,8 @@ COMPOSITION_CLAIMS = (
         null=FLIPS,
         controls=(Control(STFT, low=0.9), Control(DECIMATOR, -0.01, 0.01), Control(TEXTURE, high=0.05)),
         evidence=stability_of("pitch", USUAL_OTHERS),
+        family=MACHINES_ON_MUSIC,
+        alternative="that its stable trace is hidden by weak directions, which count as much as strong ones",
     ),
     Hypothesis(
         "chords_are_sums_of_pitches",
@@ -287,6 +299,8 @@ COMPOSITION_CLAIMS = (
         null="signs of the roots' distances from the threshold",
         controls=(Control(STFT, high=0.01), Control(TEXTURE, low=1.0)),
         evidence=chord_sum,
+        family=MACHINES_ON_MUSIC,
+        alternative="that any linear stage passes, whatever becomes of components in it",
     ),
     Hypothesis(
         "chords_keep_across_positions",
@@ -303,6 +317,8 @@ COMPOSITION_CLAIMS = (
         null="signs of the roots' distances from the threshold",
         controls=(Control(STFT, low=0.85), Control(DECIMATOR, high=0.6)),
         evidence=chord_likeness,
+        family=MACHINES_ON_MUSIC,
+        alternative="that chords are told apart by notes that their positions have in common",
     ),
     Hypothesis(
         "codes_are_reused",
@@ -319,6 +335,8 @@ COMPOSITION_CLAIMS = (
         null=FLIPS,
         controls=(Control(TEXTURE, high=0.1),),
         evidence=reuse,
+        family=MACHINES_ON_MUSIC,
+        alternative="that few codes are in use at all, or that parallel codebooks divide a partial",
     ),
     Hypothesis(
         "waveform_shape_over_spectrum",
@@ -334,6 +352,8 @@ COMPOSITION_CLAIMS = (
         null="which of the two changes is which, sound by sound",
         controls=(Control(DECIMATOR, low=0.99), Control(MAGNITUDE, high=-0.9)),
         evidence=shape_preference,
+        family=MACHINES_ON_MUSIC,
+        alternative="that windowed spectra prefer shape too: scrambled phases move energy in time",
     ),
     Hypothesis(
         "removable_partials",
@@ -350,6 +370,8 @@ COMPOSITION_CLAIMS = (
         null="signs of the mixtures' distances from the threshold",
         controls=(),
         evidence=specific_removal,
+        family=MACHINES_ON_MUSIC,
+        alternative="that the latent is linear, so that whatever is taken from it is missed in the sound",
     ),
     _architectural("architectural", "its random networks", beside_random_weights),
     _architectural("same_across_encoders", "the other encoders of the run", beside_other_encoders),

@@ -1,26 +1,32 @@
-"""Evidence: measured values, and what of them may be exchanged if a hypothesis's null is true.
-
-One exchange gives the p-value, and the relabelled evidence on which the test itself is tested.
-"""
+"""Evidence whose effect is a mean over independent units: single items, groups of items, slopes."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import permutations
-from math import factorial
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ..statistics.agreement import rank_correlation
-from ..statistics.resampling import RESAMPLES, bootstrap_interval, quantile_interval, resampled
+from ...synth.errors import InputError
+from ..statistics.means import (
+    LEVEL,
+    Bounded,
+    Crossed,
+    Method,
+    Score,
+    Studentised,
+    widest_interval,
+    widest_tails,
+)
 
-DRAWS = 4999  # of a null: with 999, a set of 26 hypotheses could not reach 0.05 after correction
-MOST_FLIPPED = 12  # units whose 2^n sign patterns are all tried
-MOST_ORDERED = 6  # labels whose n! orders are all tried
-ROUNDING = 1e-9  # re the spread of a null: what is no further apart is a tie
+SKEWNESS_OF_ITEMS = 1.75  # share of a sample's skewness: of eight lognormal units it shows less than half
+SKEWNESS_OF_GROUPS = 0.5  # means of many items are hardly skewed, and eight tell that badly
+UNSEEN = 0.1  # share of single items that may be unlike all that were measured, where no range is known
+NEAR_END = 0.1  # proportions as near as that to 0 or 1 are skewed
+ROUNDING = 1e-9  # re a range: what is no further outside lies at its end
 
 
 class Evidence(Protocol):
@@ -28,26 +34,34 @@ class Evidence(Protocol):
 
     Attributes
     ----------
+    unit : str
+        What its independent units are called, in the plural.
     effect : float
     n_units : int
-        Independent units, which the interval resamples.
-    exact : bool
-        Whether `null` holds every exchange, the observed one among them, rather than 4999 draws.
+        Independent units, which the interval is over.
+    method : str
+        Where p and interval come from, in words.
     """
+
+    unit: ClassVar[str]
 
     @property
     def effect(self) -> float: ...  # noqa: D102
     @property
     def n_units(self) -> int: ...  # noqa: D102
     @property
-    def exact(self) -> bool: ...  # noqa: D102
+    def method(self) -> str: ...  # noqa: D102
 
-    def null(self, threshold: float, seed: int) -> np.ndarray:
-        """Return the effect, [exchanges], where exchanges make no difference but `threshold`."""
+    def tails(self, threshold: float, seed: int) -> tuple[float, float]:
+        """Return p-values of the effect being above a threshold, and below it; NaN of too few units."""
         ...
 
-    def interval(self, seed: int) -> tuple[float, float]:
-        """Return the 95 % bootstrap interval of the effect over units."""
+    def interval(self, seed: int, level: float = LEVEL) -> tuple[float, float]:
+        """Return the interval of the effect over units."""
+        ...
+
+    def clearest(self, n: int) -> Iterator[Evidence]:
+        """Yield the clearest evidence that `n` units of the kind could give, for and against."""
         ...
 
     def relabelled(self, threshold: float, generator: np.random.Generator) -> Evidence:
@@ -55,66 +69,29 @@ class Evidence(Protocol):
         ...
 
 
-def tails(evidence: Evidence, threshold: float, seed: int) -> tuple[float, float]:
-    """Return p-values of the effect being above a threshold, and below it.
+class OfMean(ABC):
+    """Evidence whose effect is the mean of `rows`, float64 [repeats, units]."""
 
-    Notes
-    -----
-    The observed exchange counts as one (Phipson & Smyth, Statistical Applications in Genetics and
-    Molecular Biology 9(1):39, 2010), so either p is exact: not above x more often than x where the null is
-    true. Ties within rounding count against the observed effect. Where all exchanges are tried, p is that of
-    `scipy.stats.permutation_test`, the reference of a test; where they are drawn, it would draw others.
+    unit: ClassVar[str] = "units"
 
-    Examples
-    --------
-    >>> tails(PerUnit([1.0, 2.0, 3.0]), 0.0, seed=0)  # of 8 patterns of signs none has a larger mean
-    (0.125, 1.0)
-    """
-    null, observed = evidence.null(threshold, seed), evidence.effect
-    if not np.isfinite(observed) or not np.isfinite(null).all() or len(null) == 0:
-        return np.nan, np.nan
-    tie = ROUNDING * max(np.ptp(null), abs(observed - threshold))
-    counted = 0 if evidence.exact else 1
-    above = counted + int(np.count_nonzero(null >= observed - tie))
-    below = counted + int(np.count_nonzero(null <= observed + tie))
-    return above / (counted + len(null)), below / (counted + len(null))
+    @property
+    @abstractmethod
+    def rows(self) -> np.ndarray:
+        """Values of all repeats and units, [repeats, units]."""
 
+    @property
+    @abstractmethod
+    def method(self) -> str:
+        """Where p and interval come from, in words."""
 
-@dataclass(frozen=True)
-class PerUnit:
-    """One value per independent unit; under the null each lies as likely so far below the threshold as above.
-
-    Parameters
-    ----------
-    values : float [units] or [repeats, units]
-        Units without a value are left out. Repeats (random networks, say) are averaged; the interval
-        resamples them as well.
-
-    Notes
-    -----
-    Signs of the values' deviations from the threshold are flipped: all patterns up to 12 units, 4999
-    drawn ones beyond. Exact where deviations are symmetric about 0, approximate where they are not:
-    measures of small encoders, moved onto their thresholds and resampled, were rejected at 0.05 in 3 to
-    15 % of cases, and in 36 % where a few units held all there was.
-    Source: Fisher, The Design of Experiments, 1935, section 21.
-
-    Examples
-    --------
-    >>> lengths = PerUnit([3.0, 4.0, 5.0, np.nan])
-    >>> lengths.effect, lengths.n_units, lengths.exact
-    (4.0, 3, True)
-    """
-
-    values: npt.ArrayLike
-
-    def __post_init__(self) -> None:
-        values = np.atleast_2d(np.asarray(self.values, dtype=float))
-        object.__setattr__(self, "values", values[:, np.isfinite(values).all(0)])
+    @abstractmethod
+    def methods(self) -> list[Method]:
+        """Return those whose widest p and interval count."""
 
     @property
     def per_unit(self) -> np.ndarray:
         """Mean over repeats, [units]."""
-        return np.asarray(self.values).mean(0)
+        return self.rows.mean(0)
 
     @property
     def effect(self) -> float:
@@ -124,62 +101,236 @@ class PerUnit:
     @property
     def n_units(self) -> int:
         """Units with a value."""
-        return np.shape(self.values)[1]
+        return self.rows.shape[1]
 
-    @property
-    def exact(self) -> bool:
-        """Whether there are few enough units for all patterns of signs."""
-        return self.n_units <= MOST_FLIPPED
+    def tails(self, threshold: float, seed: int = 0) -> tuple[float, float]:
+        """Return p-values of the mean being above a threshold, and below it."""
+        return widest_tails(self.methods(), threshold) if self.n_units else (np.nan, np.nan)
 
-    def null(self, threshold: float, seed: int) -> np.ndarray:
-        """Return the mean under flips of the deviations from the threshold."""
-        if not self.n_units:
-            return np.zeros(0)
-        if self.exact:
-            patterns = np.arange(2**self.n_units)[:, None] >> np.arange(self.n_units)
-            signs = 1 - 2 * (patterns & 1)
-        else:
-            signs = np.random.default_rng(seed).choice([-1, 1], size=(DRAWS, self.n_units))
-        return threshold + signs @ (self.per_unit - threshold) / self.n_units
+    def interval(self, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
+        """Return the interval of the mean."""
+        return widest_interval(self.methods(), level) if self.n_units else (np.nan, np.nan)
 
-    def interval(self, seed: int) -> tuple[float, float]:
-        """Resample units, and repeats if there are several."""
-        values = np.asarray(self.values)
-        repeats, units = values.shape
-        if repeats < 2 or not units:
-            return bootstrap_interval(values.ravel(), seed)
-        generator = np.random.default_rng(seed)
-        rows = generator.integers(repeats, size=(RESAMPLES, repeats))
-        columns = generator.integers(units, size=(RESAMPLES, units))
-        means = [values[r][:, c].mean() for r, c in zip(rows, columns, strict=True)]
-        return quantile_interval(means)
+    def flipped(self, threshold: float, generator: np.random.Generator) -> np.ndarray:
+        """Flip the deviations of whole units from a threshold, [repeats, units]."""
+        return threshold + generator.choice([-1, 1], size=self.n_units) * (self.rows - threshold)
 
-    def relabelled(self, threshold: float, generator: np.random.Generator) -> PerUnit:
-        """Flip the deviations of whole units."""
-        values = np.asarray(self.values)
-        return PerUnit(threshold + generator.choice([-1, 1], size=self.n_units) * (values - threshold))
+
+def _whole(values: npt.ArrayLike) -> np.ndarray:
+    """Return [repeats, units] without the units that lack a value."""
+    rows = np.atleast_2d(np.asarray(values, dtype=float))
+    return rows[:, np.isfinite(rows).all(0)]
+
+
+def _crossed(rows: np.ndarray) -> list[Method]:
+    return [Crossed(rows)] if len(rows) > 1 and rows.shape[1] > 1 else []
 
 
 @dataclass(frozen=True)
-class Trend:
-    """Values of units at several steps of a quantity; under the null the steps may change places.
-
-    The effect is the slope over the quantity, mean over units. Steps change places for all units alike,
-    since units measured at one step may have a context in common.
+class PerUnit(OfMean):
+    """One value of each of several single items, drawn independently: sounds, channels, partials.
 
     Parameters
     ----------
-    values : float [units, steps]
-        Units without a value at some step are left out.
+    values : float [units] or [repeats, units]
+        Units without a value are left out. Repeats (random networks, say) are averaged; that they are
+        draws themselves widens p and interval.
+    bounds : (float, float), optional
+        Range that a unit of the kind can have. Without one, a tenth of all units may be unlike any that was
+        measured: p is at least twice the chance of meeting none of them, ``2 * 0.9**n``.
+
+    Raises
+    ------
+    InputError
+        If a value lies outside the bounds.
+
+    Notes
+    -----
+    The larger p, and the wider interval, of Student's t, of the same corrected for 1.75 times the sample's
+    skewness (`Studentised`), and with bounds of Gaffke's (`Bounded`). No test of a mean holds for every
+    distribution without a range (Bahadur and Savage, Annals of Mathematical Statistics 27:1115, 1956):
+    a sample of ten may hold none of the one unit in ten that makes up the mean. What is rejected where the
+    mean is the threshold is in the table of ``python -m tests.benchmarks.type_one``.
+
+    Examples
+    --------
+    >>> shares = PerUnit([0.9, 0.8, 1.0, 0.9, 1.0, 1.0, 0.9, 1.0, np.nan], bounds=(0, 1))
+    >>> round(shares.effect, 3), shares.n_units, shares.tails(0.5)[0] < 0.025
+    (0.938, 8, True)
+    >>> PerUnit([0.9, 0.8, 1.0, 0.9, 1.0, 1.0, 0.9, 1.0]).tails(0.5)[0] < 0.025  # others might be -5
+    False
+    """
+
+    values: npt.ArrayLike
+    bounds: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        rows = _whole(self.values)
+        if self.bounds is not None:
+            low, high = self.bounds
+            slack = ROUNDING * (high - low)
+            if not low < high or (
+                rows.size and not (low - slack <= rows.min() <= rows.max() <= high + slack)
+            ):
+                raise InputError(
+                    f"bounds {low:g} to {high:g}: values go from {rows.min():g} to {rows.max():g}"
+                )
+            rows = np.clip(rows, low, high)
+        object.__setattr__(self, "values", rows)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Values of all repeats and units, [repeats, units]."""
+        return np.asarray(self.values)
+
+    @property
+    def method(self) -> str:
+        """Where p and interval come from, in words."""
+        if self.bounds is None:
+            return "skewness-corrected t over units of unknown range"
+        return f"skewness-corrected t and Gaffke's bounds for {self.bounds[0]:g} to {self.bounds[1]:g}"
+
+    def methods(self) -> list[Method]:
+        """Return t, skewness-corrected t, and what repeats and bounds ask for."""
+        units = self.per_unit
+        found: list[Method] = [Studentised(units, share) for share in (0.0, SKEWNESS_OF_ITEMS)]
+        return found + _crossed(self.rows) + ([Bounded(units, *self.bounds)] if self.bounds else [])
+
+    def tails(self, threshold: float, seed: int = 0) -> tuple[float, float]:
+        """Return p-values of the mean being above a threshold, and below it."""
+        unseen = 0.0 if self.bounds else (1 - UNSEEN) ** self.n_units
+        above, below = super().tails(threshold, seed)
+        return max(above, unseen), max(below, unseen)
+
+    def interval(self, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
+        """Return the interval of the mean; without bounds it takes units for like those measured."""
+        low, high = super().interval(seed, level)
+        return (low, high) if self.bounds is None else (max(low, self.bounds[0]), min(high, self.bounds[1]))
+
+    def clearest(self, n: int) -> Iterator[PerUnit]:
+        """Yield `n` units at either end of their range, and at 0."""
+        ends = (-1.0, 1.0) if self.bounds is None else self.bounds
+        for value in {*ends, float(np.clip(0.0, *ends))}:
+            yield PerUnit(np.full(n, value), self.bounds)
+
+    def relabelled(self, threshold: float, generator: np.random.Generator) -> PerUnit:
+        """Flip the deviations of whole units; bounds lie as far on the other side."""
+        flipped = self.flipped(threshold, generator)
+        if self.bounds is None:
+            return PerUnit(flipped)
+        reach = max(threshold - self.bounds[0], self.bounds[1] - threshold)
+        return PerUnit(flipped, (threshold - reach, threshold + reach))
+
+
+@dataclass(frozen=True)
+class PerGroup(OfMean):
+    """One value of each of several groups: a mean over many items that were drawn for the group alone.
+
+    Parameters
+    ----------
+    values : float [groups] or [repeats, groups]
+        Groups without a value are left out. Repeats (random networks, say) are averaged; that they are
+        draws themselves widens p and interval.
+    trials : int, optional
+        Binary outcomes that each value is the proportion of, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        If proportions are repeated, or lie outside 0 to 1.
+
+    Notes
+    -----
+    Student's t over groups, corrected for half the sample's skewness (`Studentised`). Proportions within 0.1
+    of 0 or 1 are skewed, and eight groups may all be at the end: there p and interval are the widest of t,
+    of t corrected as for single items, and of Wilson's for all trials together (`Score`). How often the
+    interval covers is in the table of ``python -m tests.benchmarks.type_one``.
+
+    Examples
+    --------
+    >>> PerGroup([0.7, 0.8, 0.75, 0.72]).tails(0.5)[0] < 0.025
+    True
+    >>> [round(end, 3) for end in PerGroup(np.ones(8), trials=16).interval()]
+    [0.971, 1.0]
+    """
+
+    unit: ClassVar[str] = "groups"
+    values: npt.ArrayLike
+    trials: int | None = None
+
+    def __post_init__(self) -> None:
+        rows = _whole(self.values)
+        if self.trials is not None and rows.size:
+            if len(rows) > 1:
+                raise InputError(f"trials {self.trials}: of repeated groups they are not counted")
+            if rows.min() < -ROUNDING or rows.max() > 1 + ROUNDING:
+                raise InputError(
+                    f"trials {self.trials}: proportions go from {rows.min():g} to {rows.max():g}"
+                )
+            rows = np.clip(rows, 0, 1)
+        object.__setattr__(self, "values", rows)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Values of all repeats and groups, [repeats, groups]."""
+        return np.asarray(self.values)
+
+    @property
+    def _near_end(self) -> bool:
+        return self.trials is not None and min(self.effect, 1 - self.effect) <= NEAR_END
+
+    @property
+    def method(self) -> str:
+        """Where p and interval come from, in words."""
+        if self._near_end:
+            return "skewness-corrected t over groups and Wilson's interval of all their trials"
+        return "t over groups and over repeats" if len(self.rows) > 1 else "t over groups"
+
+    def methods(self) -> list[Method]:
+        """Return t over groups, and what repeats and proportions near an end ask for."""
+        groups = self.per_unit
+        if crossed := _crossed(self.rows):
+            return crossed
+        if not self._near_end:
+            return [Studentised(groups, SKEWNESS_OF_GROUPS)]
+        pooled = Score(self.effect, int(self.trials or 0) * len(groups))
+        return [Studentised(groups, 0.0), Studentised(groups, SKEWNESS_OF_ITEMS), pooled]
+
+    def interval(self, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
+        """Return the interval of the mean; of proportions within 0 to 1."""
+        low, high = super().interval(seed, level)
+        return (low, high) if self.trials is None else (max(low, 0.0), min(high, 1.0))
+
+    def clearest(self, n: int) -> Iterator[PerGroup]:
+        """Yield `n` groups at 0, and at 1."""
+        for value in (0.0, 1.0) if self.trials else (-1.0, 0.0, 1.0):
+            yield PerGroup(np.full(n, value), self.trials)
+
+    def relabelled(self, threshold: float, generator: np.random.Generator) -> PerGroup:
+        """Flip the deviations of whole groups, which are no proportions then."""
+        return PerGroup(self.flipped(threshold, generator))
+
+
+@dataclass(frozen=True)
+class Trend(OfMean):
+    """Values of groups at several steps of a quantity; the effect is the slope over it, mean over groups.
+
+    Slopes are values of groups: see `PerGroup`.
+
+    Parameters
+    ----------
+    values : float [groups, steps]
+        Groups without a value at some step are left out.
     steps : float [steps]
 
     Examples
     --------
     >>> falling = Trend([[3.0, 2.0, 1.0, 0.0], [6.0, 4.0, 2.0, 0.0]], np.log2([1, 2, 4, 8]))
-    >>> falling.effect, len(falling.null(0.0, seed=0))
-    (-1.5, 24)
+    >>> falling.effect, falling.per_unit.tolist()
+    (-1.5, [-1.0, -2.0])
     """
 
+    unit: ClassVar[str] = "groups"
     values: npt.ArrayLike
     steps: npt.ArrayLike
 
@@ -189,118 +340,28 @@ class Trend:
         object.__setattr__(self, "steps", np.asarray(self.steps, dtype=float))
 
     @property
-    def slopes(self) -> np.ndarray:
-        """Slope of each unit, [units]."""
-        return np.asarray(self.values) @ self._weights
-
-    @property
-    def _weights(self) -> np.ndarray:
+    def rows(self) -> np.ndarray:
+        """Slope of each group, [1, groups]."""
         centred = np.asarray(self.steps) - np.asarray(self.steps).mean()
-        return centred / np.square(centred).sum()
+        if not centred.any():
+            return np.zeros((1, 0))
+        return (np.asarray(self.values) @ centred / np.square(centred).sum())[None]
 
     @property
-    def effect(self) -> float:
-        """Mean slope."""
-        return float(self.slopes.mean()) if self.n_units and np.ptp(self.steps) > 0 else np.nan
+    def method(self) -> str:
+        """Where p and interval come from, in words."""
+        return "t over slopes of groups"
 
-    @property
-    def n_units(self) -> int:
-        """Units with a value at every step."""
-        return len(np.asarray(self.values))
+    def methods(self) -> list[Method]:
+        """Return t over slopes."""
+        return PerGroup(self.rows).methods()
 
-    @property
-    def exact(self) -> bool:
-        """Whether there are few enough steps for all their orders."""
-        return np.size(self.steps) <= MOST_ORDERED
-
-    def null(self, threshold: float, seed: int) -> np.ndarray:
-        """Return the mean slope with the steps in other orders."""
-        if not np.isfinite(self.effect):
-            return np.zeros(0)
-        level = self._level(threshold)
-        orders = np.array(list(_orders(np.size(self.steps), np.random.default_rng(seed))))
-        return threshold + level[orders] @ self._weights
-
-    def _level(self, threshold: float) -> np.ndarray:
-        return np.asarray(self.values).mean(0) - threshold * np.asarray(self.steps)
-
-    def interval(self, seed: int) -> tuple[float, float]:
-        """Resample units."""
-        return bootstrap_interval(self.slopes, seed)
+    def clearest(self, n: int) -> Iterator[PerGroup]:
+        """Yield `n` groups of one slope."""
+        return PerGroup(self.rows).clearest(n)
 
     def relabelled(self, threshold: float, generator: np.random.Generator) -> Trend:
-        """Let the steps change places."""
-        slope = threshold * np.asarray(self.steps)
-        flat = np.asarray(self.values) - slope
-        return Trend(flat[:, generator.permutation(len(slope))] + slope, self.steps)
-
-
-def _orders(n: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
-    if n <= MOST_ORDERED:
-        yield from map(np.array, permutations(range(n)))
-    else:
-        yield from (generator.permutation(n) for _ in range(DRAWS))
-
-
-@dataclass(frozen=True)
-class Association:
-    """Two values per unit; under the null either may belong to any unit. The effect: Spearman's correlation.
-
-    Parameters
-    ----------
-    one, other : float [units]
-        Units that lack either are left out.
-
-    Examples
-    --------
-    >>> Association([1.0, 2.0, 3.0], [2.0, 4.0, 9.0]).effect
-    1.0
-    """
-
-    one: npt.ArrayLike
-    other: npt.ArrayLike
-
-    def __post_init__(self) -> None:
-        one, other = np.asarray(self.one, dtype=float), np.asarray(self.other, dtype=float)
-        there = np.isfinite(one) & np.isfinite(other)
-        object.__setattr__(self, "one", one[there])
-        object.__setattr__(self, "other", other[there])
-
-    @property
-    def effect(self) -> float:
-        """Rank correlation."""
-        return self._correlation(np.asarray(self.one)) if self.n_units > 2 else np.nan
-
-    def _correlation(self, one: np.ndarray) -> float:
-        return float(rank_correlation(one, np.asarray(self.other)))
-
-    @property
-    def n_units(self) -> int:
-        """Units with both values."""
-        return np.size(self.one)
-
-    @property
-    def exact(self) -> bool:
-        """Whether there are few enough units for all orders."""
-        return factorial(min(self.n_units, MOST_ORDERED + 1)) <= factorial(MOST_ORDERED)
-
-    def null(self, threshold: float, seed: int) -> np.ndarray:
-        """Return the correlation with one of the two dealt anew."""
-        if threshold:
-            raise ValueError("values can be dealt anew only where they are unrelated: threshold 0")
-        one, other = np.asarray(self.one), np.asarray(self.other)
-        orders = np.array(list(_orders(len(one), np.random.default_rng(seed))))
-        return rank_correlation(one[orders], other) if np.isfinite(self.effect) else np.zeros(0)
-
-    def interval(self, seed: int) -> tuple[float, float]:
-        """Resample units."""
-        if not self.n_units:
-            return np.nan, np.nan
-        one, other = np.asarray(self.one), np.asarray(self.other)
-        return quantile_interval(
-            resampled(rank_correlation, one, other, generator=np.random.default_rng(seed))
-        )
-
-    def relabelled(self, threshold: float, generator: np.random.Generator) -> Association:
-        """Deal one of the two anew."""
-        return Association(generator.permutation(np.asarray(self.one)), self.other)
+        """Flip the deviations of groups from a line of the threshold's slope."""
+        line = threshold * np.asarray(self.steps)
+        signs = generator.choice([-1, 1], size=(self.n_units, 1))
+        return Trend(line + signs * (np.asarray(self.values) - line), self.steps)

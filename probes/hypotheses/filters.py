@@ -9,14 +9,16 @@ from ...encoders.kinds import stage_kind
 from ..filters.bank import SPACINGS, on_scale
 from ..folding.collapse import STRATA
 from ..statistics.resampling import by_neighbours, pseudo_values
-from .evidence import Association, PerUnit
-from .hypothesis import Control, Hypothesis, NoEvidence, measured
+from .evidence import PerGroup, PerUnit
+from .exchanges import Association
+from .hypothesis import MACHINES_ON_MUSIC, Control, Hypothesis, NoEvidence, measured
 from .matching import Matching
 
 STFT, GAMMATONE = "filterbank:stft", "filterbank:gammatone"
 DECIMATOR, RECTIFIER = "control:decimator", "control:rectifier"
 ONE_FOLD_HZ = 1e-3  # folds no further apart are one: frequencies are known to rounding
 FEWEST_GAPS = 3
+OCTAVES = (-10.0, 10.0)  # no filter is a thousand times narrower or wider than the ear's, or its stage's band
 
 
 def erb_hz(frequency_hz: np.ndarray) -> np.ndarray:
@@ -36,15 +38,15 @@ def narrowness(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     """Octaves from the ear's equivalent rectangular bandwidth to each channel's, at its best frequency."""
     bandwidth = measured(run, node, "tiling", "equivalent_noise_bandwidth", stage).values
     best = measured(run, node, "tiling", "best_frequency", stage).values
-    return PerUnit(np.log2(bandwidth / erb_hz(best)))
+    return PerUnit(np.log2(bandwidth / erb_hz(best)), OCTAVES)
 
 
 def share_of_nyquist(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     """Octaves from the stage's Nyquist frequency to each channel's equivalent noise bandwidth."""
-    return PerUnit(np.log2(measured(run, node, "tiling", "nyquist_share", stage).values))
+    return PerUnit(np.log2(measured(run, node, "tiling", "nyquist_share", stage).values), OCTAVES)
 
 
-def power_at_the_fold(run: xr.DataTree, node: str, stage: str) -> PerUnit:
+def power_at_the_fold(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     """Share of tones' output power at their predicted fold, less that at the folds of the others.
 
     Of groups of neighbouring tones.
@@ -53,10 +55,10 @@ def power_at_the_fold(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     nyquist = float(measured(run, node, "aliasing", "nyquist_hz", stage))
     folds = measured(run, node, "aliasing", "predicted_fold", stage).values / nyquist
     nearest = np.abs(alias_map["output"].values - folds[:, None]).argmin(1)
-    return PerUnit(by_neighbours(Matching(alias_map.values[:, nearest, None]).per_unit))
+    return PerGroup(by_neighbours(Matching(alias_map.values[:, nearest, None]).per_unit))
 
 
-def collapse_per_tone(run: xr.DataTree, node: str, stage: str) -> PerUnit:
+def collapse_per_tone(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     """How much more alike a tone is to those of its fold than others as far apart are.
 
     As `tonotopy.probes.folding.collapse`, with a mean per tone in place of one over all pairs; of groups of
@@ -83,7 +85,7 @@ def collapse_per_tone(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     beyond = np.where(sharing, alike - expected[stratum], np.nan)
     there = np.isfinite(beyond)
     per_tone = np.where(there, beyond, 0).sum(1)[there.any(1)] / there.sum(1)[there.any(1)]
-    return PerUnit(by_neighbours(pseudo_values(per_tone)))
+    return PerGroup(by_neighbours(pseudo_values(per_tone)))
 
 
 def predicted_and_recovered(run: xr.DataTree, node: str, stage: str) -> Association:
@@ -114,7 +116,7 @@ def unevenness(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     return PerUnit(min(off, key=np.mean))
 
 
-def overlap_of_channels(run: xr.DataTree, node: str, stage: str) -> PerUnit:
+def overlap_of_channels(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     """Mean squared overlap of each channel with the others, re that of kernels drawn at random."""
     length = float(measured(run, node, "tiling", "receptive_field", stage))
     kind = str(measured(run, node, "tiling", "kind", stage).values)
@@ -125,7 +127,7 @@ def overlap_of_channels(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     squared = np.square(gram[there][:, there])
     if len(squared) < 2:
         raise NoEvidence(f"{node} has {len(squared)} channel at {stage}")
-    return PerUnit(pseudo_values((squared.sum(1) - np.diag(squared)) / (len(squared) - 1) * length))
+    return PerGroup(pseudo_values((squared.sum(1) - np.diag(squared)) / (len(squared) - 1) * length))
 
 
 FILTER_CLAIMS = (
@@ -145,6 +147,8 @@ FILTER_CLAIMS = (
         null="signs of the channels' distances from the threshold",
         controls=(Control(GAMMATONE, -0.05, 0.05), Control(DECIMATOR, low=5.0)),
         evidence=narrowness,
+        family=MACHINES_ON_MUSIC,
+        alternative="that channels which were pruned or never respond are the narrow ones",
     ),
     Hypothesis(
         "selective_stack_end",
@@ -161,6 +165,8 @@ FILTER_CLAIMS = (
         null="signs of the channels' distances from the threshold",
         controls=(Control(STFT, -0.15, 0.0), Control(DECIMATOR, low=8.0)),
         evidence=share_of_nyquist,
+        family=MACHINES_ON_MUSIC,
+        alternative="that channels select sums of tones, or loud ones, and not single quiet tones",
     ),
     Hypothesis(
         "predictable_aliasing",
@@ -177,7 +183,11 @@ FILTER_CLAIMS = (
         "frequencies dealt at random would find there), and a linear stage (1)",
         null="signs of the distances of groups of neighbouring tones from the threshold",
         controls=(Control(DECIMATOR, low=0.9), Control(RECTIFIER, -0.05, 0.05)),
+        positive=(DECIMATOR,),
+        negative=(RECTIFIER,),
         evidence=power_at_the_fold,
+        family=MACHINES_ON_MUSIC,
+        alternative="that power moves to the fold at the level played and elsewhere at others",
     ),
     Hypothesis(
         "predictable_representability",
@@ -195,6 +205,8 @@ FILTER_CLAIMS = (
         null="which signal a prediction belongs to",
         controls=(Control(DECIMATOR, low=0.8),),
         evidence=predicted_and_recovered,
+        family=MACHINES_ON_MUSIC,
+        alternative="that signals called easy are easy at any stage, as those of few partials are",
     ),
     Hypothesis(
         "alias_collapse",
@@ -210,7 +222,11 @@ FILTER_CLAIMS = (
         "powers are never unlike) and the decimator, to which a fold is one sound (1)",
         null="signs of the distances of groups of neighbouring tones from the threshold",
         controls=(Control(STFT, -0.02, 0.02), Control(DECIMATOR, low=0.99)),
+        positive=(DECIMATOR,),
+        negative=(STFT,),
         evidence=collapse_per_tone,
+        family=MACHINES_ON_MUSIC,
+        alternative="that tones of one fold are told apart by phase, which the patterns leave out",
     ),
     Hypothesis(
         "uneven_tiling",
@@ -226,6 +242,8 @@ FILTER_CLAIMS = (
         null="signs of the gaps' distances from the threshold",
         controls=(Control(GAMMATONE, high=0.1),),
         evidence=unevenness,
+        family=MACHINES_ON_MUSIC,
+        alternative="that the channels are a draw from an even tiling of which most were not trained",
     ),
     Hypothesis(
         "superposition",
@@ -243,5 +261,7 @@ FILTER_CLAIMS = (
         null="signs of the channels' distances from the threshold",
         controls=(Control(STFT, high=1.0), Control(GAMMATONE, low=5.0)),
         evidence=overlap_of_channels,
+        family=MACHINES_ON_MUSIC,
+        alternative="that kernels overlap because they are long and smooth, whatever they were trained for",
     ),
 )

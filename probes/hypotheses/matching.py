@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from ..statistics.means import LEVEL
 from ..statistics.resampling import pseudo_values
 from ..statistics.stability import relabelled_index
-from .evidence import DRAWS, PerUnit
+from .evidence import PerGroup
+from .exchanges import DRAWS, exchanged_tails
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,13 @@ class Matching:
 
     Examples
     --------
-    >>> from tonotopy.probes.hypotheses.evidence import tails
     >>> Matching(np.eye(5)[..., None]).effect
     1.0
-    >>> tails(Matching(np.eye(5)[..., None]), 0.0, seed=0)[0] < 0.05
+    >>> Matching(np.eye(5)[..., None]).tails(0.0)[0] < 0.05
     True
     """
 
+    unit: ClassVar[str] = "things"
     likeness: npt.ArrayLike
     places: npt.ArrayLike | None = None
 
@@ -65,19 +69,20 @@ class Matching:
         return self.per_meeting.mean(1)
 
     @property
-    def of_units(self) -> PerUnit:
+    def of_units(self) -> PerGroup:
         """The same as evidence that can be held against a threshold; places, not meetings, are its repeats.
 
-        Meetings have places in common, as pairs of contexts have contexts: see `pseudo_values`.
+        A thing's value is a mean over many: its others. Meetings have places in common, as pairs of
+        contexts have contexts: see `pseudo_values`.
         """
         if self.n_units < 2:
-            return PerUnit([])
+            return PerGroup([])
         meetings, places = self.per_meeting.T, np.asarray(self.places)
         there = np.unique(places)
         count, mean = len(there), meetings.mean(0)  # [things]
         part = (places[:, :, None] == there).sum(1).T  # [places, meetings]
         part = part * count / len(places) * (count - 1) / max(1, count - 2)
-        return PerUnit(mean + part @ (meetings - mean))
+        return PerGroup(mean + part @ (meetings - mean))
 
     @property
     def effect(self) -> float:
@@ -90,9 +95,9 @@ class Matching:
         return len(np.asarray(self.likeness)) if np.size(self.likeness) else 0
 
     @property
-    def exact(self) -> bool:
-        """Never all: names are drawn."""
-        return False
+    def method(self) -> str:
+        """Where p comes from, in words."""
+        return f"{DRAWS} drawn exchanges of names"
 
     def null(self, threshold: float, seed: int) -> np.ndarray:
         """Return the effect where things have other names in every place."""
@@ -103,9 +108,18 @@ class Matching:
         likeness, places = np.asarray(self.likeness), np.asarray(self.places)
         return relabelled_index(likeness, places, np.random.default_rng(seed), DRAWS)
 
-    def interval(self, seed: int) -> tuple[float, float]:
-        """Resample things, and the places of meetings if there are several."""
-        return self.of_units.interval(seed)
+    def tails(self, threshold: float, seed: int = 0) -> tuple[float, float]:
+        """Return p-values of the effect being above 0, and below it."""
+        return exchanged_tails(self.null(threshold, seed), self.effect, threshold, are_all=False)
+
+    def interval(self, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
+        """Return the interval over things, and over the places of meetings if there are several."""
+        return self.of_units.interval(seed, level)
+
+    def clearest(self, n: int) -> Iterator[Matching]:
+        """Yield `n` things that are like nothing but themselves, met as often and in the same places."""
+        places = np.asarray(self.places)
+        yield Matching(np.repeat(np.eye(n)[..., None], len(places), axis=2), places)
 
     def relabelled(self, threshold: float, generator: np.random.Generator) -> Matching:
         """Give things other names in every place."""

@@ -11,9 +11,10 @@ import xarray as xr
 from ...synth.errors import InputError
 from ..engine.probe import Compared
 from ..engine.schema import dataset, subjects
+from ..hypotheses.deciding import two_sided
 from ..hypotheses.evidence import PerUnit
-from ..hypotheses.hypothesis import two_sided, verdict_p
 from ..hypotheses.variables import VARIABLES
+from ..statistics.means import widest_tails
 from .registry import registered
 
 SAME_ARCHITECTURE = ("n_channels", "hop", "kind")
@@ -41,7 +42,7 @@ def compare(
     compared : xarray.Dataset
         See `hypotheses.variables`, "compare": every measure that both runs hold, at every stage
         and whatever else it is taken at, as the mean of paired differences (second less first) over its
-        units, with their bootstrap interval and the p of flipping their signs. `flagged` are those whose
+        units, with the interval and p of t, skewness-corrected (`PerUnit`). `flagged` are those whose
         interval excludes 0, and not by rounding. Of measures that nothing changed, one in twenty is
         flagged all the same.
 
@@ -172,7 +173,7 @@ def _rows(
                 "difference": difference.effect,
                 "low": low,
                 "high": high,
-                "p": two_sided(*verdict_p(difference, "above", 0.0, seed)),
+                "p": two_sided(*widest_tails(difference.methods(), 0.0)),
                 "flagged": bool(real and (low > 0 or high < 0)),
             }
 

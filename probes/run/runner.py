@@ -24,8 +24,9 @@ from ..engine.schema import stimuli_dataset, subject_attributes
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
 from ..engine.store import ZARR_FORMAT, fresh, keep
-from ..hypotheses.hypothesis import Hypothesis, check_named_once, evaluate
+from ..hypotheses.hypothesis import Hypothesis
 from ..hypotheses.registry import registered as hypotheses
+from ..hypotheses.verdicts import check_named_once, evaluate
 from .schema import validate_probe
 from .suite import CONTROLS, Suite
 

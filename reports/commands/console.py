@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import xarray as xr
 from rich.console import Console
 from rich.table import Table
 
+from ...probes.engine.schema import subjects
 from ...probes.engine.store import ZARR_FORMAT, fresh
+from ...probes.hypotheses.admission import complaints
 from ...probes.hypotheses.hypothesis import Hypothesis
 from ...probes.run.compare import at_a_glance
 from ..chapters import panels
 from ..figures.hypotheses.differences import differences
 from ..runs import Subject
 from ..verdicts import sided, verdict_rows, verdict_sentences
+from ..writing import DASH
 
 PICTURE_DPI = 144
 
@@ -29,14 +33,29 @@ def wide_console() -> Console:
 def show_hypotheses(hypotheses: Sequence[Hypothesis]) -> None:
     """List hypotheses: what is measured where, against what, and what the source says."""
     console = wide_console()
-    table = Table("hypothesis", "stage", "what is measured", "holds if", "controls", "source says")
+    table = Table("hypothesis", "stage", "what is measured", "holds if", "controls must be", "source says")
     for one in hypotheses:
         said = [f"{c.encoder} {c.bounds}" for c in one.controls]
+        said += [f"{name} supported" for name in one.positive] + [f"{name} refuted" for name in one.negative]
         holds = sided(one.holds, one.threshold)
         table.add_row(
-            one.name, one.stage, one.statement, holds, "\n".join(said), one.source_expects, end_section=True
-        )
+            f"{one.name}\n({one.family})", one.stage, _measured(one), holds, "\n".join(said),
+            one.source_expects, end_section=True,
+        )  # fmt: skip
     console.print(table)
+
+
+def _measured(one: Hypothesis) -> str:
+    return one.statement + (f"; not excluded: {one.alternative}" if one.alternative else "")
+
+
+def show_complaints(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int) -> None:
+    """List what encoders of known truth, as far as a run holds them, have against hypotheses."""
+    known = {str(subject.attrs["encoder"]) for subject in subjects(run).values()}
+    for one in hypotheses:
+        measured = [tuple(n for n in names if n in known) for names in (one.positive, one.negative)]
+        for complaint in complaints(replace(one, positive=measured[0], negative=measured[1]), run, seed):
+            print(f"not to be admitted: {one.name}: {complaint}")
 
 
 def show_verdicts(subject: Subject) -> None:
@@ -47,7 +66,8 @@ def show_verdicts(subject: Subject) -> None:
     )
     for row in verdict_rows(subject):
         said = f"{row.verdict}: {row.remark}" if row.remark else row.verdict
-        table.add_row(row.name, row.stage, said, row.effect, row.threshold, row.p, row.random, row.agrees)
+        p = f"{row.p} (least {row.least_p})" if row.least_p != DASH else row.p
+        table.add_row(row.name, row.stage, said, row.effect, row.threshold, p, row.random, row.agrees)
     console.print(f"[bold]{subject.name}[/bold]")
     console.print(table)
     for sentence in verdict_sentences(subject):

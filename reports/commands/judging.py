@@ -25,7 +25,7 @@ def hypotheses(
         tonotopy hypotheses run.zarr
     """
     from ...probes.hypotheses.registry import registered
-    from .console import show_hypotheses, show_verdicts
+    from .console import show_complaints, show_hypotheses, show_verdicts
 
     if run is None:
         show_hypotheses(registered())
@@ -33,8 +33,10 @@ def hypotheses(
     from ..runs import encoders_of, read_run
     from ..verdicts import judged
 
-    for subject in encoders_of(judged(read_run(run), registered(), seed)):
+    tree = read_run(run)
+    for subject in encoders_of(judged(tree, registered(), seed)):
         show_verdicts(subject)
+    show_complaints(tree, registered(), seed)
 
 
 def compare(

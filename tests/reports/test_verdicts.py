@@ -6,13 +6,15 @@ from tonotopy.probes.engine.schema import dataset
 from tonotopy.probes.run.registry import schema
 from tonotopy.reports.figures.hypotheses.verdicts import verdicts
 from tonotopy.reports.runs import Subject
-from tonotopy.reports.verdicts import verdict_rows, verdict_sentences
+from tonotopy.reports.verdicts import explained, verdict_rows, verdict_sentences
 
+NEEDS = {"undecided": "about 40 groups", "cannot be decided": "10 units"}
 ROWS = (
     # name, stage, holds, threshold, effect, low, high, verdict, source says, agrees
     ("narrow_first_layer", "first_layer", "below", 0.0, 4.0, 3.0, 5.0, "refuted", "refuted", "yes"),
     ("stable_latent", "latent", "above", 0.5, 0.9, 0.8, 1.0, "supported", "refuted", "no"),
     ("architectural", "latent", "within", 0.1, 0.1, -0.1, 0.3, "undecided", "supported", "–"),
+    ("readable", "latent", "above", 0.5, 0.7, 0.4, 1.0, "cannot be decided", "refuted", "–"),
     ("codes_are_reused", "codes", "above", 0.5, np.nan, np.nan, np.nan, "no verdict", "refuted", "–"),
 )
 
@@ -23,14 +25,19 @@ def judged(rows=ROWS):
              "source_expects", "agrees")  # fmt: skip
     values = dict(zip(names, columns, strict=True))
     blank = np.array(["text"] * len(rows))
-    values |= dict.fromkeys(("claim", "statement", "justification", "null", "controls", "remark"), blank)
+    names = ("claim", "statement", "justification", "null", "controls", "remark", "family", "method")
+    values |= dict.fromkeys((*names, "alternative"), blank)
+    values["needs"] = np.array([NEEDS.get(verdict, "") for verdict in values["verdict"]])
+    values["family_size"] = np.full(len(rows), 22)
+    values["least_p"] = np.where(values["verdict"] == "cannot be decided", 0.35, 0.001)
     return dataset(
         schema()["hypotheses"], {**values, "p_corrected": np.where(values["verdict"] == "refuted", 1e-4, 0.2)}
     )
 
 
 def codec(random=2):
-    same = [("refuted", 3.9), ("refuted", 0.4), ("undecided", 0.1), ("no verdict", np.nan)]
+    same = [("refuted", 3.9), ("refuted", 0.4), ("undecided", 0.1), ("cannot be decided", 0.1),
+            ("no verdict", np.nan)]  # fmt: skip
     others = [(*r[:4], e, e, e, v, *r[8:]) for r, (v, e) in zip(ROWS, same, strict=True)]
     tree = xr.DataTree(xr.Dataset(attrs={"encoder": "codec"}))
     tree["hypotheses"] = xr.DataTree(judged())
@@ -39,7 +46,7 @@ def codec(random=2):
 
 
 def test_rows_hold_every_number_beside_what_it_is_held_against():
-    narrow, stable, architectural, codes = verdict_rows(codec())
+    narrow, stable, architectural, readable, codes = verdict_rows(codec())
     assert (narrow.name, narrow.effect, narrow.threshold) == (
         "narrow first layer",
         "4.00 (3.00 to 5.00)",
@@ -51,11 +58,20 @@ def test_rows_hold_every_number_beside_what_it_is_held_against():
     assert architectural.threshold == "± 0.1"
     assert (codes.effect, codes.random) == ("–", "no verdict 2 of 2")
     assert verdict_rows(codec(0))[0].random == "–"
+    assert (readable.needs, readable.least_p, readable.family) == ("10 units", "0.35", "text, 22 claims")
+    assert "least p that can be reached 0.35" in explained(readable)
+    assert "To be decided it needs 10 units." in explained(readable)
+    assert "needs" not in explained(narrow)
+    assert "Not excluded: text." in explained(narrow)
 
 
 def test_sentences_say_where_the_source_is_met_and_what_training_changed():
     said = " ".join(verdict_sentences(codec()))
-    assert "Of 4 hypotheses 2 are decided, 1 undecided, and 1 has no verdict." in said
+    assert (
+        "Of 5 hypotheses 2 are decided, 1 is undecided, 1 cannot be decided with so few units and 1 has no "
+        "verdict." in said
+    )
+    assert "To be decided, architectural needs about 40 groups and readable needs 10 units." in said
     assert "agrees with the source on narrow first layer." in said
     assert "against the source on stable latent." in said
     assert "All 2 random networks get the same verdict in 1 of 2 decided; not in stable latent." in said
@@ -76,12 +92,18 @@ def points(figure, marker):
 def test_right_of_the_line_it_holds():
     drawn = verdicts(judged(), [], "codec")
     places = points(drawn.figure, "o")
-    assert places == {4: pytest.approx(-4 / 5), 3: pytest.approx(0.4 / 0.5), 2: pytest.approx(0.0)}
+    assert places == {
+        5: pytest.approx(-4 / 5),
+        4: pytest.approx(0.4 / 0.5),
+        3: pytest.approx(0.0),
+        2: pytest.approx(0.4),
+    }
     assert [t.get_text() for t in drawn.figure.axes[0].texts] == [
         "as the source says",
         "against the source",
         "undecided",
+        "cannot be decided",
         "no verdict",
     ]
-    assert "1 supported, 1 refuted, 1 undecided, 1 no verdict" in drawn.reading
+    assert "1 supported, 1 refuted, 1 undecided, 1 cannot be decided, 1 no verdict" in drawn.reading
     assert len(points(verdicts(judged(), [judged()], "codec").figure, "D")) >= 3

@@ -8,9 +8,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from ....probes.hypotheses.deciding import UNDECIDED
+from ....probes.hypotheses.hypothesis import REFUTED, SUPPORTED
+from ....probes.hypotheses.verdicts import NO_VERDICT, UNDECIDABLE
 from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, one_legend
 
-DECIDED = ("supported", "refuted")
+DECIDED = (SUPPORTED, REFUTED)
 EDGE = 1.12  # of the axis, in units of the furthest interval
 
 
@@ -83,7 +86,7 @@ def _row(axes: Axes, y: float, one: xr.Dataset, random: Sequence[xr.Dataset]) ->
         axes.plot(other[0] / scale, place, "D", color=RANDOM, ms=2.5)
     verdict = str(one["verdict"].item())
     if not np.isfinite(own[0]):
-        axes.text(0.04, y, "no verdict", va="center", size=7.5, color="#666666")
+        axes.text(0.04, y, NO_VERDICT, va="center", size=7.5, color="#666666")
         return
     axes.plot(np.array(own[1:]) / scale, [y + 0.1] * 2, color=TRAINED, lw=1.8)
     face = TRAINED if verdict in DECIDED else "white"
@@ -103,7 +106,7 @@ def _legend(axes: Axes, random: bool) -> None:
 
 def _counted(judged: xr.Dataset) -> str:
     verdict, agrees = (judged[v].values.astype(str) for v in ("verdict", "agrees"))
-    counts = {v: int((verdict == v).sum()) for v in (*DECIDED, "undecided", "no verdict")}
+    counts = {v: int((verdict == v).sum()) for v in (*DECIDED, UNDECIDED, UNDECIDABLE, NO_VERDICT)}
     said = ", ".join(f"{count} {v}" for v, count in counts.items() if count)
     as_said, against = (int((agrees == answer).sum()) for answer in ("yes", "no"))
     return f"{said}; {as_said} as the source says, {against} against it."

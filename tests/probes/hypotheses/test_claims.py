@@ -6,16 +6,20 @@ import xarray as xr
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import CANONICAL_STAGES
-from tonotopy.probes.engine.schema import dataset
+from tonotopy.probes.engine.schema import dataset, subject_attributes
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.tiling import tiling
 from tonotopy.probes.folding.aliasing import aliasing
 from tonotopy.probes.hypotheses import composition as composition_claims
 from tonotopy.probes.hypotheses import filters as filter_claims
 from tonotopy.probes.hypotheses import registry
-from tonotopy.probes.hypotheses.hypothesis import Hypothesis, NoEvidence, evaluate, two_sided, verdict_p
+from tonotopy.probes.hypotheses.admission import complaints
+from tonotopy.probes.hypotheses.deciding import two_sided, verdict_p
+from tonotopy.probes.hypotheses.hypothesis import MACHINES_ON_MUSIC, Hypothesis, NoEvidence
 from tonotopy.probes.hypotheses.registry import HYPOTHESES, registered
+from tonotopy.probes.hypotheses.verdicts import evaluate
 from tonotopy.probes.interventions.removal import OWN_ALONE, RANDOM_ENERGY, REMOVALS
+from tonotopy.probes.run.registry import registered as probes_registered
 from tonotopy.probes.run.registry import schema
 from tonotopy.probes.run.suite import CONTROLS
 from tonotopy.synth.errors import InputError
@@ -82,6 +86,9 @@ def test_every_claim_is_whole():
         assert {c.encoder for c in hypothesis.controls} <= set(CONTROLS["waveform"])
         assert all(c.bounds for c in hypothesis.controls)
         assert re.fullmatch("[a-z_]+", hypothesis.name)
+        assert hypothesis.family == MACHINES_ON_MUSIC
+        assert hypothesis.alternative.strip(), f"{hypothesis.name} does not say what it cannot exclude"
+        assert {*hypothesis.positive, *hypothesis.negative} <= set(CONTROLS["waveform"])
 
 
 def test_an_empty_run_gives_reasons_and_no_verdicts():
@@ -126,7 +133,7 @@ def test_stability_over_density_is_a_slope_over_doublings(slope, verdict):
     found = judged(run, "stability_falls_with_density")["a"]
     assert found["effect"].item() == pytest.approx(slope, abs=1e-9)
     assert found["verdict"].item() == verdict
-    assert found["exact"].item()
+    assert found["method"].item() == "t over slopes of groups"
 
 
 def test_company_is_counted_at_the_usual_level():
@@ -334,6 +341,27 @@ def test_the_gammatone_bank_is_the_ear_s():
     run["g/tiling"] = xr.DataTree(tiling(Session(load("filterbank:gammatone", sample_rate=8_000))))
     assert abs(filter_claims.narrowness(run, "g", "first_layer").effect) < 0.05
     assert filter_claims.unevenness(run, "g", "first_layer").effect < 0.1
+
+
+# --- admission ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def truths():
+    """What claims name as known truth, each measured by the claim's own probe."""
+    run, probes = xr.DataTree(), {probe.name: probe for probe in probes_registered()}
+    needed = {(name, h.group) for h in HYPOTHESES for name in (*h.positive, *h.negative)}
+    for name, group in sorted(needed):
+        encoder, node = load(name, sample_rate=24_000), name.replace(":", ".")
+        if node not in run.children:
+            run[node] = xr.DataTree(xr.Dataset(attrs=subject_attributes(encoder, "control")))
+        run[f"{node}/{group}"] = xr.DataTree(probes[group].measure(Session(encoder)))
+    return run
+
+
+@pytest.mark.parametrize("name", [h.name for h in HYPOTHESES if h.positive or h.negative])
+def test_every_claim_gets_known_truth_right_by_its_own_rule(name, truths):
+    assert complaints(BY_NAME[name], truths) == []
 
 
 # --- registry -------------------------------------------------------------------------------------------

@@ -12,11 +12,13 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import mutual_info_score
 from sklearn.model_selection import GroupKFold, LeaveOneOut, cross_val_predict
 
-from tonotopy.probes.hypotheses.evidence import Association, PerUnit, Trend, tails
+from tonotopy.probes.hypotheses.evidence import Trend
+from tonotopy.probes.hypotheses.exchanges import Association
 from tonotopy.probes.latents.traversals import concordance
 from tonotopy.probes.statistics.agreement import partial_rank_correlation, rank_correlation
 from tonotopy.probes.statistics.finite import finite_mean, finite_mean_by
 from tonotopy.probes.statistics.information import information
+from tonotopy.probes.statistics.means import Bounded, Score, Studentised
 from tonotopy.probes.statistics.resampling import bootstrap_interval, flipped_p
 from tonotopy.probes.statistics.ridge import area_under_curve, gram, held_out_predictions, ridge
 from tonotopy.probes.statistics.stability import _auc, _drawn_weights
@@ -39,12 +41,19 @@ def test_an_interval_is_scipys(seed, count, level):
     np.testing.assert_allclose(ours, found.confidence_interval, rtol=0, atol=ROUNDING)
 
 
-@pytest.mark.parametrize("count", [3, 12])
-def test_an_interval_of_a_correlation_is_of_scipys_correlations(count):
-    one, other = np.random.default_rng(count).standard_normal((2, count))
-    drawn = np.random.default_rng(5).integers(count, size=(999, count))
-    varied = [which for which in drawn if np.ptp(which)]
-    several = [stats.spearmanr(one[which], other[which]).statistic for which in varied]
+def test_an_interval_of_a_correlation_is_scipys():
+    one, other = np.random.default_rng(12).standard_normal((2, 12))
+    found = stats.bootstrap(
+        (one, other), lambda a, b: stats.spearmanr(a, b).statistic, paired=True, vectorized=False,
+        method="BCa", n_resamples=999, rng=np.random.default_rng(5),
+    )  # fmt: skip
+    np.testing.assert_allclose(Association(one, other).interval(5), found.confidence_interval, atol=ROUNDING)
+
+
+def test_an_interval_of_three_is_of_those_draws_that_vary():
+    one, other = np.random.default_rng(3).standard_normal((2, 3))
+    drawn = np.random.default_rng(5).integers(3, size=(999, 3))
+    several = [stats.spearmanr(one[which], other[which]).statistic for which in drawn if np.ptp(which)]
     ends = np.quantile(several, [0.025, 0.975])
     np.testing.assert_allclose(Association(one, other).interval(5), ends, rtol=0, atol=ROUNDING)
 
@@ -67,14 +76,28 @@ def test_a_partial_rank_correlation_is_that_of_what_lines_leave(seed):
     np.testing.assert_allclose(partial_rank_correlation(*ranks), expected, rtol=0, atol=1e-9)
 
 
-@given(seeds, st.integers(2, 9))
-def test_p_of_all_signs_is_scipys(seed, count):
+@given(seeds, st.integers(2, 30))
+def test_t_is_scipys(seed, count):
     values = np.random.default_rng(seed).standard_normal(count) + 0.5
-    for alternative, ours in zip(("greater", "less"), tails(PerUnit(values), 0.0, seed=0), strict=True):
-        found = stats.permutation_test(
-            (values,), np.mean, permutation_type="samples", vectorized=True, alternative=alternative
-        )
-        assert ours == pytest.approx(found.pvalue, abs=ROUNDING)
+    ours = Studentised(values, 0.0)
+    for alternative, p in zip(("greater", "less"), ours.tails(0.1), strict=True):
+        found = stats.ttest_1samp(values, 0.1, alternative=alternative)
+        assert p == pytest.approx(found.pvalue, abs=ROUNDING)
+    ends = stats.ttest_1samp(values, 0.1).confidence_interval(0.9)
+    assert ours.interval(0.9) == pytest.approx(ends, abs=1e-9)
+
+
+@given(st.integers(1, 60), st.integers(0, 60), st.floats(0.01, 0.99))
+def test_proportions_are_scipys(trials, hits, value):
+    """Wilson's interval and, of values 0 and 1, Clopper and Pearson's are those of `binomtest`."""
+    hits = min(hits, trials)
+    found = stats.binomtest(hits, trials, value)
+    ends = found.proportion_ci(0.9, method="wilson")
+    assert Score(hits / trials, trials).interval(0.9) == pytest.approx(ends, abs=1e-9)
+    exact = Bounded(np.repeat([0.0, 1.0], [trials - hits, hits]), 0.0, 1.0)
+    assert exact.interval(0.9) == pytest.approx(found.proportion_ci(0.9, method="exact"), abs=1e-7)
+    expected = [stats.binomtest(hits, trials, value, alternative=a).pvalue for a in ("greater", "less")]
+    assert exact.tails(value) == pytest.approx(expected, abs=1e-9)
 
 
 @given(seeds)
@@ -95,7 +118,7 @@ def test_p_of_all_orders_is_scipys(seed, count):
     def correlation(values):
         return stats.spearmanr(values, other).statistic
 
-    for alternative, ours in zip(("greater", "less"), tails(Association(one, other), 0.0, 0), strict=True):
+    for alternative, ours in zip(("greater", "less"), Association(one, other).tails(0.0), strict=True):
         found = stats.permutation_test(
             (one,), correlation, permutation_type="pairings", vectorized=False, alternative=alternative
         )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tonotopy.probes.hypotheses.evidence import PerUnit, tails
+from tonotopy.probes.hypotheses.evidence import PerGroup
 from tonotopy.probes.statistics.resampling import (
     bootstrap_interval,
     by_neighbours,
@@ -48,7 +48,7 @@ def test_neighbours_that_resemble_each_other_are_not_taken_for_many():
     generator, rejected = np.random.default_rng(0), 0
     for draw in range(200):
         smooth = np.repeat(generator.normal(size=12), 7)
-        rejected += 2 * min(tails(PerUnit(by_neighbours(smooth)), 0.0, draw)) <= 0.05
+        rejected += 2 * min(PerGroup(by_neighbours(smooth)).tails(0.0, draw)) <= 0.05
     assert 3 <= rejected <= 17  # of 10, binomial 0.99
 
 

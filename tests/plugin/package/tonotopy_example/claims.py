@@ -7,7 +7,7 @@ from tonotopy.probes import Control, Hypothesis, PerUnit, measured
 
 def blindness(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     """Channel by channel."""
-    return PerUnit(measured(run, node, "polarity", "blindness", stage))
+    return PerUnit(measured(run, node, "polarity", "blindness", stage), bounds=(0, 1))
 
 
 def idleness(run: xr.DataTree, node: str, stage: str) -> PerUnit:
