@@ -1,6 +1,10 @@
+from .composition.access import access
 from .composition.chord_composition import chord_composition
 from .composition.compositionality import compositionality
+from .composition.place import place
+from .composition.presence import presence
 from .composition.readout import readout
+from .composition.stability import stability
 from .composition.waveform_shape import waveform_shape
 from .engine.activations import activations
 from .engine.known import Known
@@ -45,6 +49,7 @@ __all__ = [
     "Session",
     "Suite",
     "Trend",
+    "access",
     "activations",
     "aliasing",
     "check",
@@ -64,11 +69,14 @@ __all__ = [
     "invertibility",
     "measured",
     "pitch_tuning",
+    "place",
+    "presence",
     "probe",
     "readout",
     "representability",
     "representability_signals",
     "selectivity",
+    "stability",
     "tiling",
     "waveform_shape",
 ]
