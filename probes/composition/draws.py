@@ -185,8 +185,9 @@ def _partials(sample_rate: float, generator: np.random.Generator) -> Components:
 
 def _pitches(sample_rate: float, generator: np.random.Generator) -> Components:
     """Ten pitches of four harmonics, fourths apart, and pitches at fractional notes in between."""
-    midi = LOWEST_PITCH + PITCH_STEP * (np.arange(PITCHES) + generator.uniform(-0.5, 0.5))
-    midi = midi[midi_to_hz(midi) < HIGHEST_SHARE * sample_rate / HARMONICS]
+    midi = LOWEST_PITCH + PITCH_STEP * np.arange(PITCHES)
+    midi = midi[midi_to_hz(midi + PITCH_STEP / 2) < HIGHEST_SHARE * sample_rate / HARMONICS]
+    midi = midi + PITCH_STEP * generator.uniform(-0.5, 0.5)
     if len(midi) < 3:
         raise InputError(f"sample rate {sample_rate:g} Hz: too low for pitches of {HARMONICS} harmonics")
 
