@@ -1,4 +1,4 @@
-"""Negative controls: encoders that keep the sound and lose what is audible in it."""
+"""Negative controls: encoders that lose, or scatter, what is audible in a sound."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy.signal.windows import blackmanharris
 from torch import Tensor, nn
 
@@ -13,19 +14,20 @@ from .filterbanks import (
     FLOOR_DBFS,
     HIGHEST_SHARE,
     REFERENCE_HZ,
-    Envelopes,
     Filterbank,
     check_sample_rate,
     level_above_floor,
     scaled,
+    windows,
 )
 from .weights import no_weights
 
 LOWEST_HZ = 80.0
 PER_SEMITONE = 4
-PERIODS, LONGEST_S = 36, 0.3  # of a window: its main lobe is as wide as 2 semitones on either side
-HARMONICS = 4
-MISSING_DBFS = -120.0  # what a harmonic counts as that is not there
+WINDOW_S = 0.3
+FINER = 4  # zeros fill frames to as many times their length: as many more frequencies
+HARMONICS = 4  # of a template
+FLOOR = 10 ** (FLOOR_DBFS / 20)
 
 
 def log_tracker(
@@ -33,12 +35,12 @@ def log_tracker(
 ) -> Filterbank:
     """Return a tracker of partials as an encoder: spectral peaks alone, and their levels.
 
-    Amplitudes at frequencies from 80 Hz to 0.45 of the sample rate, a quarter of a semitone apart, under
-    Blackman-Harris windows (side lobes at -92 dB) of 36 periods, at most 0.3 s, around the middle of the
-    frame. A channel that does not exceed its lower and reach its upper neighbour is 0; the others are
-    in dB above a floor 60 dB below a full-scale sine. So partials from 120 Hz on that are 2 semitones
-    apart have channels of their own. A frame every 320 samples (at 24 kHz; as long at other rates), not
-    centred.
+    Frames of 0.3 s under a Blackman-Harris window, whose main lobe is 13 Hz wide on either side and whose
+    side lobes lie at -92 dB, transformed at steps of 0.8 Hz; of the magnitudes only local maxima are kept. A
+    channel is a quarter of a semitone, from 80 Hz to 0.45 of the sample rate: the amplitude of the highest
+    peak in it, in dB above a floor 60 dB below a full-scale sine, or 0. So partials from 120 Hz on that are
+    2 semitones apart have channels of their own. A frame every 320 samples (at 24 kHz; as long at other
+    rates), not centred.
 
     Parameters
     ----------
@@ -56,12 +58,10 @@ def log_tracker(
 
     Notes
     -----
-    Source of the window: Harris 1978, table 1 (four terms); of channels a fixed share of an octave wide:
-    Brown 1991, constant Q transform.
+    Source of the window: Harris 1978, table 1 (four terms).
 
     Examples
     --------
-    >>> import torch
     >>> tones = torch.sin(2 * torch.pi * torch.tensor([[440.0], [494.0]]) * torch.arange(7200) / 24_000)
     >>> levels = log_tracker().run(0.1 * tones.sum(0, keepdim=True), ["first_layer"])["first_layer"][0, :, 0]
     >>> levels.nonzero().flatten().tolist(), [round(x, 1) for x in levels[levels > 0].tolist()]
@@ -86,7 +86,6 @@ def divisive_tracker(
 
     Examples
     --------
-    >>> import torch
     >>> tone = torch.sin(2 * torch.pi * 440 * torch.arange(7200) / 24_000)[None]
     >>> quiet, loud = (divisive_tracker().run(a * tone, ["first_layer"])["first_layer"] for a in (0.1, 1.0))
     >>> [round(x.max().item(), 2) for x in (quiet, loud)]
@@ -100,91 +99,102 @@ def harmonic_template(
 ) -> Filterbank:
     """Return an encoder of pitches: it answers where harmonics 1 to 4 of a fundamental are all there.
 
-    Fundamentals from 80 Hz to a quarter of 0.45 of the sample rate, a quarter of a semitone apart; a channel
-    is the geometric mean of the amplitudes at its four harmonics, measured as by `log_tracker`. What the
-    levels of the harmonics are changes a gain that all channels near the pitch have in common. A harmonic
-    that is not there counts as 120 dB below a full-scale sine, or as a side lobe: it takes 24 dB or more from
-    the mean of four at -20 dBFS.
+    Frames and peaks are those of `log_tracker`. A channel has a fundamental, a quarter of a semitone above
+    that of the channel below, and is the geometric mean of the highest peaks within a quarter of a semitone
+    of each of its first four multiples; it is 0 (1e-8 at most) unless each of them has one above a floor
+    60 dB below a full-scale sine. So a pitch answers in two channels (one or three at an edge), and the
+    levels of its harmonics do nothing but set a gain that these have in common.
 
     Parameters and errors are those of `log_tracker`. `centre_hz` holds the fundamentals.
 
     Examples
     --------
-    >>> import torch
     >>> bank = harmonic_template()
     >>> turn = 2 * torch.pi * 220 * torch.arange(7200) / 24_000
     >>> harmonics = torch.sin(torch.outer(torch.arange(1.0, 5.0), turn))
-    >>> for envelope in ([0.1, 0.1, 0.1, 0.1], [0.01, 0.2, 0.1, 0.03], [0.1, 0.0, 0.0, 0.0]):
+    >>> for envelope in ([0.1, 0.1, 0.1, 0.1], [0.01, 0.2, 0.1, 0.03], [0.1, 0.0, 0.1, 0.1]):
     ...     waveforms = (torch.tensor(envelope) @ harmonics)[None]
-    ...     highest, channel = bank.run(waveforms, ["first_layer"])["first_layer"][0, :, 0].max(0)
-    ...     print(f"{bank.centre_hz[channel]:.0f} Hz: {20 * highest.log10():.1f} dB")
-    220 Hz: -20.0 dB
-    220 Hz: -26.1 dB
-    110 Hz: -95.0 dB
+    ...     heard = bank.run(waveforms, ["first_layer"])["first_layer"][0, :, 0]
+    ...     print(bank.centre_hz[heard > 1e-6].round(1), round(heard.max().item(), 4))
+    [219.  222.2] 0.1
+    [219.  222.2] 0.0495
+    [] 0.0
     """
     name = "filterbank:harmonic_template"
     check_sample_rate(name, sample_rate)
-    centre_hz = _quarter_semitones(LOWEST_HZ, HIGHEST_SHARE * sample_rate / HARMONICS)
-    number = np.arange(1, HARMONICS + 1)
-    kernels = _windowed_tones(np.outer(number, centre_hz).ravel(), sample_rate)  # harmonic by harmonic
-    module = _Template(Envelopes(name, kernels, scaled(320, sample_rate)))
-    return _bank(name, module, kernels.shape[1], sample_rate, weights, centre_hz)
+    peaks = _Peaks(name, sample_rate, 2 * PER_SEMITONE)
+    module = _Template(peaks)
+    centre = 2 * np.arange(module.channels) + 1.5  # of four cells
+    return _bank(module, peaks, sample_rate, weights, LOWEST_HZ * 2 ** (centre / (24 * PER_SEMITONE)))
 
 
 def _tracker(name: str, weights: str | Path, sample_rate: int, divisive: bool) -> Filterbank:
     check_sample_rate(name, sample_rate)
-    centre_hz = _quarter_semitones(LOWEST_HZ, HIGHEST_SHARE * sample_rate)
-    kernels = _windowed_tones(centre_hz, sample_rate)
-    module = _Peaks(Envelopes(name, kernels, scaled(320, sample_rate)), divisive)
-    return _bank(name, module, kernels.shape[1], sample_rate, weights, centre_hz)
+    peaks = _Peaks(name, sample_rate, PER_SEMITONE)
+    centre_hz = LOWEST_HZ * 2 ** (np.arange(peaks.cells) / (12 * PER_SEMITONE))
+    return _bank(_Tracker(peaks, divisive), peaks, sample_rate, weights, centre_hz)
 
 
 def _bank(
-    name: str, module: nn.Module, length: int, sample_rate: int, weights: str | Path, centre_hz: np.ndarray
+    module: nn.Module, peaks: _Peaks, sample_rate: int, weights: str | Path, centre_hz: np.ndarray
 ) -> Filterbank:
-    stage = Stage("first_layer", len(centre_hz), scaled(320, sample_rate), length, length - 1)
-    return Filterbank(name, module, sample_rate, stage, no_weights(name, weights, module), centre_hz)
-
-
-def _quarter_semitones(low_hz: float, high_hz: float) -> np.ndarray:
-    steps = int(12 * PER_SEMITONE * np.log2(high_hz / low_hz))
-    return low_hz * 2 ** (np.arange(steps + 1) / (12 * PER_SEMITONE))
-
-
-def _windowed_tones(frequency_hz: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Return kernels complex [C, L], whose magnitude is the amplitude of a tone at their frequency."""
-    longest = round(LONGEST_S * sample_rate)
-    kernels = np.zeros((len(frequency_hz), longest), complex)
-    for kernel, f in zip(kernels, frequency_hz, strict=True):
-        length = min(longest, round(PERIODS * sample_rate / f))
-        window = blackmanharris(length, sym=False)
-        start = (longest - length) // 2
-        turn = 2 * np.pi * f * np.arange(length) / sample_rate
-        kernel[start : start + length] = 2 * window / window.sum() * np.exp(-1j * turn)
-    return kernels
+    length = len(peaks.window)
+    stage = Stage("first_layer", len(centre_hz), peaks.hop, length, length - 1)
+    origin = no_weights(peaks.name, weights, module)
+    return Filterbank(peaks.name, module, sample_rate, stage, origin, centre_hz)
 
 
 class _Peaks(nn.Module):
-    def __init__(self, envelopes: Envelopes, divisive: bool) -> None:
+    """The amplitude of the highest peak in each cell, of which a semitone has several; 0 without one."""
+
+    window: Tensor
+    cell: Tensor
+
+    def __init__(self, name: str, sample_rate: int, per_semitone: int) -> None:
         super().__init__()
-        self.envelopes, self.divisive = envelopes, divisive
+        self.name, self.hop = name, scaled(320, sample_rate)
+        length = round(WINDOW_S * sample_rate)
+        window = blackmanharris(length, sym=False)
+        window *= 2 / window.sum()  # the magnitude of a tone is its amplitude
+        self.register_buffer("window", torch.from_numpy(window).float())
+        bin_hz = np.arange(FINER * length // 2 + 1) * sample_rate / (FINER * length)
+        reach = 12 * per_semitone * np.log2(HIGHEST_SHARE * sample_rate / LOWEST_HZ)
+        self.cells = int(reach) + 1
+        cell = np.rint(12 * per_semitone * np.log2(np.maximum(bin_hz, 1.0) / LOWEST_HZ)).astype(int)
+        self.first, self.end = np.searchsorted(cell, [0, self.cells]).tolist()
+        self.register_buffer("cell", torch.from_numpy(cell[self.first : self.end]))
+
+    def forward(self, waveforms: Tensor) -> Tensor:  # [B, T] -> [B, F, cells]
+        frames = windows(self.name, waveforms, len(self.window), self.hop)
+        spectrum = torch.fft.rfft(frames * self.window, n=FINER * len(self.window))
+        amplitude = spectrum[..., self.first - 1 : self.end + 1].abs()
+        inner = amplitude[..., 1:-1]
+        peaks = inner * ((inner > amplitude[..., :-2]) & (inner >= amplitude[..., 2:]))
+        highest = peaks.new_zeros(*peaks.shape[:2], self.cells)
+        return highest.scatter_reduce(2, self.cell.expand_as(peaks), peaks, "amax")
+
+
+class _Tracker(nn.Module):
+    def __init__(self, peaks: _Peaks, divisive: bool) -> None:
+        super().__init__()
+        self.peaks, self.divisive = peaks, divisive
 
     def forward(self, waveforms: Tensor) -> Tensor:  # [B, T] -> [B, C, F]
-        amplitude = self.envelopes(waveforms)
-        inner = amplitude[:, 1:-1]
-        peak = (inner > amplitude[:, :-2]) & (inner >= amplitude[:, 2:])
-        kept = amplitude * nn.functional.pad(peak, (0, 0, 1, 1))  # the outermost have one neighbour only
+        amplitude = self.peaks(waveforms).transpose(1, 2)
         if not self.divisive:
-            return level_above_floor(kept)
-        floor = 10 ** (FLOOR_DBFS / 20)
-        return kept / (floor**2 + kept.square().sum(dim=1, keepdim=True)).sqrt()
+            return level_above_floor(amplitude)
+        return amplitude / (FLOOR**2 + amplitude.square().sum(dim=1, keepdim=True)).sqrt()
 
 
 class _Template(nn.Module):
-    def __init__(self, envelopes: Envelopes) -> None:
+    def __init__(self, peaks: _Peaks) -> None:
         super().__init__()
-        self.envelopes = envelopes
+        self.peaks = peaks
+        self.shifts = [round(24 * PER_SEMITONE * np.log2(n)) for n in range(1, HARMONICS + 1)]  # cells
+        self.channels = (peaks.cells - 4 - self.shifts[-1]) // 2 + 1
 
     def forward(self, waveforms: Tensor) -> Tensor:  # [B, T] -> [B, C, F]
-        harmonics = self.envelopes(waveforms).unflatten(1, (HARMONICS, -1))  # [B, 4, C, F]
-        return harmonics.clamp(min=10 ** (MISSING_DBFS / 20)).log().mean(dim=1).exp()
+        found = self.peaks(waveforms)
+        near = nn.functional.max_pool1d(found * (found > FLOOR), 4, stride=1)  # half a semitone
+        harmonics = torch.stack([near[..., s : s + 2 * self.channels : 2] for s in self.shifts])
+        return harmonics.clamp(min=1e-30).log().mean(dim=0).exp().transpose(1, 2)

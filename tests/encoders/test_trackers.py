@@ -42,16 +42,16 @@ def test_a_partial_keeps_its_channel_and_its_level_whatever_else_sounds(partials
     assert np.count_nonzero(together) == len(frequency_hz)
     (channel,) = alone.nonzero()[0]
     assert together[channel] == pytest.approx(alone[channel], abs=0.05)  # dB
-    assert abs(12 * np.log2(load("filterbank:log_tracker").centre_hz[channel] / frequency_hz[one])) < 0.126
+    away = abs(np.log2(load("filterbank:log_tracker").centre_hz[channel] / frequency_hz[one]))
+    assert away < np.log2(2 ** (1 / 96) + 0.42 / frequency_hz[one])  # half a channel and half a step
 
 
 @pytest.mark.parametrize("level_dbfs", [-20.0, -35.0])
 def test_levels_are_those_of_the_partials(level_dbfs):
-    # between channels, an eighth of a semitone away, a quarter of a decibel is lost
     for frequency_hz in 130 * 2 ** (np.arange(0, 60, 0.77) / 12):
         found = first_layer("filterbank:log_tracker", tones(frequency_hz, 10 ** (level_dbfs / 20)))
         (level,) = found[found > 0]
-        assert level_dbfs + 60 - 0.25 < level < level_dbfs + 60 + 0.01
+        assert level == pytest.approx(level_dbfs + 60, abs=0.06)
 
 
 @settings(derandomize=True, deadline=None, max_examples=15)
@@ -77,18 +77,19 @@ def test_a_pitch_has_one_pattern_whatever_its_envelope(midi_above, envelope_db, 
         name, tones(f0_hz * number, 0.05 * 10 ** (np.array(envelope_db) / 20), phase_rad * number)
     )
     away = np.abs(12 * np.log2(load(name).centre_hz / f0_hz))  # semitones
-    assert flat.argmax() == other.argmax() == np.abs(np.log(load(name).centre_hz / f0_hz)).argmin()
+    assert flat.argmax() == other.argmax()
+    assert away[flat.argmax()] < 0.27
     gain = 10 ** (np.mean(envelope_db) / 20)
-    np.testing.assert_allclose(other[away < 1], gain * flat[away < 1], rtol=0.02)
-    assert other[away > 1.9].max() < 0.05 * other.max()
+    np.testing.assert_allclose(other, gain * flat, rtol=0.002, atol=1e-6)
+    assert (other > 1e-6).sum() in (1, 2, 3)
 
 
 def test_a_template_answers_to_nothing_but_whole_pitches():
     name, number = "filterbank:harmonic_template", np.arange(1, 5)
     whole = first_layer(name, tones(300 * number)).max()
     for missing in range(4):
-        assert first_layer(name, tones(300 * np.delete(number, missing))).max() < 0.06 * whole
-    assert first_layer(name, tones(300)).max() < 1e-3 * whole
+        assert first_layer(name, tones(300 * np.delete(number, missing))).max() < 1e-6 * whole
+    assert first_layer(name, tones([300, 420, 613, 900])).max() < 1e-6 * whole
 
 
 @pytest.mark.parametrize("name", ALL)
