@@ -47,8 +47,8 @@ def summarised_variables(name: str, long_name: str, *dims: str) -> dict[str, Var
 
     Examples
     --------
-    >>> list(summarised_variables("place", "place"))
-    ['place', 'place_low', 'place_high', 'place_by_group', 'place_profile', 'place_profile_low', 'place_profile_high']
+    >>> list(summarised_variables("place", "place"))[:5]
+    ['place', 'place_low', 'place_high', 'place_by_group', 'place_of_each']
     """
     plain, profile = (*_CONDITION, *dims), (*_CONDITION, *dims, "component")
     return {
@@ -56,6 +56,9 @@ def summarised_variables(name: str, long_name: str, *dims: str) -> dict[str, Var
         f"{name}_low": Variable(plain, "1", f"lower end of its 95 % interval: {long_name}"),
         f"{name}_high": Variable(plain, "1", f"upper end of its 95 % interval: {long_name}"),
         f"{name}_by_group": Variable((*plain, "group"), "1", f"in each group: {long_name}"),
+        f"{name}_of_each": Variable(
+            (*profile, "group"), "1", f"of each component in each group: {long_name}"
+        ),
         f"{name}_profile": Variable(profile, "1", f"of each component: {long_name}"),
         f"{name}_profile_low": Variable(
             profile, "1", f"lower end of its 95 % interval: {long_name}, component"
@@ -102,6 +105,12 @@ def summarised(
         whole, each_one = group_interval(by_group, trials * one.shape[-1]), group_interval(profile, trials)
         row[f"{name}_low"], row[f"{name}_high"] = (end.clip(lowest, 1) for end in whole)
         row[f"{name}_by_group"] = _padded(by_group, GROUPS)
+        every = np.pad(
+            profile,
+            [(0, 0)] * (profile.ndim - 2) + [(0, widest - profile.shape[-2]), (0, 0)],
+            constant_values=np.nan,
+        )
+        row[f"{name}_of_each"] = _padded(every, GROUPS)
         row[f"{name}_profile"] = _padded(profile.mean(-1), widest)
         low, high = (end.clip(lowest, 1) for end in each_one)
         row[f"{name}_profile_low"], row[f"{name}_profile_high"] = _padded(low, widest), _padded(high, widest)
