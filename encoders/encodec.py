@@ -211,7 +211,7 @@ def redrawable(encoder: EncodecEncoder, build: Callable[[], nn.Module]) -> Encod
 
     def randomised(seed: int, kind: str = "random") -> EncodecEncoder:
         trained: Any = encoder.module.get_submodule("codec")
-        sounds = _prepare(trained, reference(trained.sample_rate, trained.sample_rate))
+        sounds = _prepare(trained, reference(trained.sample_rate, trained.sample_rate // 2))
 
         def play(codec: Any) -> Tensor:  # not through the quantizer, which is not filled yet
             return codec.decoder(codec.encoder(sounds))

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ...synth.errors import InputError
-from ..engine.schema import dataset, subjects
+from ..engine.schema import baselines_of, dataset, subjects
 from ..engine.selecting import usual_level
 from ..statistics.resampling import ALPHA, holm
 from .evidence import Evidence, tails
@@ -156,14 +156,13 @@ def measured(
     return values.load()
 
 
-def baselines(run: xr.DataTree, node: str) -> list[str]:
-    """Return the random networks of a subject's architecture in a run, without the subject itself."""
-    family = run[node].attrs["of"] or node
-    return [n for n, s in subjects(run, "baseline").items() if s.attrs["of"] == family and n != node]
+def baselines(run: xr.DataTree, node: str, kind: str = "random") -> list[str]:
+    """Return the baselines of a subject's architecture in a run, of one kind, without the subject itself."""
+    return [other for other in baselines_of(run, run[node].attrs["of"] or node, kind) if other != node]
 
 
 def evaluate(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) -> dict[str, xr.Dataset]:
-    """Judge hypotheses by what a run holds, for every encoder of it and every random baseline.
+    """Judge hypotheses by what a run holds, for every encoder of it and every baseline.
 
     A hypothesis is *supported* if its two-sided p, after Holm's correction over the set, is at most 0.05
     and the 95 % interval of the effect lies where it holds; *refuted* if p is and the interval lies where
