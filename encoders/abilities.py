@@ -5,12 +5,17 @@ An encoder that lacks an ability has no attribute of that name, or None there: e
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from ..synth.errors import InputError
 from .base import Encoder
+
+BASELINE_KINDS = ("random", "matched", "permuted")  # kinds, see `redrawing`
 
 
 @runtime_checkable
@@ -59,10 +64,17 @@ class Quantizes(Protocol):
 
 @runtime_checkable
 class Redraws(Protocol):
-    """Can be drawn anew: the baseline beside it."""
+    """Can be drawn anew: the baselines beside it.
 
-    def randomised(self, seed: int, /) -> Any:
-        """Return the same architecture with random weights, which follow from `seed` alone."""
+    Whoever takes no `kind` is drawn at random only; see `draws`.
+    """
+
+    def randomised(self, seed: int, /, kind: str = "random") -> Any:
+        """Return the same architecture with other weights, which follow from `seed` alone.
+
+        Of the kind "random" as an untrained network has them; "matched", random but at the level of the
+        trained ones; "permuted", the trained ones shuffled.
+        """
         ...
 
 
@@ -91,6 +103,37 @@ def scale_of(encoder: object, waveforms: Tensor) -> Tensor | None:
 def codebooks_of(encoder: object) -> tuple[Tensor, ...]:
     """Return the codebooks that an encoder quantizes its latent by, float32 [entries, D] each; () if none."""
     return tuple(encoder.codebooks) if isinstance(encoder, Quantizes) else ()
+
+
+def draws(randomised: Callable[..., Any], kind: str) -> Callable[[int], Any]:
+    """Return what draws baselines of one of `BASELINE_KINDS` from a seed.
+
+    Parameters
+    ----------
+    randomised : callable
+        Of `Redraws`: ``randomised(seed)``, or ``randomised(seed, kind=kind)``.
+    kind : str
+
+    Raises
+    ------
+    InputError
+        If it takes a seed only, and the kind is another than "random".
+
+    Examples
+    --------
+    >>> draws(lambda seed: f"network {seed}", "random")(3)
+    'network 3'
+    >>> draws(lambda seed: f"network {seed}", "matched")
+    Traceback (most recent call last):
+    tonotopy.synth.errors.InputError: baseline 'matched': it is drawn at random only
+    """
+    if kind == "random":
+        return randomised
+    try:
+        inspect.signature(randomised).bind(0, kind=kind)
+    except (TypeError, ValueError):
+        raise InputError(f"baseline {kind!r}: it is drawn at random only") from None
+    return partial(randomised, kind=kind)
 
 
 def resumable_stages(encoder: Encoder) -> dict[str, tuple[str, ...]]:

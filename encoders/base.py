@@ -93,7 +93,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Weights:
-    """Where an encoder's weights came from: "pretrained", "random", "none" or a path, and their hash."""
+    """Where an encoder's weights came from, and their hash.
+
+    The source is "pretrained", "given", "none", a path, or the kind of a baseline: "random", "matched" or
+    "permuted".
+    """
 
     source: str
     sha256: str
@@ -175,7 +179,7 @@ class ModuleEncoder:
     """
 
     modality = "waveform"
-    randomised: Callable[[int], Encoder]  # of `Redraws`; set on those alone that can be drawn anew
+    randomised: Callable[..., Encoder]  # of `Redraws`; set on those alone that can be drawn anew
 
     def __init__(
         self,

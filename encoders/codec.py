@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..synth.errors import InputError
-from .encodec import EncodecEncoder, listen
+from .encodec import EncodecEncoder, listen, redrawable
 from .weights import fill, randomly_initialised, read_state, stored_config
 
 METADATA_KEY = "codec"
@@ -204,7 +204,8 @@ def codec_tiny(
 
 
 def _random(name: str, config: CodecConfig, seed: int, codebooks: int | None) -> EncodecEncoder:
-    return listen(name, randomly_initialised(lambda: build(config), seed), codebooks, "random", seed)
+    model = randomly_initialised(lambda: build(config), seed)
+    return redrawable(listen(name, model, codebooks, "random", seed), lambda: build(config))
 
 
 def _from_file(
@@ -214,9 +215,7 @@ def _from_file(
     config = read_config(path) or default
     model = randomly_initialised(lambda: build(config), 0)  # leaves the caller's random state alone
     fill(model, _with_learning(state, model), str(path))
-    encoder = listen(name, model, codebooks, source)
-    encoder.randomised = lambda seed: _random(name, config, seed, codebooks)  # of the file's own size
-    return encoder
+    return redrawable(listen(name, model, codebooks, source), lambda: build(config))
 
 
 def _with_learning(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..synth.errors import InputError
 from .base import Stage, Weights
 from .geometry import Geometry, Layer
 from .quantization import check_codes
+from .redrawing import redrawn, reference
 from .resuming import ResumableEncoder
 from .weights import download, fill, randomly_initialised, read_state, state_sha256
 
@@ -201,7 +203,26 @@ def _encodec(sample_rate: int, source: str | Path, seed: int, codebooks: int) ->
     if source != "random":
         path = _download(sample_rate) if source == "pretrained" else source
         fill(codec, read_state(path), str(path))
-    return listen(name, codec, codebooks, str(source), seed)
+    return redrawable(listen(name, codec, codebooks, str(source), seed), lambda: _build(sample_rate))
+
+
+def redrawable(encoder: EncodecEncoder, build: Callable[[], nn.Module]) -> EncodecEncoder:
+    """Let a codec be drawn anew, its decoder too; `build` makes others of its architecture, untrained."""
+
+    def randomised(seed: int, kind: str = "random") -> EncodecEncoder:
+        trained: Any = encoder.module.get_submodule("codec")
+        sounds = _prepare(trained, reference(trained.sample_rate, trained.sample_rate // 2))
+
+        def play(codec: Any) -> Tensor:  # not through the quantizer, which is not filled yet
+            return codec.decoder(codec.encoder(sounds))
+
+        codec, note = redrawn(kind, trained, lambda: randomly_initialised(build, seed), play, seed)
+        drawn = listen(encoder.name, codec, len(encoder.codebooks), kind, seed)
+        drawn.weights = replace(drawn.weights, note=f"{note}; {drawn.weights.note}")
+        return redrawable(drawn, build)
+
+    encoder.randomised = randomised
+    return encoder
 
 
 def listen(name: str, codec: Any, codebooks: int | None, origin: str, seed: int = 0) -> EncodecEncoder:
@@ -350,7 +371,7 @@ def _fill(codec: Any, books: list[Any], seed: int) -> str:
         book.inited.fill_(1)
     return (
         f"{len(books)} codebooks untrained: filled by k-means, residual by residual, "
-        f"from {POOL} points between latents of {SOUNDS} s of tones and noise (seed {seed})"
+        f"from {POOL} points between its latents of {SOUNDS} s of tones and noise (seed {seed})"
     )
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..synth.errors import InputError
 from .base import ModuleEncoder, Stage, Weights
 from .geometry import Geometry, Layer
+from .redrawing import redrawn, through_stages
 from .resuming import ResumableEncoder
 from .weights import fill, randomly_initialised, read_state, state_sha256, stored_config
 
@@ -174,18 +175,32 @@ def encode(name: str, network: SampleCNN, weights: Weights) -> ModuleEncoder:
         "latent": "latent",
     }
     kernel = network.get_parameter("blocks.0.conv.weight").detach().to(torch.float64).numpy()[:, 0]  # [C, 3]
-    return ResumableEncoder(
+    encoder = ResumableEncoder(
         name, network, network.config.sample_rate, stages, taps, weights, kernels={"first_layer": kernel}
     )
+    encoder.randomised = lambda seed, kind="random": _redrawn(encoder, network.config, seed, kind)
+    return encoder
+
+
+def _redrawn(encoder: ModuleEncoder, config: SampleCNNConfig, seed: int, kind: str) -> ModuleEncoder:
+    if kind == "random":
+        return _random(encoder.name, config, seed)
+    network, note = redrawn(
+        kind,
+        encoder.module,
+        lambda: randomly_initialised(lambda: SampleCNN(config), seed),
+        through_stages(encoder),
+        seed,
+    )
+    assert isinstance(network, SampleCNN)
+    return encode(encoder.name, network, Weights(kind, state_sha256(network.state_dict()), note))
 
 
 def _from_file(name: str, path: Path, default: SampleCNNConfig, source: str) -> ModuleEncoder:
     state = read_state(path)
     network = SampleCNN(read_config(path) or default)
     fill(network, state, str(path))
-    encoder = encode(name, network, Weights(source, state_sha256(state)))
-    encoder.randomised = lambda seed: _random(name, network.config, seed)  # of the file's own size
-    return encoder
+    return encode(name, network, Weights(source, state_sha256(state)))
 
 
 def _random(name: str, config: SampleCNNConfig, seed: int) -> ModuleEncoder:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..synth.errors import InputError
 from . import faults
+from .abilities import BASELINE_KINDS, draws
 
 
 def check_members(encoder: Any, members: Sequence[str]) -> None:
@@ -17,7 +19,7 @@ def check_members(encoder: Any, members: Sequence[str]) -> None:
 
 
 def check_redraws(encoder: Any, same: Sequence[str], answers: Any) -> None:
-    """Raise unless seeds alone tell what is drawn anew.
+    """Raise unless seeds alone tell what is drawn anew, in every kind of baseline that there is.
 
     Parameters
     ----------
@@ -27,15 +29,28 @@ def check_redraws(encoder: Any, same: Sequence[str], answers: Any) -> None:
     answers : callable
         encoder -> list of tensors that follow from its weights.
     """
-    one, again, other = (encoder.randomised(seed) for seed in (1, 1, 2))
+    for kind in BASELINE_KINDS:
+        try:
+            draw = draws(encoder.randomised, kind)
+            drawn = [draw(seed) for seed in (1, 1, 2)]
+        except InputError:
+            if kind == "random":
+                raise
+            continue  # it is not drawn in this kind
+        _check_draws(encoder, kind, drawn, same, answers)
+
+
+def _check_draws(encoder: Any, kind: str, drawn: Sequence[Any], same: Sequence[str], answers: Any) -> None:
+    one, again, other = drawn
+    about = f"{encoder.name}: baseline {kind!r}"
     for attribute in same:
         if getattr(one, attribute, None) != getattr(encoder, attribute):
-            raise faults.RedrawDiffers(f"{encoder.name}: drawn anew it has another `{attribute}`")
-    drawn = [answers(network) for network in (one, again, other)]
-    if one.weights.sha256 != again.weights.sha256 or not equal(drawn[0], drawn[1]):
-        raise faults.RedrawNotReproducible(f"{encoder.name}: `randomised(1)` twice gives two networks")
-    if one.weights.sha256 == other.weights.sha256 or equal(drawn[0], drawn[2]):
-        raise faults.RedrawIgnoresSeed(f"{encoder.name}: `randomised` of 1 and 2 is one network, or one hash")
+            raise faults.RedrawDiffers(f"{about} has another `{attribute}`")
+    found = [answers(network) for network in (one, again, other)]
+    if one.weights.sha256 != again.weights.sha256 or not equal(found[0], found[1]):
+        raise faults.RedrawNotReproducible(f"{about}: `randomised(1)` twice gives two networks")
+    if one.weights.sha256 == other.weights.sha256 or equal(found[0], found[2]):
+        raise faults.RedrawIgnoresSeed(f"{about}: `randomised` of 1 and 2 is one network, or one hash")
 
 
 def equal(found: Sequence[Any], expected: Sequence[Any]) -> bool:

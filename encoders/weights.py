@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.weight_norm import WeightNorm
 
 from ..synth.errors import InputError
 from .base import Weights
@@ -187,3 +189,53 @@ def randomly_initialised(build: Callable[[], nn.Module], seed: int) -> nn.Module
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return build()
+
+
+def weights_of(module: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of a module itself by name; those under a weight norm as they take effect."""
+    found: dict[str, Tensor] = dict(module.named_parameters(recurse=False))
+    for norm in _weight_norms(module):
+        for part in (f"{norm.name}_g", f"{norm.name}_v"):
+            found.pop(part)
+        found[norm.name] = norm.compute_weight(module)
+    if parametrize.is_parametrized(module):
+        for name in module.get_submodule("parametrizations")._modules:
+            found[name] = getattr(module, name)
+    return found
+
+
+def set_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Give a module other weights, as `weights_of` returned them.
+
+    Raises
+    ------
+    RuntimeError, NotImplementedError
+        If a parametrisation does not say which parameters give them.
+    """
+    norms = {norm.name: norm for norm in _weight_norms(module)}
+    for name, values in weights.items():
+        if name in norms:
+            getattr(module, f"{name}_g").copy_(torch.norm_except_dim(values, 2, norms[name].dim))
+            getattr(module, f"{name}_v").copy_(values)
+            setattr(module, name, norms[name].compute_weight(module))
+        elif parametrize.is_parametrized(module, name):
+            setattr(module, name, values)
+        else:
+            getattr(module, name).copy_(values)
+
+
+def _weight_norms(module: nn.Module) -> list[WeightNorm]:
+    return [hook for hook in module._forward_pre_hooks.values() if isinstance(hook, WeightNorm)]
+
+
+def with_weights(network: nn.Module, fixed: Sequence[str] = ()) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the modules that have weights of their own and are not fixed, by name."""
+    for name, module in network.named_modules():
+        is_parametrisation = "parametrizations" in name.split(".")
+        if not is_parametrisation and not is_fixed(name, fixed) and weights_of(module):
+            yield name, module
+
+
+def is_fixed(name: str, fixed: Sequence[str]) -> bool:
+    """Whether a submodule of a name is one of those that stay as they are, or in one of them."""
+    return any(name == one or name.startswith(f"{one}.") or not one for one in fixed)

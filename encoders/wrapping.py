@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import difflib
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..synth.errors import InputError
 from .base import ModuleEncoder, Stage, Weights
 from .layouts import Layout, first_tensor, with_first_tensor
+from .redrawing import redrawn, through_stages
 from .resuming import ResumableEncoder
 from .weights import state_sha256
 
@@ -29,6 +30,7 @@ def wrap(
     stages: Mapping[str, str],
     name: str | None = None,
     prepare: Callable[[Tensor], Any] | None = None,
+    fixed: Sequence[str] = (),
 ) -> ModuleEncoder:
     """Make an encoder of a torch module, which is put into evaluation mode.
 
@@ -52,6 +54,9 @@ def wrap(
         By default the module's class.
     prepare : callable, optional
         float32 [B, T] -> what `module` takes.
+    fixed : sequence of str
+        Submodules that are no weights but a basis (a Fourier transform kept as a convolution, a mel
+        filterbank): they stay as they are in every baseline.
 
     Returns
     -------
@@ -72,7 +77,12 @@ def wrap(
     (4, 5, 10, 9, 'convolution')
     """
     name = name or type(module).__name__
-    _check_submodules(name, module, stages)
+    if not stages:
+        raise InputError(f"{name}: no stages given; its submodules are {_listed(_submodules(module))}")
+    for stage, submodule in stages.items():
+        _check_submodule(f"stage {stage!r}", name, module, submodule)
+    for submodule in fixed:
+        _check_submodule("fixed", name, module, submodule)
     state = {key: value for key, value in module.state_dict().items() if isinstance(value, Tensor)}
     spoilt = next((key for key, value in state.items() if value.isnan().any()), None)
     if spoilt is not None:
@@ -100,45 +110,53 @@ def wrap(
     for stage in order:
         if encoder.stages[stage].receptive_field is not None:
             _find_kernels(encoder, stage, length)
-    encoder.randomised = lambda seed: wrap(
-        _reinitialised(name, module, seed), sample_rate, stages, name, prepare
-    )
+    play = through_stages(encoder, length)
+
+    def randomised(seed: int, kind: str = "random") -> ModuleEncoder:
+        draw = partial(_copied, name, module, None if kind == "permuted" else seed, fixed)
+        twin, note = redrawn(kind, module, draw, play, seed, fixed)
+        drawn = wrap(twin, sample_rate, stages, name, prepare, fixed)
+        drawn.weights = replace(drawn.weights, source=kind, note=note)
+        return drawn
+
+    encoder.randomised = randomised
     return encoder
 
 
-def _reinitialised(name: str, module: nn.Module, seed: int) -> nn.Module:
-    """Return a copy of a module with its parameters drawn anew, each submodule in its own way."""
+def _copied(name: str, module: nn.Module, seed: int | None, fixed: Sequence[str]) -> nn.Module:
+    """Return a copy of a module; with a seed, its parameters drawn anew, each submodule in its own way."""
     try:
         twin = copy.deepcopy(module)
-        with torch.random.fork_rng(), torch.no_grad():
-            torch.manual_seed(seed)
-            for tensor in twin.parameters():
-                tensor.fill_(
-                    torch.nan
-                )  # what is still NaN afterwards was not drawn: a weight norm's parts, say
-            for part in twin.modules():
-                reset: Any = getattr(part, "reset_parameters", None)
-                if callable(reset):
-                    reset()
     except RuntimeError as error:
         raise InputError(f"{name}: no random baseline: it cannot be copied ({first_line(error)})") from None
+    if seed is None:
+        return twin
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        for tensor in twin.parameters():
+            tensor.fill_(torch.nan)  # what is still NaN afterwards was not drawn: a weight norm's parts, say
+        for part in twin.modules():
+            reset: Any = getattr(part, "reset_parameters", None)
+            if callable(reset):
+                reset()
+    for one in fixed:
+        twin.get_submodule(one).load_state_dict(module.get_submodule(one).state_dict())
     left = [key for key, tensor in twin.named_parameters() if tensor.isnan().any()]
     if left:
         raise InputError(f"{name}: no random baseline: nothing says how {left[0]!r} is initialised")
     return twin
 
 
-def _check_submodules(name: str, module: nn.Module, stages: Mapping[str, str]) -> None:
-    known = [submodule for submodule, _ in module.named_modules() if submodule]
-    if not stages:
-        raise InputError(f"{name}: no stages given; its submodules are {_listed(known)}")
-    for stage, submodule in stages.items():
-        if submodule not in known and submodule:
-            nearest = difflib.get_close_matches(submodule, known, n=5, cutoff=0.3)
-            names = [*nearest, *(other for other in known if other not in nearest)]
-            raise InputError(
-                f"stage {stage!r}: {name} has no submodule {submodule!r}; it has {_listed(names) or 'none'}"
-            )
+def _submodules(module: nn.Module) -> list[str]:
+    return [name for name, _ in module.named_modules() if name]
+
+
+def _check_submodule(about: str, name: str, module: nn.Module, submodule: str) -> None:
+    known = _submodules(module)
+    if submodule not in known and submodule:
+        nearest = difflib.get_close_matches(submodule, known, n=5, cutoff=0.3)
+        names = [*nearest, *(other for other in known if other not in nearest)]
+        raise InputError(f"{about}: {name} has no submodule {submodule!r}; it has {_listed(names) or 'none'}")
 
 
 def _listed(names: list[str], most: int = 20) -> str:

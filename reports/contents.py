@@ -82,7 +82,7 @@ def _lead(tree: xr.DataTree) -> str:
             frequency = table["frequency_hz"].values
             text += f" from {hertz(frequency.min())} to {hertz(frequency.max())}"
         played.append(text)
-    seeds = sorted({len(one.baselines) for one in encoders} - {0})
+    seeds = sorted({len(one.drawn()) for one in encoders} - {0})
     several = f"{seeds[0]} to {seeds[-1]} random networks" if len(seeds) > 1 else ""
     beside = [several or counted(seeds[0], "random network")] if seeds else []
     beside += [counted(len(controls), "control")] if controls else []
@@ -157,7 +157,7 @@ def _first(
     cautious += [
         f"{probe}: its plug-in is not installed here, what it found is left out." for probe in unknown
     ]
-    parts += [Section(closing=MARKS)] if any(one.baselines for one in encoders) else []
+    parts += [Section(closing=MARKS)] if any(one.drawn() for one in encoders) else []
     parts += [Section("", "With reservations", sentences=cautious)] if cautious else []
     parts += [Section("", "What the columns are", sections=terms)] if terms else []
     return Section("first", "Read this first", sections=parts, is_panel=True) if parts else None
@@ -216,6 +216,7 @@ def _encoder(
     about = [f"Weights: {one.tree.attrs['weights_source']}. {one.tree.attrs['weights_note']}".strip()]
     about += [sentence for chapter in chapters for sentence in chapter.about(one)]
     about += [f"Not measured: {one.refused}."] if one.refused else []
+    about += [f"Baselines not drawn: {one.not_drawn}."] if one.not_drawn else []
     parts = []
     for chapter in chapters:
         if (result := one.result(chapter.probe)) is not None:

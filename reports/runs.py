@@ -7,14 +7,14 @@ from pathlib import Path
 
 import xarray as xr
 
-from ..probes.engine.schema import BY_MODALITY, subjects
+from ..probes.engine.schema import BY_MODALITY, baseline_kind, subjects
 from ..probes.run.schema import validate
 from ..synth.errors import InputError
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An encoder of a run with its random baselines, or a control.
+    """An encoder of a run with its baselines, or a control.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Subject:
     tree : xarray.DataTree
         What was measured of it, a group a probe.
     baselines : tuple of xarray.DataTree
-        The same of random networks of its architecture.
+        The same of its architecture with other weights, in every kind: "random", "matched", "permuted".
     """
 
     node: str
@@ -61,9 +61,18 @@ class Subject:
         """Return what a probe found, or None."""
         return _result(self.tree, probe)
 
-    def of_baselines(self, probe: str) -> list[xr.Dataset]:
-        """Return what a probe found of the baselines."""
-        found = [_result(baseline, probe) for baseline in self.baselines]
+    @property
+    def not_drawn(self) -> str:
+        """Which kinds of baselines it has none of, and why; empty if all that were requested are there."""
+        return str(self.tree.attrs.get("not_drawn", ""))
+
+    def drawn(self, kind: str = "random") -> list[xr.DataTree]:
+        """Return the baselines of a kind."""
+        return [one for one in self.baselines if baseline_kind(one) == kind]
+
+    def of_baselines(self, probe: str, kind: str = "random") -> list[xr.Dataset]:
+        """Return what a probe found of the baselines of a kind."""
+        found = [_result(baseline, probe) for baseline in self.drawn(kind)]
         return [one for one in found if one is not None]
 
 

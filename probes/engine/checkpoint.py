@@ -111,7 +111,7 @@ def provenance(settings: str, seed: int, encoders: Sequence[Named]) -> dict[str,
 
 
 def drawn_anew(encoder: Drawn, twin: Callable[[int], Drawn], seed: int, count: int) -> Iterator[Drawn]:
-    """Draw random networks like an encoder; a draw that happens to be the encoder itself is none.
+    """Draw networks like an encoder; a draw that happens to be the encoder itself is none.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def drawn_anew(encoder: Drawn, twin: Callable[[int], Drawn], seed: int, count: i
             found += 1
             yield baseline
         elif seed > last + 1:
-            raise InputError(f"encoder {encoder.name!r}: its random baseline does not depend on the seed")
+            raise InputError(f"encoder {encoder.name!r}: its baseline does not depend on the seed")
 
 
 def set_attributes(path: Path, attributes: Mapping[str, Any]) -> None:

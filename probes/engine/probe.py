@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...encoders.abilities import BASELINE_KINDS
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from .known import Known
@@ -67,12 +68,17 @@ class Probe:
         ``stimuli(**settings)`` returns what is played to everybody, by kind, to be kept beside the result.
     modality : {"waveform", "melody"}
         Of the encoders that it asks.
-    asks_baselines : bool
-        Whether it asks random networks too.
+    asks_baselines : tuple of str
+        Kinds of baselines that it asks too: among "random", "matched" and "permuted".
     compared : Compared, optional
     known : tuple of Known
     settings : mapping of str to object
         Keyword arguments of `measure`; see `with_settings`.
+
+    Raises
+    ------
+    InputError
+        If a kind of baseline is none.
     """
 
     name: str
@@ -82,10 +88,17 @@ class Probe:
     refuses: Callable[..., str | None] = lambda session, **settings: None
     stimuli: Callable[..., Played] | None = None
     modality: str = "waveform"
-    asks_baselines: bool = True
+    asks_baselines: tuple[str, ...] = ("random",)
     compared: Compared | None = None
     known: tuple[Known, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        kinds = self.asks_baselines
+        if not isinstance(kinds, tuple) or not all(kind in BASELINE_KINDS for kind in kinds):
+            raise InputError(
+                f"probe {self.name!r}: asks_baselines {kinds!r}; must be a tuple of {', '.join(BASELINE_KINDS)}"
+            )
 
     @property
     def takes(self) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """What every result has in common: attributes, the coordinates of stages, and how arrays become datasets.
 
 A run is one `xarray.DataTree`: the root carries provenance, each child is a subject (an encoder, a
-random baseline of it, or a control), each child of a subject is a probe. `stimuli` is a child of the
+baseline of it, or a control), each child of a subject is a probe. `stimuli` is a child of the
 root as well and holds what was played.
 """
 
@@ -122,13 +122,16 @@ def stimuli_from(stored: xr.Dataset) -> StimulusSet:
     )
 
 
-def subject_attributes(encoder: Encoder | LatentModel, role: str, of: str = "") -> dict[str, Any]:
-    """Describe who was measured: attributes of a subject's node."""
+def subject_attributes(
+    encoder: Encoder | LatentModel, role: str, of: str = "", baseline: str = ""
+) -> dict[str, Any]:
+    """Describe who was measured: attributes of a subject's node; `baseline` is the kind of one."""
     return {
         "encoder": encoder.name,
         "modality": encoder.modality,
         "role": role,
         "of": of,
+        "baseline": baseline,
         **{name: getattr(encoder, name) for name in BY_MODALITY[encoder.modality]},
         "weights_source": encoder.weights.source,
         "weights_sha256": encoder.weights.sha256,
@@ -143,3 +146,25 @@ def subjects(tree: xr.DataTree, role: str | None = None) -> dict[str, xr.DataTre
         for name, node in tree.children.items()
         if name != "stimuli" and (role is None or node.attrs.get("role") == role)
     }
+
+
+def baselines_of(tree: xr.DataTree, encoder: str, kind: str = "random") -> dict[str, xr.DataTree]:
+    """Return the baselines of an encoder's architecture by node name, of one kind.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+    encoder : str
+        Node of the encoder.
+    kind : {"random", "matched", "permuted"}
+    """
+    return {
+        name: node
+        for name, node in subjects(tree, "baseline").items()
+        if node.attrs["of"] == encoder and baseline_kind(node) == kind
+    }
+
+
+def baseline_kind(node: xr.DataTree) -> str:
+    """Return the kind of a baseline; those of runs that do not say are random."""
+    return node.attrs.get("baseline") or "random"

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ...synth.errors import InputError
-from ..engine.schema import subjects
+from ..engine.schema import baselines_of
 from ..engine.selecting import usual_level
 from .evidence import Evidence
 
@@ -169,7 +169,6 @@ def measured(
     return values.load()
 
 
-def baselines(run: xr.DataTree, node: str) -> list[str]:
-    """Return the random networks of a subject's architecture in a run, without the subject itself."""
-    family = run[node].attrs["of"] or node
-    return [n for n, s in subjects(run, "baseline").items() if s.attrs["of"] == family and n != node]
+def baselines(run: xr.DataTree, node: str, kind: str = "random") -> list[str]:
+    """Return the baselines of a subject's architecture in a run, of one kind, without the subject itself."""
+    return [other for other in baselines_of(run, run[node].attrs["of"] or node, kind) if other != node]

@@ -69,7 +69,7 @@ RECONSTRUCTION = Probe(
     measure=measures.reconstructions,
     refuses=refuses,
     modality="melody",
-    asks_baselines=False,  # their decoder says nothing
+    asks_baselines=(),  # their decoder says nothing
     known=(
         Known(PLANTED, "accuracy lost when all but the active latents are zeroed", 0, 1e-12, "0", _lost),
     ),
@@ -101,7 +101,7 @@ TRAVERSALS = Probe(
     measure=measures.traversal,
     refuses=refuses,
     modality="melody",
-    asks_baselines=False,
+    asks_baselines=(),
     known=(
         Known(PLANTED, "steps that the unused dimension changes", 0, 0, "0",
               lambda result, _: float(result["changed"].isel(rank=-1).max())),

@@ -11,7 +11,7 @@ from typing import Any
 
 import xarray as xr
 
-from ...encoders.abilities import Redraws
+from ...encoders.abilities import BASELINE_KINDS, Redraws, draws
 from ...encoders.base import MODALITIES, Encoder
 from ...encoders.musicvae.base import LatentModel
 from ...encoders.registry import load, load_for
@@ -32,18 +32,28 @@ from .suite import CONTROLS, Suite
 
 TAKEN = ("stimuli", "hypotheses")  # groups of every run
 Measured = Encoder | LatentModel
-Loaded = tuple[Measured, Callable[[int], Measured] | None]  # and what draws it anew, if anything does
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Somebody who is measured: an encoder, a random baseline of one, or a control."""
+    """Somebody who is measured: an encoder, a baseline of one in some kind, or a control."""
 
     node: str
     role: str
     of: str
     encoder: Measured
     stages: tuple[str, ...] | None
+    baseline: str = ""
+    not_drawn: str = ""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An encoder, what draws baselines of it by kind, and which kinds are not drawn, and why."""
+
+    encoder: Measured
+    draws: Mapping[str, Callable[[int], Measured]]
+    not_drawn: str = ""
 
 
 def probe(
@@ -52,7 +62,7 @@ def probe(
     progress: Progress | None = None,
     **options: Any,
 ) -> Path:
-    """Probe encoders, beside random baselines and controls.
+    """Probe encoders, beside baselines and controls.
 
     Parameters
     ----------
@@ -97,10 +107,12 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> P
     out = fresh(out)
     encoders = [_loaded(encoder, suite) for encoder in suite.encoders]
     _check_names(encoders)
-    loaded = [(e, _redraw(given, e)) for given, e in zip(suite.encoders, encoders, strict=True)]
     base: Session[Any] = Session(encoders[0], seed=suite.seed, progress=progress or Progress(show=False))
-    for encoder, redraw in loaded:
-        _check(base.of(encoder, suite.stages), suite, redraw is not None)
+    left = [_left(base.of(encoder, suite.stages), suite) for encoder in encoders]
+    loaded = [
+        _drawable(given, encoder, probes, suite)
+        for given, encoder, probes in zip(suite.encoders, encoders, left, strict=True)
+    ]
     stimuli, claims = _stimuli(suite, encoders), hypotheses()
     check_named_once(claims)
     work = Work(out, _identity(suite, stimuli, encoders))
@@ -113,14 +125,14 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> P
 
 
 def subjects_of(suite: Suite, loaded: Sequence[Loaded]) -> Iterator[Subject]:
-    """Yield the encoders, each followed by its random baselines, then the controls."""
-    for encoder, redraw in loaded:
-        node = node_name(encoder.name)
-        yield Subject(node, "encoder", "", encoder, suite.stages)
-        if redraw is not None:
-            for i, baseline in enumerate(drawn_anew(encoder, redraw, suite.seed, suite.baselines)):
-                yield Subject(f"{node}.random{i}", "baseline", node, baseline, suite.stages)
-    yield from _controls([encoder for encoder, _ in loaded], suite.seed) if suite.controls else ()
+    """Yield the encoders, each followed by its baselines, kind by kind, then the controls."""
+    for one in loaded:
+        node = node_name(one.encoder.name)
+        yield Subject(node, "encoder", "", one.encoder, suite.stages, not_drawn=one.not_drawn)
+        for kind, draw in one.draws.items():
+            for i, baseline in enumerate(drawn_anew(one.encoder, draw, suite.seed, suite.baselines)):
+                yield Subject(f"{node}.{kind}{i}", "baseline", node, baseline, suite.stages, kind)
+    yield from _controls([one.encoder for one in loaded], suite.seed) if suite.controls else ()
 
 
 def _controls(loaded: Sequence[Measured], seed: int) -> Iterator[Subject]:
@@ -150,13 +162,32 @@ def _loaded(encoder: str | Measured, suite: Suite) -> Measured:
     return loaded
 
 
-def _redraw(given: str | Measured, encoder: Measured) -> Callable[[int], Measured] | None:
-    """Return what draws an encoder's architecture anew from a seed; None for what has no weights to draw."""
-    if encoder.weights.source == "none":
-        return None
+def _drawable(given: str | Measured, encoder: Measured, probes: Sequence[Probe], suite: Suite) -> Loaded:
+    """Find out in which kinds that probes ask an encoder can be drawn, before anything is written."""
+    asked = {kind for one in probes for kind in one.asks_baselines}
+    if not (suite.baselines and asked) or encoder.weights.source == "none":
+        return Loaded(encoder, {})
+    found, lost = {}, {}
+    for kind in (kind for kind in BASELINE_KINDS if kind in asked):
+        try:
+            draw = draws(_redraw(given, encoder), kind)
+            draw(suite.seed)
+            found[kind] = draw
+        except InputError as reason:
+            lost[kind] = str(reason)
+    if not found:
+        kind, reason = next(iter(lost.items()))
+        raise InputError(f"encoder {encoder.name!r}: has no {kind} baseline ({reason}); ask for baselines=0")
+    return Loaded(encoder, found, "; ".join(f"{kind}: {reason}" for kind, reason in lost.items()))
+
+
+def _redraw(given: str | Measured, encoder: Measured) -> Callable[..., Measured]:
+    """Return what draws an encoder's architecture anew from a seed."""
     if isinstance(encoder, Redraws):
         return encoder.randomised
-    return (lambda seed: load(given, weights="random", seed=seed)) if isinstance(given, str) else None
+    if isinstance(given, str):
+        return lambda seed: load(given, weights="random", seed=seed)
+    raise InputError("nothing says how its weights are drawn")
 
 
 def _check_names(loaded: Sequence[Measured]) -> None:
@@ -169,21 +200,21 @@ def _check_names(loaded: Sequence[Measured]) -> None:
             raise InputError(f"encoder {encoder.name!r}: the name is taken in every run; give it another")
 
 
-def _check(session: Session[Any], suite: Suite, is_drawable: bool) -> None:
-    """Refuse what could not be run to its end, before anything is written."""
+def _left(session: Session[Any], suite: Suite) -> list[Probe]:
+    """Return the probes that an encoder's session leaves; refuse what could not be run to its end."""
     encoder = session.encoder
     if isinstance(encoder, Encoder):
         chosen_stages(encoder, suite.stages)
     elif suite.stages is not None:
         raise InputError(f"stages {', '.join(suite.stages)}: {encoder.name} is a melody model and has none")
-    if suite.baselines and not is_drawable and encoder.weights.source != "none":
-        raise InputError(f"encoder {encoder.name!r}: has no random baseline; ask for baselines=0")
-    refusals = {probe.name: probe.refusal(session) for probe in suite.of(encoder.modality)}
+    probes = suite.of(encoder.modality)
+    refusals = {probe.name: probe.refusal(session) for probe in probes}
     if not refusals:
         raise InputError(f"encoder {encoder.name!r}: no requested probe is for a {encoder.modality} encoder")
     if all(refusals.values()):
         name, reason = next(iter(refusals.items()))
         raise InputError(f"{name}: {reason}; no other probe is left")
+    return [probe for probe in probes if not refusals[probe.name]]
 
 
 def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) -> None:
@@ -191,7 +222,7 @@ def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) 
     where = work.store / subject.node
     refused = {}
     for one in suite.of(subject.encoder.modality):
-        if subject.role == "baseline" and not one.asks_baselines:
+        if subject.role == "baseline" and subject.baseline not in one.asks_baselines:
             continue
         if reason := one.refusal(session):
             refused[one.name] = reason
@@ -201,8 +232,9 @@ def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) 
             f"{subject.node}/{one.name}",
             lambda one=one, group=group: _keep(one, replace(session, out=group), group),
         )
-    about = subject_attributes(subject.encoder, subject.role, subject.of)
-    set_attributes(where, {**about, "refused": "; ".join(f"{n}: {r}" for n, r in refused.items())})
+    about = subject_attributes(subject.encoder, subject.role, subject.of, subject.baseline)
+    about |= {"refused": "; ".join(f"{n}: {r}" for n, r in refused.items()), "not_drawn": subject.not_drawn}
+    set_attributes(where, about)
 
 
 def _keep(one: Probe, session: Session[Any], group: Path) -> None:
@@ -237,6 +269,7 @@ def _identity(suite: Suite, stimuli: Mapping[str, StimulusSet], loaded: Sequence
         yield from (repr(getattr(encoder, name, "")) for name in ("sample_rate", "stages", "taps", "steps"))
     for one in suite.probes or ():
         if isinstance(one, Probe):
+            yield f"{one.name} asks {', '.join(one.asks_baselines)}"
             yield _code_of(one)
             for value in one.settings.values():
                 if isinstance(value, str | Path) and Path(value).exists():

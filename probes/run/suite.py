@@ -42,7 +42,8 @@ class Suite:
     stages : sequence of str, optional
         Stages of the encoders and their baselines; by default each probe's own choice.
     baselines : int >= 0
-        Random initialisations of each encoder's architecture (none of what has no weights to draw).
+        Draws of each encoder's architecture in every kind of baseline that a probe asks (none of what has no
+        weights to draw).
     controls : bool
         Whether the controls are measured too.
     seed : int >= 0

@@ -18,7 +18,10 @@ def probe(
     weights: Weights = "pretrained",
     stages: Stages = "",
     baselines: Annotated[
-        int, typer.Option(min=0, help="Randomly initialised networks beside each encoder.")
+        int,
+        typer.Option(
+            min=0, help="Networks of its architecture beside each encoder, of each kind that a probe asks."
+        ),
     ] = 3,
     controls: Controls = True,
     probes: Probes = "",
@@ -71,7 +74,12 @@ def latents(
     permutations: Annotated[
         int | None, typer.Option(min=19, help="Deals of every null. [default: 199]")
     ] = None,
-    baselines: Annotated[int, typer.Option(min=0, help="Random networks beside each model.")] = 1,
+    baselines: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Networks of its architecture beside each model, of each kind that a probe asks."
+        ),
+    ] = 1,
     controls: Controls = True,
     seed: Seed = 0,
 ) -> None:
