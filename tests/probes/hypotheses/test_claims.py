@@ -10,6 +10,7 @@ from tonotopy.probes.engine.schema import dataset
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.tiling import tiling
 from tonotopy.probes.folding.aliasing import aliasing
+from tonotopy.probes.folding.collapse import collapse_remark
 from tonotopy.probes.hypotheses import composition as composition_claims
 from tonotopy.probes.hypotheses import filters as filter_claims
 from tonotopy.probes.hypotheses import registry
@@ -324,8 +325,17 @@ def test_collapse_per_tone_is_the_probe_s_collapse(folds):
         stored = folds[node]["aliasing"].to_dataset()["collapse"].sel(stage="first_layer")
         assert effect == pytest.approx(closed_form, abs=1e-3)
         assert effect == pytest.approx(float(stored.mean()), abs=1e-3)
-    with pytest.raises(NoEvidence):
-        filter_claims.collapse_per_tone(folds, "control.rectifier", "first_layer")
+    flat = filter_claims.collapse_per_tone(folds, "control.rectifier", "first_layer")  # nothing folds
+    assert (np.asarray(flat.values) == 0).all()
+    assert flat.n_units == 12
+
+
+def test_without_pairs_to_compare_there_is_no_verdict_on_collapse(folds):
+    near = folds.copy(deep=True)
+    near["control.decimator/aliasing"]["apart"][:] = 4000.0
+    near["control.decimator/aliasing"]["remark"].values = [collapse_remark(np.nan, 0)]
+    with pytest.raises(NoEvidence, match="0 pairs share a fold"):
+        filter_claims.collapse_per_tone(near, "control.decimator", "first_layer")
 
 
 def test_the_gammatone_bank_is_the_ear_s():
