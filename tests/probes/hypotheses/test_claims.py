@@ -181,13 +181,12 @@ def test_a_control_that_fails_takes_the_verdicts_with_it():
 
 
 def test_codes_are_reused_beyond_chance():
-    same = np.linspace(0.6, 1.0, 16)[:, None] * np.ones((1, 16, 8))
     variables = {
         "stage": np.array(["codes"]),
         "component": np.geomspace(120, 6000, 16),
         "codebook": np.arange(1, 9),
-        "agreement_same": same,
-        "agreement_different": np.full((1, 16, 8), 0.1),
+        "reuse": np.linspace(0.5, 0.9, 16)[None],
+        "reuse_chance": np.full((1, 16), 0.1),
     }
     found = composition_claims.reuse(a_run({"codes": variables}), "a", "codes")
     assert found.effect == pytest.approx(0.7)
