@@ -19,7 +19,7 @@ from ..engine.stages import check_below_nyquist, chosen_stages, resolving_length
 from ..statistics.finite import finite_mean
 from ..statistics.resampling import RESAMPLES, permutation_p
 from .coherence import coherence, coherent_pairs, coherent_partials
-from .collapse import collapse, cosines
+from .collapse import collapse, collapse_remark
 from .folding import components, fold
 from .ledger import FLOOR_DB, Books, keep_ledger
 from .variables import VARIABLES
@@ -57,10 +57,12 @@ def aliasing(
         answers below -100 dB re its strongest tone, `n_below_floor` in all; the same for the bank, power
         added up over channels (`bank_share`), beside the share at the folds of the other tones
         (`null_share`) and the p-value of dealing the predictions at random (`fold_p`). The alias map.
-        `rejection`: mean power response above the stage's Nyquist frequency re below. Similarity of
-        patterns for every pair of tones, and the `collapse`. `level_effect`: share of the bank's power
-        that changes its component from the lowest to the highest level. For codes, which have no power,
-        the probability that one differs from silence's.
+        `rejection`: mean power response above the stage's Nyquist frequency re below. `similarity` of
+        patterns for every pair of tones, NaN for tones that get less than a thousandth of the mean power
+        (rejected, they are no sound that could collapse), the `collapse`, and a `remark` where none can be
+        measured or nothing shares a fold. `level_effect`: share of the bank's power that changes its
+        component from the lowest to the highest level. For codes, which have no power, the probability
+        that one differs from silence's.
 
     Raises
     ------
@@ -72,8 +74,11 @@ def aliasing(
     -----
     A tone of J cycles in a window of N frames, J and N without common divisor, puts each harmonic
     into one bin of the N-point transform, and meets N phases, equally spaced, so that one starting phase
-    suffices. Patterns hold the power per channel and output frequency, so they do not depend on phase,
-    and one channel is enough to tell two folds apart.
+    suffices. Patterns hold a complex vector over channels for each output frequency and are compared
+    whatever its common phase (`Patterns.similarity`): what channels tell by phase counts as much as what
+    they tell by size, so that neither their basis nor the layout of samples in channels and frames
+    matters, and one channel is enough to tell two folds apart. What harmonics tell by their phases
+    relative to each other does not count.
 
     Pairs of tones count for `collapse` if they lie further apart than 4 fs/L, the main lobe of a Hann
     window as long as the receptive field L (the longest bounded one where L is not), or than fs/8.
@@ -106,8 +111,10 @@ def aliasing(
     if len(levels) > 1 and "bank_share" in measures:
         moved = np.abs(measured[-1]["bank_share"] - measured[0]["bank_share"]).sum(-1) / 2  # [S, n]
         measures["level_effect"] = finite_mean(moved)
+    if "collapse" in measures:
+        measures["remark"] = _remarks(measures["collapse"], measures["n_sharing"])
     if len(levels) == 1:
-        measures = {name: values[..., 0] for name, values in measures.items()}
+        measures = {n: values if n == "remark" else values[..., 0] for n, values in measures.items()}
     rates = np.array([encoder.sample_rate / encoder.stages[s].hop for s in stages])
     return dataset(
         VARIABLES["aliasing"],
@@ -230,10 +237,9 @@ def _measured(encoder: Encoder, books: Books, frequency: np.ndarray, seed: int) 
     if not stage.has_power:
         return ledgers
     similarity = books.similarity()
-    by_channel = cosines(books.response.astype(float) ** 2)
     folds = books.bins[:, FOLD]
-    shared = folds[:, None] == folds
-    found = collapse(similarity, by_channel, shared, frequency, apart_hz(encoder, stage.name), seed)
+    shared, aligned = folds[:, None] == folds, books.similarity(aligned=True)
+    found = collapse(similarity, aligned, shared, frequency, apart_hz(encoder, stage.name), seed)
     nyquist_hz = encoder.sample_rate / (2 * stage.hop)
     bank_response = np.linalg.norm(books.response, axis=1)[:, None]
     relative = _relative(books.bank)
@@ -248,6 +254,15 @@ def _measured(encoder: Encoder, books: Books, frequency: np.ndarray, seed: int) 
         "similarity": similarity.astype(np.float32),
         **{name: np.array(value) for name, value in asdict(found).items()},
     }
+
+
+def _remarks(value: np.ndarray, n_sharing: np.ndarray) -> np.ndarray:
+    """Say what is to be said of the collapse at each stage, once for all levels: [S, levels] -> [S]."""
+    said = []
+    for values, counts in zip(value, n_sharing, strict=True):
+        there = [(v, int(n)) for v, n in zip(values, counts, strict=True) if np.isfinite(n)]  # not of codes
+        said.append("; ".join(sorted({collapse_remark(v, n) for v, n in there} - {""})))
+    return np.array(said)
 
 
 def _ledger(books: Books) -> dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ from .folding import components, predicted_lines
 
 FLOOR_DB = -80.0  # re the stage's strongest channel, its activation in silence added to its response
 FAINTEST_DB = -100.0  # of a tone re the stage's strongest tone: below that, float32 rounding has its share
+UNANSWERED_DB = -30.0  # of a tone re the mean over tones: below that it is lost in the noise of a reader
 SETTLED = 5e-4  # relative change that counts as steady: what has not settled would be booked as "rest"
 
 
@@ -74,7 +75,8 @@ class Books:
         self._from = rows.stop
         if not self.stage.has_power:
             return {"change_probability": (activations[:, 0] != silence).float().mean(-1)}
-        power = _spectrum(activations[:, 0].float() - silence.float())  # [b, C, bins]
+        spectrum = _spectrum(activations[:, 0].float() - silence.float())  # [b, C, bins]
+        power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
         total = power.sum(-1, keepdim=True)  # [b, C, 1]
         strongest = (total[..., 0] + silence.float().square().mean(-1)).amax(-1)[:, None, None]
         loud = total > 10 ** (FLOOR_DB / 10) * strongest
@@ -90,7 +92,7 @@ class Books:
             "loud": loud[..., 0],
             "response": total[..., 0].sqrt() / rms[:, None],
             "bank": power.sum(1),
-            "power": power,
+            "spectrum": spectrum,
         }
 
     def write(self, rows: slice, values: Mapping[str, np.ndarray]) -> None:
@@ -102,7 +104,7 @@ class Books:
         self.response[rows] = values["response"]
         self.bank[rows] = values["bank"]
         self.audible[rows] = values["loud"].any(1)
-        self.patterns.add(values["power"])
+        self.patterns.add(values["spectrum"])
 
     def close(self) -> None:
         """Strike out the tones that are not audible, once all are written."""
@@ -110,9 +112,19 @@ class Books:
         self.audible &= power > 10 ** (FAINTEST_DB / 10) * power.max()
         self.share[~self.audible], self.bank[~self.audible] = np.nan, 0.0
 
-    def similarity(self) -> np.ndarray:
-        """Cosine of the patterns of every two tones, float64 [n, n]; NaN where one is not audible."""
-        return np.where(np.outer(self.audible, self.audible), self.patterns.similarity(), np.nan)
+    def similarity(self, aligned: bool = False) -> np.ndarray:
+        """How alike the patterns of every two tones are, float64 [n, n]; NaN where one is not `answered`.
+
+        As if all tones had their fold, shift and harmonics at the same output frequencies, if `aligned`.
+        """
+        alike = self.patterns.similarity(self.bins if aligned else None)
+        return np.where(np.outer(self.answered, self.answered), alike, np.nan)
+
+    @property
+    def answered(self) -> np.ndarray:
+        """Tones with at least a thousandth of the mean power over tones, bool [n]: others are rejected."""
+        power = self.bank.sum(1)
+        return power > 10 ** (UNANSWERED_DB / 10) * power.mean()
 
     @property
     def bank_share(self) -> np.ndarray:
@@ -157,9 +169,8 @@ def keep_ledger(
 
 
 def _spectrum(deviation: Tensor) -> Tensor:
-    """Mean square per output bin, one-sided: float32 [..., F] -> [..., F // 2 + 1]."""
+    """One-sided spectrum of root mean squares: float32 [..., F] -> complex64 [..., F // 2 + 1]."""
     n_frames = deviation.shape[-1]
     spectrum = torch.fft.rfft(deviation, norm="forward")
-    power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
-    power[..., 1 : (n_frames + 1) // 2] *= 2
-    return power
+    spectrum[..., 1 : (n_frames + 1) // 2] *= 2**0.5
+    return spectrum

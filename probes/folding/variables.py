@@ -34,10 +34,14 @@ VARIABLES: Groups = {
         "rejection": Variable(_SC, "dB", "mean power response above the stage's Nyquist frequency re below"),
         "bank_rejection": Variable(("stage",), "dB", "the same for the power of all channels"),
         "similarity": Variable(
-            ("stage", "frequency", "frequency_2"), "1", "cosine of the patterns of two partials"
+            ("stage", "frequency", "frequency_2"),
+            "1",
+            "how alike the complex patterns of two partials are over channels and output frequencies",
         ),
         "collapse": Variable(
-            ("stage",), "1", "mean similarity of pairs that share a fold less that of others as far apart"
+            ("stage",),
+            "1",
+            "how much more alike pairs that share a fold are than others as far apart, 1 for one sound",
         ),
         "collapse_low": Variable(("stage",), "1", "lower end of the 95 % interval of the collapse"),
         "collapse_high": Variable(("stage",), "1", "upper end of the 95 % interval of the collapse"),
@@ -45,9 +49,10 @@ VARIABLES: Groups = {
         "collapse_chance": Variable(
             ("stage",),
             "1",
-            "the collapse if tones of one fold excited the channels no more alike than others",
+            "the collapse if tones of one fold answered in the channels no more alike than others",
         ),
         "n_sharing": Variable(("stage",), "1", "pairs that share a fold and are far enough apart"),
+        "remark": Variable(("stage",), "1", "why there is no collapse"),
     },
     "intermodulation": {
         **STAGE,

@@ -17,6 +17,7 @@ from .matching import Matching
 
 STFT, MAGNITUDE = "filterbank:stft", "filterbank:stft_magnitude"
 DECIMATOR, TEXTURE = "control:decimator", "control:texture"
+BAND_CODEC, DOMINANT_CODEC = "control:band_codec", "control:dominant_codec"
 USUAL_OTHERS = 4  # others that sound: about the middle, by ratio, of 1 to 32
 DENSE = 32
 HALF_WAY = "half-way between the STFT, to which a component is always itself (1), and the decimator (0)"
@@ -116,11 +117,9 @@ def _by_root(run: xr.DataTree, node: str, of_chords: xr.DataArray) -> PerGroup:
 
 
 def reuse(run: xr.DataTree, node: str, stage: str) -> PerGroup:
-    """Share of codes that stay with each partial among other sounds, less what chance keeps."""
-    same, different = (
-        measured(run, node, "codes", f"agreement_{which}", stage) for which in ("same", "different")
-    )
-    return PerGroup(same.mean("codebook").values - pseudo_values(different.mean("codebook").values))
+    """How much oftener each partial's codes of other contexts are there with it than without."""
+    found, chance = (measured(run, node, "codes", name, stage).values for name in ("reuse", "reuse_chance"))
+    return PerGroup(found + chance - pseudo_values(chance))
 
 
 def shape_preference(run: xr.DataTree, node: str, stage: str) -> PerUnit:
@@ -325,15 +324,21 @@ COMPOSITION_CLAIMS = (
         claim="But even then, these could not be semantically equated to pitches within mixtures, because "
         "the model has no way of discretizing pieces of mixtures.",
         source_expects="refuted",
-        statement="share of codes that a partial keeps among other sounds, less that of different partials, "
-        "mean over codebooks and partials",
+        statement="share of codes that a partial has in other contexts, too, less that of other partials "
+        "there, of the codebook or number of codebooks for which this is largest in those contexts, mean "
+        "over partials (not excluded: that combinations of later codebooks alone name a partial)",
         group="codes",
         stage="codes",
         holds="above",
         threshold=0.5,
-        justification="half of the tokens stay with the partial",
+        justification="half-way between codes that depend on all that sounds (0) and those of which one "
+        "codebook belongs to the partial (1)",
         null=FLIPS,
-        controls=(Control(TEXTURE, high=0.1),),
+        controls=(
+            Control(BAND_CODEC, low=0.9),
+            Control(DOMINANT_CODEC, high=0.3),
+            Control(TEXTURE, high=0.1),
+        ),
         evidence=reuse,
         family=MACHINES_ON_MUSIC,
         alternative="that few codes are in use at all, or that parallel codebooks divide a partial",

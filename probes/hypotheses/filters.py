@@ -7,7 +7,7 @@ import xarray as xr
 
 from ...encoders.kinds import stage_kind
 from ..filters.bank import SPACINGS, on_scale
-from ..folding.collapse import STRATA
+from ..folding.collapse import collapse_of_tones
 from ..statistics.resampling import by_neighbours, pseudo_values
 from .evidence import PerGroup, PerUnit
 from .exchanges import Association
@@ -62,30 +62,17 @@ def collapse_per_tone(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     """How much more alike a tone is to those of its fold than others as far apart are.
 
     As `tonotopy.probes.folding.collapse`, with a mean per tone in place of one over all pairs; of groups of
-    neighbouring tones.
+    neighbouring tones. Where no two tones share a fold, 0 for all.
     """
     alike = measured(run, node, "aliasing", "similarity", stage).values.astype(float)
     folds = measured(run, node, "aliasing", "predicted_fold", stage)
     apart_hz = float(measured(run, node, "aliasing", "apart", stage))
-    frequency = folds["frequency"].values
-    usable = np.abs(frequency[:, None] - frequency) > apart_hz
-    usable &= np.isfinite(alike)
-    sharing = usable & (np.abs(folds.values[:, None] - folds.values) < ONE_FOLD_HZ)
-    if sharing.sum() < 16:  # each pair is there twice
-        raise NoEvidence(f"aliasing of {node} has {sharing.sum() // 2} pairs that share a fold at {stage}")
-    octaves = np.abs(np.log2(frequency[:, None] / frequency))
-    ranges = min(STRATA, int(sharing.sum()) // 8)
-    edges = np.quantile(octaves[sharing], np.linspace(0, 1, ranges + 1))
-    stratum = np.searchsorted(edges[1:-1], octaves)
-    others = usable & ~sharing & (octaves >= edges[0]) & (octaves <= edges[-1])
-    expected = np.full(ranges, np.nan)
-    for i in range(ranges):
-        if (others & (stratum == i)).any():
-            expected[i] = alike[others & (stratum == i)].mean()
-    beyond = np.where(sharing, alike - expected[stratum], np.nan)
-    there = np.isfinite(beyond)
-    per_tone = np.where(there, beyond, 0).sum(1)[there.any(1)] / there.sum(1)[there.any(1)]
-    return PerGroup(by_neighbours(pseudo_values(per_tone)))
+    shared = np.abs(folds.values[:, None] - folds.values) < ONE_FOLD_HZ
+    per_tone = collapse_of_tones(alike, shared, folds["frequency"].values, apart_hz)
+    if not np.isfinite(per_tone).any():
+        remark = str(measured(run, node, "aliasing", "remark", stage).values)
+        raise NoEvidence(f"aliasing of {node} at {stage}: {remark}")
+    return PerGroup(by_neighbours(pseudo_values(per_tone[np.isfinite(per_tone)])))
 
 
 def predicted_and_recovered(run: xr.DataTree, node: str, stage: str) -> Association:
@@ -212,14 +199,16 @@ FILTER_CLAIMS = (
         "alias_collapse",
         claim="if they are aliased, distinct frequencies can collapse into shared representations",
         source_expects="supported",
-        statement="how much more alike the patterns of tones of one fold are than those of other tones as "
-        "far apart, mean over tones",
+        statement="how much more alike tones of one fold are than other tones as far apart, 1 for one sound, "
+        "by amplitude and phase over channels, whatever their basis, mean over tones (not excluded: that "
+        "what holds little of the energy tells them apart)",
         group="aliasing",
         stage="stack_end",
         holds="above",
-        threshold=0.75,
-        justification="half-way between many broad channels that have nothing to do with one another (1/2: "
-        "powers are never unlike) and the decimator, to which a fold is one sound (1)",
+        threshold=0.5,
+        justification="half-way between the STFT, whose channels tell all tones of a fold apart (0), and the "
+        "decimator, to which a fold is one sound (1); of channels that have nothing to do with one another "
+        "two are enough to stay at it (by chance N of them give 1/N: collapse_chance)",
         null="signs of the distances of groups of neighbouring tones from the threshold",
         controls=(Control(STFT, -0.02, 0.02), Control(DECIMATOR, low=0.99)),
         positive=(DECIMATOR,),

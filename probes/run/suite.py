@@ -21,6 +21,8 @@ CONTROLS: Mapping[str, tuple[str, ...]] = {  # by modality
         "control:decimator",
         "control:texture",
         "control:rectifier",
+        "control:band_codec",
+        "control:dominant_codec",
     ),
     "melody": ("control:planted",),
 }

@@ -26,10 +26,11 @@ from ..engine.session import Session
 from ..engine.stages import check_single, run_attributes
 from ..statistics.information import information
 from .code_stability import certainty, code_stability, relative_margins
-from .reuse import agreements
+from .reuse import CHOOSING_CONTEXTS, agreements
 from .variables import VARIABLES
 
 TILE_SECONDS = 8.0  # held fixed: another batch rounds otherwise, and a narrow decision then falls otherwise
+BAND_OCTAVES = 1 / 3  # others nearer than a third octave are in one band with a partial
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _AXES = ("delay", "generation", "arithmetic")
 
@@ -38,7 +39,7 @@ def codes(
     session: Session[Encoder],
     components: StimulusSet | None = None,
     *,
-    contexts: int = 4,
+    contexts: int = 8,
     density: int = 4,
     phases: int = 8,
     frames: int = 4,
@@ -73,10 +74,13 @@ def codes(
         - `agreement_context`: another partial in the same context;
         - `agreement_phase`: the same partial in the same context at another phase.
 
-        Reuse of codes is `agreement_same` less `agreement_different`; its p comes from dealing the
-        partials anew within every context. Variables named `joint_...` ask of all codebooks up to one
-        at once. Then the information about which partial sounds (see `information`), the entries in
-        use, the margins of decisions, and their stability (see `code_stability`).
+        Their difference is the reuse of a codebook's codes; its p comes from dealing the partials anew
+        within every context. Variables named `joint_...` ask of all codebooks up to one at once. `reuse`
+        is that of the codebook, or number of codebooks, that suits a partial best, chosen in other
+        contexts, of those without another partial within a third octave (see `reuse.reuse`). Then the
+        information about which partial sounds, as a decoder trained in other contexts reads it (see
+        `information`), the entries in use, the margins of decisions, and their stability (see
+        `code_stability`).
 
     Raises
     ------
@@ -109,13 +113,17 @@ def codes(
     tokens = record.arrays["code"].reshape(n, contexts, *record.arrays["code"].shape[1:])  # [n, C, K, Q, F]
     tokens = tokens.swapaxes(-1, -2)  # [n, C, K, F, Q]
     alone = _contexts_alone(encoder, stage, context_sounds, components, plan)  # [C, F, Q]
-    values = agreements(tokens, seed) | _information(tokens, seed) | _usage(tokens, books)
+    values = (
+        agreements(tokens, seed, _apart(components, context_sounds))
+        | _information(tokens, seed)
+        | _usage(tokens, books)
+    )
     values["change_probability"] = (tokens != alone).mean((1, 2, 3))
     each = stimuli[np.arange(n) * contexts + np.arange(n) % contexts]  # every component in one context
     stability = code_stability(encoder, stage, each, plan, books)
     values |= {name: v for name, v in stability.items() if name not in _AXES}
     values |= _margins(record)
-    remark = _remark(encoder, books, "generation" in stability, plan.listening[stage.name].settled)
+    remark = _remark(encoder, books, "generation" in stability, plan.listening[stage.name].settled, values)
     return dataset(
         VARIABLES["codes"],
         {
@@ -164,22 +172,26 @@ def drawn_contexts(
     return tuple(dealt)
 
 
+def _apart(components: StimulusSet, context_sounds: tuple[OtherPartials, ...]) -> np.ndarray:
+    """Whether no partial of a context lies in one band with a component, bool [N, C]."""
+    own = components.columns["frequency_hz"]
+    others = np.array([[p.frequency_hz for p in context.partials] for context in context_sounds])
+    octaves = np.abs(np.log2(own[:, None, None] / others))  # [N, C, density]
+    return np.asarray((octaves >= BAND_OCTAVES).all(-1))
+
+
 def _information(tokens: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Information of every codebook, and of all up to it: [N, Q] and [Q]."""
-    n, contexts = tokens.shape[:2]
-    flat = tokens.reshape(n, contexts, -1, tokens.shape[-1])  # [N, C, S, Q]
-    joint = np.zeros(flat.shape[:-1], dtype=np.int64)
-    found = {name: [] for name in ("", "joint_")}
-    for q in range(flat.shape[-1]):
-        _, joint = np.unique(joint * (flat[..., q].max() + 1) + flat[..., q], return_inverse=True)
-        joint = joint.reshape(flat.shape[:-1])
-        for name, table in (("", flat[..., q]), ("joint_", joint)):
-            found[name].append(information(table, seed))
+    n, contexts, *_, books = tokens.shape
+    each, joint = information(tokens.reshape(n, contexts, -1, books), seed)
     values = {}
-    for name, several in found.items():
-        values[f"{name}information"] = np.stack([one.bits for one in several], axis=-1)
-        values[f"{name}information_null"] = np.array([one.null_bits for one in several])
-        values[f"{name}information_p"] = np.array([one.p for one in several])
+    for name, one in (("information", each), ("joint_information", joint)):
+        values |= {
+            name: one.bits,
+            f"{name}_null": one.null_bits,
+            f"{name}_p": one.p,
+            f"{name}_seen": one.seen,
+        }
     return values
 
 
@@ -275,8 +287,22 @@ def _check(encoder: Encoder, components: StimulusSet, contexts: int, density: in
         raise InputError("codes: takes components of one level")
 
 
-def _remark(encoder: Encoder, codebooks: tuple[Tensor, ...], decoded: bool, settled: bool) -> str:
+def _remark(
+    encoder: Encoder,
+    codebooks: tuple[Tensor, ...],
+    decoded: bool,
+    settled: bool,
+    values: Mapping[str, np.ndarray],
+) -> str:
     said = [encoder.weights.note] if encoder.weights.note else []
+    if np.isnan(values["reuse"]).all():
+        said.append(
+            f"no reuse: to choose among codebooks takes {CHOOSING_CONTEXTS} contexts without a partial near"
+        )
+    unknown = np.flatnonzero(np.isnan(values["information"]).all(0)) + 1
+    if len(unknown):
+        numbers = ", ".join(map(str, unknown))
+        said.append(f"no information of codebooks {numbers}: their codes hardly recur in other contexts")
     if not codebooks:
         said.append("no margins: its codebooks or its latent are not known")
     if not decoded:
@@ -303,5 +329,8 @@ CODES = Probe(
     known=(
         Known("control:texture", "share of codes that a partial keeps among other sounds", 0, 0.05,
               "at most 0.05", mean_of("agreement_same")),
+        Known("control:texture", "reuse of codes", -0.05, 0.05, "0 ± 0.05", mean_of("reuse")),
+        Known("control:band_codec", "reuse of codes", 0.9, 1.0, "at least 0.9", mean_of("reuse")),
+        Known("control:dominant_codec", "reuse of codes", -0.05, 0.3, "at most 0.3", mean_of("reuse")),
     ),
 )  # fmt: skip

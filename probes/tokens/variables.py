@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..engine.variable import STAGE, Groups, Variable
 
 _SKQ = ("stage", "component", "codebook")
+_SK = ("stage", "component")
 _SQ = ("stage", "codebook")
 
 VARIABLES: Groups = {
@@ -17,19 +18,30 @@ VARIABLES: Groups = {
         "agreement_context": Variable(_SKQ, "1", "share of codes alike: another partial, same context"),
         "agreement_phase": Variable(_SKQ, "1", "share of codes alike: same partial and context, other phase"),
         "reuse_p": Variable(_SQ, "1", "p of agreement_same against partials dealt anew in every context"),
+        "reuse": Variable(
+            _SK,
+            "1",
+            "share of codes that a partial has in other contexts, too, less that of other partials, of the "
+            "codebook or number of codebooks for which this is largest in those contexts",
+        ),
+        "reuse_chance": Variable(_SK, "1", "what is taken off: the codes are there without the partial"),
         "joint_same": Variable(_SKQ, "1", "agreement_same of all codebooks up to this one at once"),
         "joint_different": Variable(_SKQ, "1", "agreement_different of all codebooks up to this one at once"),
         "joint_phase": Variable(_SKQ, "1", "agreement_phase of all codebooks up to this one at once"),
         "change_probability": Variable(
             _SKQ, "1", "share of codes that differ from those of the context alone"
         ),
-        "information": Variable(_SKQ, "bit", "what a code tells of which partial sounds, corrected for bias"),
-        "information_null": Variable(
-            _SQ, "bit", "plug-in information of partials dealt anew in every context"
+        "information": Variable(
+            _SKQ, "bit", "what a code tells of which partial sounds, read by other contexts"
         ),
+        "information_null": Variable(
+            _SQ, "bit", "the same of partials dealt anew in every context, taken off"
+        ),
+        "information_seen": Variable(_SQ, "1", "share of codes that occur in other contexts as well"),
         "information_p": Variable(_SQ, "1", "p of the information against the same"),
         "joint_information": Variable(_SKQ, "bit", "information of all codebooks up to this one at once"),
         "joint_information_null": Variable(_SQ, "bit", "information_null of all codebooks up to this one"),
+        "joint_information_seen": Variable(_SQ, "1", "information_seen of any codebook up to this one"),
         "joint_information_p": Variable(_SQ, "1", "information_p of all codebooks up to this one"),
         "entries": Variable(_SQ, "1", "entries of the codebook; NaN where they are not known"),
         "used": Variable(_SQ, "1", "entries that what was played uses"),

@@ -61,7 +61,7 @@ def _folding(subject: Subject, tones: xr.Dataset, stage: str) -> Iterator[str]:
     at_fold, shift = (column.beside_random(subject, "aliasing", stage) for column in (AT_FOLD, SHIFT))
     yield f"{at_fold} of a tone's output power lies where folding must put it, {shift} is a mean shift."
     one = at_stage(tones, stage)
-    if np.isfinite(float(one["collapse"])):
+    if np.isfinite(float(one["collapse"])) and float(one["n_sharing"]) > 0:
         yield f"Collapse is {verdict(one)}: {_meaning(one)}."
 
 
@@ -73,9 +73,9 @@ def _meaning(one: xr.Dataset) -> str:
         return "sharing a fold makes no difference"
     side = against_chance(one)
     if side < 0:
-        return "tones of one fold are told apart, by other channels or by power that is not at the fold"
+        return "channels tell tones of one fold apart better than any others"
     compared = "worse than" if side > 0 else "as well as"
-    return f"by their power over channels tones of one fold are told apart {compared} any others"
+    return f"by amplitude and phase over channels tones of one fold are told apart {compared} any others"
 
 
 def _aliasing_cautions(one: xr.Dataset) -> Iterator[str]:
@@ -94,9 +94,8 @@ def _aliasing_cautions(one: xr.Dataset) -> Iterator[str]:
             f"for {coincident} of {one.sizes['frequency']} tones two predicted frequencies are one; the "
             "power there is counted for the lower harmonic"
         )
-    if not np.isfinite(float(one["collapse"])):
-        sharing = int(np.nan_to_num(float(one["n_sharing"])))
-        yield f"{counted(sharing, 'pair')} share{'s' * (sharing == 1)} a fold, too few for collapse"
+    if not np.isfinite(float(one["collapse"])) or not float(one["n_sharing"]):
+        yield verdict(one)
 
 
 def _aliasing(subject: Subject, controls: Sequence[Subject]) -> Iterator[Illustration]:
@@ -184,8 +183,8 @@ ALIASING = Chapter(
         measured("collapse", "Collapse",
                  "how much more alike tones that share a fold are than others as far apart", "1", np.max,
                  is_side_by_side=True),
-        measured("collapse_chance", "Coll. by chance", "collapse if channels answered to both alike", "1",
-                 np.max, is_compared=False),
+        measured("collapse_chance", "Coll. by chance", "collapse if channels answered to both as to others",
+                 "1", np.max, is_compared=False),
     ),
     about=_aliasing_about,
     findings=each_stage("aliasing", _folding),

@@ -7,6 +7,7 @@ import xarray as xr
 
 from tonotopy.probes.engine.schema import dataset
 from tonotopy.probes.filters.bank import SPACINGS
+from tonotopy.probes.folding.collapse import collapse_remark
 from tonotopy.probes.folding.folding import components, fold
 from tonotopy.probes.run.registry import schema
 
@@ -73,7 +74,8 @@ def aliasing(seed: int) -> xr.Dataset:
             "alias_map": alias_map, "rejection": rejection, "bank_rejection": np.full((2, 3), -4.5),
             "similarity": similarity, "collapse": collapse, "collapse_low": collapse - 0.1,
             "collapse_high": collapse + 0.1, "collapse_p": collapse * 0 + 0.001,
-            "collapse_chance": collapse * 0 + 0.45, "n_sharing": np.array([[0] * 3, [9] * 3]),
+            "collapse_chance": collapse * 0 + 0.45, "n_sharing": np.array([[2] * 3, [9] * 3]),
+            "remark": np.array([collapse_remark(np.nan, 2), ""]),
         },
     )  # fmt: skip
 

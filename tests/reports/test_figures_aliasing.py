@@ -100,11 +100,17 @@ def test_collapse_is_judged_against_chance(tones, chance, said):
 
 def test_collapse_without_pairs_is_said_not_drawn(tones, random):
     drawn = figures.collapse_by_stage(tones, random, "toy")
-    assert "first_layer: too few pairs share a fold (0)" in drawn.reading
+    said = "2 pairs share a fold and lie far enough apart, too few for collapse"
+    assert f"first_layer: {said}" in drawn.reading
     (axes,) = drawn.figure.axes
-    assert "too few pairs share a fold (0)" in [text.get_text() for text in axes.texts]
+    assert said in [text.get_text() for text in axes.texts]
     drawn_at = [np.asarray(line.get_ydata()).item() for line in axes.lines if line.get_marker() == "o"]
     assert drawn_at == [1.15]
+
+
+def test_where_nothing_folds_nothing_collapses(tones):
+    shallow = at_stage(tones, "first_layer").assign(collapse=0.0, n_sharing=0)
+    assert verdict(shallow) == "no two tones that it answers share a fold: nothing collapses"
 
 
 def test_rejection_tells_what_the_bank_does(tones, random):

@@ -33,6 +33,7 @@ def found(books, same, phase=0.5, stays=(0.4, 0.1, 1.0), decodes=True, margins=T
         "joint_same": (same + strays) / np.arange(1, books + 1),
         "joint_different": np.full((N, books), 0.01),
         "joint_phase": (phase + strays) / np.arange(1, books + 1),
+        "reuse": np.full(N, same / 2),
         "information": np.full((N, books), 1.5),
         "unrelated_same": np.full((N, books), 0.03),
         "delay": DELAYS,
@@ -87,6 +88,7 @@ def test_agreement_is_drawn_beside_chance_and_random_seeds(reuse):
 def test_the_reading_of_reuse_carries_numbers_of_the_data(reuse):
     assert "first codebook: 0.200 in other contexts (random 0.050 to 0.080), chance 0.010" in reuse.reading
     assert "first 4 at once: 0.050 in other contexts" in reuse.reading
+    assert "best in other contexts 0.100 (random 0.025 to 0.040) more are there" in reuse.reading
     assert "at another phase 0.50 of the first codebook stays" in reuse.reading
     assert "it tells 1.50 of 2.6 bit of which partial sounds" in reuse.reading
     assert reuse.question.endswith("?")
@@ -163,5 +165,6 @@ def test_the_table_has_the_numbers_of_codes_and_texture_its_answer():
     assert cells["Codes kept"] == "20 %"
     assert cells["Bits"] == "1.50"
     assert cells["Narrow"] == "7 %"
-    (check,) = checks([texture])
-    assert (check.control, check.measured, check.holds) == ("control:texture", "0.03", True)
+    kept, reused = checks([texture])
+    assert (kept.control, kept.measured, kept.holds) == ("control:texture", "0.03", True)
+    assert (reused.measured, reused.holds) == ("0.015", True)

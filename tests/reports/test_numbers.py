@@ -126,7 +126,7 @@ def test_findings_speak_of_the_data(toy):
     assert any("2 random networks give" in sentence for sentence in said)
     first, deep = findings(toy, "aliasing")
     assert first.startswith("first_layer: 1.00 (random 1.00) of a tone's output power")
-    assert "Collapse is 0.60 (0.50 to 0.70), above chance (0.45): by their power" in deep
+    assert "Collapse is 0.60 (0.50 to 0.70), above chance (0.45): by amplitude and phase" in deep
     first, deep = findings(toy, "invertibility")
     assert "can be undone (smallest gain 0.2)" in first
     assert "its Jacobian at silence, which errs by 0.8, it cannot be undone" in deep
@@ -142,7 +142,7 @@ def test_cautions_speak_of_the_data(toy):
         "lower bound",
         "stack_end: 40 of 420 responses of a channel to a tone lie below the floor",
         "stack_end: for 4 of 21 tones two predicted frequencies are one",
-        "first_layer: 0 pairs share a fold, too few for collapse",
+        "first_layer: 2 pairs share a fold and lie far enough apart, too few for collapse",
         "stack_end: singular values are of the linearisation (foretells no answers)",
         "stack_end: no correlation of predicted and recovered partials (all are recovered alike)",
         "40.0 % of its response's power in the first harmonic",
@@ -168,7 +168,7 @@ def test_signals_that_were_not_read_are_counted(toy):
         (0.0, 0.0, "sharing a fold makes no difference"),
         (0.5, 0.3, "told apart worse than any others"),
         (0.5, 0.5, "told apart as well as any others"),
-        (0.5, 0.9, "told apart, by other channels or by power that is not at the fold"),
+        (0.5, 0.9, "channels tell tones of one fold apart better than any others"),
     ],
 )
 def test_what_collapse_means_is_said(run, collapse, chance, said):

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
+from ....probes.folding.collapse import collapse_remark
 from ...selecting import at_stage, stages_with
 from ...writing import listed
 from ..drawing import LABEL_SIZE, RANDOM, TICKS_HZ, TRAINED, Illustration, canvas, one_legend, seeds_label
@@ -41,17 +42,18 @@ def confusion_map(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), name:
         for axes in grid[-1]:
             axes.set_xlabel("frequency (Hz)")
         figure.supylabel("frequency of the other tone (Hz)", size=LABEL_SIZE)
-        label = "similarity of patterns (cosine)"
+        label = "similarity of patterns (0 to 1)"
         figure.colorbar(mesh, ax=grid, label=label, location="bottom", aspect=40, pad=0.01)
         one_legend(figure)
     return Illustration(
         "confusion-map",
         "Confusion of tones",
         figure,
-        "Which tones get the same pattern of power over channels and output frequencies?",
-        "Tones in order of frequency, a row and a column each. Bright off the diagonal: two tones that the "
-        "stage confuses. Above the diagonal circles mark pairs that share a fold; if these are bright and "
-        "the others dark, folding is what confuses. Mean similarity of the former and the latter: "
+        "Which tones get the same pattern of amplitudes and phases over channels and output frequencies?",
+        "Tones in order of frequency, a row and a column each; grey: tones that the stage does not answer. "
+        "Bright off the diagonal: two tones that it confuses. Above the diagonal circles mark pairs that "
+        "share a fold; if these are bright and the others dark, folding is what confuses. Mean similarity of "
+        "the former and the latter: "
         f"{listed([_said(at_stage(aliasing, s), s) for s in stages])}.",
         f"Matrices of the similarity between the patterns of every two tones for {name}, one panel per stage "
         f"({', '.join(stages)}), pairs that share a fold marked.",
@@ -115,7 +117,7 @@ def collapse_by_stage(
                 _point(axes, seed, y - 0.1 - 0.3 * (k + 1) / (len(seeds) + 1), RANDOM, "x", label)
             one = at_stage(aliasing, stage)
             if not np.isfinite(float(one["collapse"])):
-                axes.text(0.02, y, verdict(one), va="center", size=8.5)
+                axes.text(0.02, y, verdict(one), va="center", size=7.5)
             _point(axes, one, y + 0.15, TRAINED, "o", name or "encoder")
         axes.axvline(0, color="#777777", lw=0.9)
         axes.set_yticks(range(len(stages), 0, -1), stages)
@@ -127,11 +129,11 @@ def collapse_by_stage(
         "Collapse",
         figure,
         "Are tones that share a fold more alike than tones as far apart that do not?",
-        "Lines are 95 % intervals over tones. The bars mark chance: what a bank shows whose channels answer "
-        "to tones of one fold no more alike than to others. Collapse harms where it lies above chance; below "
-        "it the channels tell tones of one fold apart, and at 0 sharing a fold makes no difference at all, "
-        "also because hardly any power may be at the fold. (Chance near 1: no two tones excite the channels "
-        "differently.) "
+        "Lines are 95 % intervals over tones. Amplitude and phase over channels count, whatever their basis. "
+        "The bars mark chance: what a bank shows whose channels answer to tones of one fold no more alike "
+        "than to others; N channels that have nothing to do with one another have 1/N. Chance near 1: all "
+        "tones answer alike in the channels, and only output frequencies tell them apart, which a fold takes "
+        "away. At 0 sharing a fold makes no difference. "
         f"{listed([f'{s}: {verdict(at_stage(aliasing, s))}' for s in stages])}.",
         f"Dots with intervals of collapse for {name} at {', '.join(stages)}, with marks for chance"
         + (" and crosses for random networks." if random else "."),
@@ -149,8 +151,9 @@ def verdict(one: xr.Dataset) -> str:
     value, low, high, chance = (
         float(one[n]) for n in ("collapse", "collapse_low", "collapse_high", "collapse_chance")
     )
-    if not np.isfinite(value):
-        return f"too few pairs share a fold ({int(np.nan_to_num(float(one['n_sharing'])))})"
+    sharing = int(np.nan_to_num(float(one["n_sharing"])))
+    if not np.isfinite(value) or not sharing:
+        return collapse_remark(value, sharing)
     where = {1: "above chance", 0: "not told from chance", -1: "below chance"}[against_chance(one)]
     return f"{value:z.2f} ({low:z.2f} to {high:z.2f}), {where} ({chance:.2f})"
 

@@ -58,7 +58,8 @@ def code_reuse(codes: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str =
         figure,
         "Does a partial keep its codes when something else sounds beside it, or when its phase moves?",
         "Agreement of codes in the same frame. A vocabulary of partials would keep a code whatever the "
-        "context (1); chance is what different partials in different contexts share. "
+        "context, be it those of one codebook (1); chance is what different partials in different contexts "
+        "share. "
         f"{listed(_said(one, seeds))}.",
         f"Share of codes alike by codebook of {name}: the same partial in other contexts, at another phase, "
         "and different partials, with intervals"
@@ -116,6 +117,12 @@ def _said(one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> list[str]:
     phase = [mean(e, "agreement_phase", 1) for e in (one, *seeds)]
     bits = [mean(e, "information", 1) for e in (one, *seeds)]
     limit = np.log2(one.sizes["component"])
+    if "reuse" in one and one["reuse"].notnull().any():
+        best = [float(e["reuse"].mean()) for e in (one, *seeds) if "reuse" in e]
+        said.append(
+            f"of the codebook, or number of codebooks, that suits each partial best in other contexts "
+            f"{best[0]:.3f}{among_seeds(best[1:], 3)} more are there with it than without"
+        )
     said.append(f"at another phase {phase[0]:.2f} of the first codebook stays{among_seeds(phase[1:])}")
     said.append(f"it tells {bits[0]:.2f} of {limit:.1f} bit of which partial sounds{among_seeds(bits[1:])}")
     return said

@@ -235,7 +235,8 @@ def test_level_effect_is_the_share_that_moves():
 @pytest.mark.parametrize("n_frames", [9, 10])
 def test_output_power_adds_up_to_the_mean_square(n_frames):
     deviation = torch.randn(3, n_frames, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(_spectrum(deviation).sum(-1), deviation.square().mean(-1))
+    power = _spectrum(deviation).abs().square()
+    torch.testing.assert_close(power.sum(-1), deviation.square().mean(-1))
 
 
 def test_a_stage_that_remembers_is_booked_once_settled(leaky):
@@ -312,7 +313,9 @@ def test_what_a_filter_leaves_of_a_tone_is_not_told_by_its_rounding(bias):
     np.testing.assert_allclose(result.bank_share.sel(component="fold")[told], 1, atol=1e-3)
     assert (result.share.isel(channel=0).notnull().all("component") == told).all()
     assert int(result.n_below_floor) == (~told).sum()
-    assert (result.similarity.notnull().any("frequency_2") == told).all()
+    answered = result.similarity.notnull().any("frequency_2")
+    assert 5 < answered.sum() < told.sum()  # at -30 dB
+    assert (told | ~answered).all()
 
 
 def test_repeat_runs_and_tile_sizes_agree():

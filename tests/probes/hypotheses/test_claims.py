@@ -10,6 +10,7 @@ from tonotopy.probes.engine.schema import dataset, subject_attributes
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.tiling import tiling
 from tonotopy.probes.folding.aliasing import aliasing
+from tonotopy.probes.folding.collapse import collapse_remark
 from tonotopy.probes.hypotheses import composition as composition_claims
 from tonotopy.probes.hypotheses import filters as filter_claims
 from tonotopy.probes.hypotheses import registry
@@ -187,13 +188,12 @@ def test_a_control_that_fails_takes_the_verdicts_with_it():
 
 
 def test_codes_are_reused_beyond_chance():
-    same = np.linspace(0.6, 1.0, 16)[:, None] * np.ones((1, 16, 8))
     variables = {
         "stage": np.array(["codes"]),
         "component": np.geomspace(120, 6000, 16),
         "codebook": np.arange(1, 9),
-        "agreement_same": same,
-        "agreement_different": np.full((1, 16, 8), 0.1),
+        "reuse": np.linspace(0.5, 0.9, 16)[None],
+        "reuse_chance": np.full((1, 16), 0.1),
     }
     found = composition_claims.reuse(a_run({"codes": variables}), "a", "codes")
     assert found.effect == pytest.approx(0.7)
@@ -331,8 +331,17 @@ def test_collapse_per_tone_is_the_probe_s_collapse(folds):
         stored = folds[node]["aliasing"].to_dataset()["collapse"].sel(stage="first_layer")
         assert effect == pytest.approx(closed_form, abs=1e-3)
         assert effect == pytest.approx(float(stored.mean()), abs=1e-3)
-    with pytest.raises(NoEvidence):
-        filter_claims.collapse_per_tone(folds, "control.rectifier", "first_layer")
+    flat = filter_claims.collapse_per_tone(folds, "control.rectifier", "first_layer")  # nothing folds
+    assert (np.asarray(flat.values) == 0).all()
+    assert flat.n_units == 12
+
+
+def test_without_pairs_to_compare_there_is_no_verdict_on_collapse(folds):
+    near = folds.copy(deep=True)
+    near["control.decimator/aliasing"]["apart"][:] = 4000.0
+    near["control.decimator/aliasing"]["remark"].values = [collapse_remark(np.nan, 0)]
+    with pytest.raises(NoEvidence, match="0 pairs share a fold"):
+        filter_claims.collapse_per_tone(near, "control.decimator", "first_layer")
 
 
 def test_the_gammatone_bank_is_the_ear_s():
