@@ -14,7 +14,7 @@ from ...synth.stimuli import StimulusSet
 from ..engine.respond import Listening, listening_plan
 
 CLICKS, NOISES, CLICK, NOISE_RMS = 8, 4, 0.5, 0.07
-FINE_CLICKS = 64  # about, where a window is shorter than a few steps between clicks
+ENDS = 1 / 64  # of the window's length: so finely its ends are searched for
 FAINT = 1e-3  # re the largest change: where less is changed there is no window
 
 
@@ -68,7 +68,7 @@ class Window:
 
 
 def window_of(encoder: Encoder, sounds: StimulusSet, anchor: str, members: Sequence[str]) -> Window:
-    """Find by clicks in noise, an eighth of a hop apart and closer if need be, what changes a steady frame.
+    """Find by clicks in noise, an eighth of a hop apart and closer at the ends, what changes a steady frame.
 
     Parameters
     ----------
@@ -95,14 +95,18 @@ def window_of(encoder: Encoder, sounds: StimulusSet, anchor: str, members: Seque
     step = max(1, stage.hop // CLICKS)
     lag, moved = _moved(encoder, anchor, plan.n_samples, np.arange(0, stage.hop, step))
     if moved.max() > 0:
-        there = lag[moved > FAINT * moved.max()]
-        if step > 1 and np.ptp(there) < 4 * step:  # its ends lie between the clicks
-            fine = max(1, (np.ptp(there) + 2 * step) // FINE_CLICKS)
-            ends = there.min() - step // fine * fine, there.max() + step + 1  # through the clicks that were
-            clicks = np.arange(*ends, fine)
-            lag, moved = _moved(encoder, anchor, plan.n_samples, clicks, frame_only=True)
-        there = lag[moved > FAINT * moved.max()]
-        samples = np.arange(there.min(), there.max() + 1)
+        first, last = _ends(lag, moved)
+        while step > max(1, ENDS * (last - first)):
+            finer = max(1, step // CLICKS)
+            ends = [np.arange(end - step, end + step + 1, finer) for end in (first, last)]
+            more = np.setdiff1d(np.concatenate(ends), lag)
+            more = more[np.abs(more) < plan.n_samples]
+            lag = np.concatenate([lag, more])
+            moved = np.concatenate([moved, _moved(encoder, anchor, plan.n_samples, more, one_frame=True)[1]])
+            order = lag.argsort()
+            lag, moved, step = lag[order], moved[order], finer
+            first, last = _ends(lag, moved)
+        samples = np.arange(first, last + 1)
         power = np.interp(samples, lag, moved) / moved.max()
     else:
         length = stage.receptive_field or 1
@@ -118,8 +122,13 @@ def window_of(encoder: Encoder, sounds: StimulusSet, anchor: str, members: Seque
     )
 
 
+def _ends(lag: np.ndarray, moved: np.ndarray) -> tuple[int, int]:
+    there = lag[moved > FAINT * moved.max()]
+    return int(there.min()), int(there.max())
+
+
 def _moved(
-    encoder: Encoder, anchor: str, begin: int, clicks: np.ndarray, frame_only: bool = False
+    encoder: Encoder, anchor: str, begin: int, clicks: np.ndarray, one_frame: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Energy by which a click moves a frame, over its lag after the frame's nominal time, rising.
 
@@ -136,7 +145,7 @@ def _moved(
         waveforms[np.arange(len(at)), at] += CLICK
         frames = encoder.run(torch.from_numpy(waveforms).float(), [anchor])[anchor].double()
         moved = moved + (frames[:-1] - frames[-1]).square().sum(1).cpu().numpy()  # [clicks, F]
-    if frame_only:
+    if one_frame:
         return clicks, moved[:, origin // hop]
     lag = at[:, None] - hop * np.arange(moved.shape[1])
     order = lag.argsort(axis=None)

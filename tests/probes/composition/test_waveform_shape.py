@@ -168,6 +168,14 @@ def test_a_windowed_spectrum_is_no_evidence_of_shape_in_whatever_basis(name):
     assert np.abs(excess(LINEAR[name]()).mean()) < 0.02
 
 
+def test_a_rectangle_is_found_to_the_sample():
+    found = waveform_shape(Session(load("control:patches")), detunings_hz=[5, 10, 20]).isel(stage=0)
+    assert int(found.window_centre) in (159, 160)
+    assert float(found.window_duration) == pytest.approx(PATCH / 24_000)
+    moved = np.sqrt(1 - kept(np.ones(PATCH), [24_000 / (8 * PATCH)]))[0]
+    assert float(found.preference.mean()) == pytest.approx((1 - moved) / (1 + moved), abs=0.02)
+
+
 @pytest.mark.parametrize("name", BENT)
 def test_an_answer_that_is_bent_is_no_pattern(name):
     assert float(excess(BENT[name]()).mean()) < 0.2
