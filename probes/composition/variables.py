@@ -137,15 +137,34 @@ VARIABLES: Groups = {
         **STAGE,
         "sound": Variable(("sound",), "1", "number of the sound"),
         "sound_kind": Variable(("sound",), "1", "kind of sound"),
+        "sound_group": Variable(("sound",), "1", "group of the sound; groups are drawn independently"),
         "n_partials": Variable(("sound",), "1", "partials of the sound"),
         "detuning": Variable(("detuning",), "Hz", "how far every partial moved, up or down"),
         "window_centre": Variable(
-            ("stage",), "samples", "centre of the samples that a frame hears, after its nominal time"
+            ("stage",), "samples", "centre of the samples that change a frame, after its nominal time"
         ),
-        "window_duration": Variable(("stage",), "s", "how long a frame hears, effectively"),
+        "window_duration": Variable(("stage",), "s", "effective duration of the samples that change a frame"),
+        "change": Variable(("change",), "1", "what was done to a sound"),
+        "similarity": Variable(
+            ("stage", "change", "sound"),
+            "1",
+            "how alike a frame stays: 1 the same, 0 as of another sound, -1 the opposite",
+        ),
+        "windowed_similarity": Variable(
+            ("stage", "change", "sound"), "1", "the same of the waveform under the frame's window"
+        ),
+        "shape_over_spectrum": Variable(
+            ("stage", "sound"),
+            "1",
+            "similarity kept with the waveform less that kept with the spectrum, each re the windowed "
+            "spectrum's: 1 only the waveform's shape counts, 0 as a windowed spectrum, -1 as its magnitude",
+        ),
+        "same_detuning": Variable(
+            ("stage",), "Hz", "detuning that turns partials by a 32nd within a frame's window"
+        ),
         "phase_distance": Variable(("stage", "sound"), "1", "change by scrambled phases, re the response"),
         "shift_distance": Variable(
-            ("stage", "sound"), "1", "change by hearing the sound some ms later, re the response"
+            ("stage", "sound"), "1", "change by the sound beginning some ms earlier or later, re the response"
         ),
         "detuning_distance": Variable(
             ("stage", "detuning", "sound"), "1", "change by moved partials, re the response"
@@ -161,18 +180,18 @@ VARIABLES: Groups = {
         ),
         "preference": Variable(("stage", "sound"), "1", "preference at the reference detuning"),
         "reference_detuning": Variable(
-            ("stage",), "Hz", "detuning that turns partials by an eighth within what a frame hears"
+            ("stage",), "Hz", "detuning that turns partials by an eighth within a frame's window"
         ),
         "crossover": Variable(
             ("stage",), "Hz", "detuning that changes as much as scrambled phases; infinite if none does"
         ),
         "waveform_phase_distance": Variable(
-            ("stage", "sound"), "1", "change of the waveform that a frame hears, by scrambled phases"
+            ("stage", "sound"), "1", "change of the waveform under the window, by scrambled phases"
         ),
         "waveform_detuning_distance": Variable(
             ("stage", "detuning", "sound"),
             "1",
-            "change of the waveform that a frame hears, by moved partials",
+            "change of the waveform under the window, by moved partials",
         ),
         "spectrum_phase_distance": Variable(
             ("sound",), "1", "change of the magnitude spectrum of 4 s, by scrambled phases"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from ..engine.known import Known, mean_of, near
 from ..engine.probe import Compared, Probe
-from ..engine.respond import FRAMEWISE, Listening, Plan, listening_plan
+from ..engine.respond import FRAMEWISE, Plan
 from ..engine.runtime import flushing_denormals, holding_memory
 from ..engine.schema import dataset, stacked_stages, stage_coordinates
 from ..engine.session import Session
@@ -23,13 +22,18 @@ from ..engine.stages import chosen_stages
 from ..statistics.planes import NOISE
 from ..statistics.resampling import bootstrap_interval, flipped_p
 from .perturbations import perturbed, shape_sounds
+from .shape_similarity import CHANGES, code_similarities, shape_over_spectrum, similarities
 from .variables import VARIABLES
+from .window import Window, window_of
 
 DETUNINGS_HZ = (1.25, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
-REFERENCE_TURN = 1 / 8  # that partials move by within what a frame hears, where `preference` is taken
+REFERENCE_TURN = 1 / 8  # that partials move by within a frame's window, where `preference` is taken
+SAME_TURN = 1 / 32  # the same, where the waveform is the same within 6 %
+OF_CHANGES = [0, 3, 4, 5]  # of what `perturbed` returns: the sound and its `CHANGES`
+FIRST_DETUNED = 5  # of the variants: those before are in `CHANGES`, or scrambled, or shifted
 TILE_SECONDS = 8.0
 LONG_SECONDS = 4.0  # of the spectrum that tells every detuning
-CLICKS, NOISES, CLICK, NOISE_RMS = 8, 4, 0.5, 0.07
+EXCESS = "waveform shape kept beyond a windowed spectrum"
 
 
 def waveform_shape(
@@ -37,44 +41,55 @@ def waveform_shape(
     *,
     sounds: StimulusSet | None = None,
     detunings_hz: Sequence[float] = DETUNINGS_HZ,
-    draws: int = 2,
+    draws: int = 4,
 ) -> xr.Dataset:
-    """Play sounds with scrambled phases and with moved partials, and see which change a frame ignores.
+    """Change sounds so that they keep their waveform, or their spectrum, and see which of it a frame keeps.
 
-    Of every sound, a sum of steady partials, there are two variants about an instant t0:
+    Of every sound, a sum of steady partials, there are variants about an instant t0, the centre of the
+    frame's window. The window is measured: with clicks (`window_of`).
 
     - *scrambled*: the same partials, each at another phase. The line spectrum is exactly the same; the
       waveform is another one at every instant (relative distance sqrt(2), as of two unrelated sounds).
+    - *half scrambled*: half of the partials are scrambled, the others stay as they are.
+    - *inverted*: all phases turn by pi. The magnitude spectrum is the same in every window.
     - *detuned*: every partial moves by `detuning` up or down, at random, and keeps its phase at t0. No
       line is where one was, so that spectra over a few times ``1 / detuning`` have nothing in common
       (distance sqrt(2)); but u seconds from t0 every partial is turned by no more than ``2 pi detuning
       u``, so that the waveforms differ by ``2 |sin(pi detuning u)|``, relative to either: by 0.2 at 3 ms
-      for 10 Hz. Nothing is cut or faded: both variants are as steady as the sound itself.
+      for 10 Hz. Nothing is cut or faded: all variants are as steady as the sound itself.
+    - *shifted* by 2 to 12 ms, which changes neither shape nor spectrum: a frame that this moves as far
+      as scrambled phases do knows instants rather than shapes.
 
-    t0 is the centre of what the frame hears, measured with clicks (`window_centre`). With d the distance of
-    a variant's frame from the sound's, ``preference = (d_scrambled - d_detuned) / (d_scrambled +
-    d_detuned)``: 1 if the frame keeps together what has the same waveform there, -1 if it keeps together
-    what has the same line spectrum.
+    **Shape over spectrum.** Any frame that keeps phases keeps together what has the same waveform: the
+    complex spectrum under its window does. So that spectrum is the reference, not support. It cannot but
+    treat an inverted sound as the same with another sign (similarity -1), and a half scrambled one as half
+    the same (1/2): it is the sum of its parts. A frame that answers to patterns of waveform treats either
+    as another pattern (0). With s the similarity of a variant's frame with the sound's (`similarities`:
+    1 the same, 0 unrelated), and w that of the waveform under the frame's window, ``shape_over_spectrum =
+    s_same / w_same - max(|s_inverted / w_inverted|, |s_half / w_half|)``; "same" is detuned by so little
+    that partials turn by a 32nd within `window_duration`: the waveforms differ by 6 %. It is 0 for every
+    complete linear bank, whatever its basis, 1 for a frame that keeps whole waveforms together and nothing
+    else, -1 for a magnitude spectrum that resolves the partials. Gain, offset, rotation and repetition of
+    channels change nothing. What it cannot exclude: a frame above 0 answers to waveforms as wholes, and
+    not to their opposites; rectified projections do so without any pattern that recurs.
 
-    What lasts longer than a frame hears it cannot know: as the detuning goes to 0 all that hear phases
-    end at 1, and where it turns partials round within the frame there is no waveform left to keep. So
-    detunings are swept; `preference` is taken where they turn partials by an eighth within
-    `window_duration`, wherever that is; and `crossover` is the detuning that changes as much as scrambled
-    phases. For a complete linear bank with windows w, ``d_detuned^2 = 2 (1 - rho)``, ``rho = sum w^2
-    cos(2 pi detuning u) / sum w^2``, and ``d_scrambled^2 = 2``, which is what the waveform itself under
-    that window gives: its `preference` is 0.72 (rectangular windows; others are near), and falls to 0 as
-    the detuning nears the inverse of the duration. A magnitude spectrum that resolves the partials has
-    ``d_scrambled = 0``: -1 at every detuning.
-
-    Beside the two stands a *shift* by 2 to 12 ms, which changes neither shape nor spectrum: a frame
-    that it moves as far as scrambled phases do knows instants rather than shapes.
+    **Preference.** With d the distance of a variant's frame from the sound's, ``preference = (d_scrambled -
+    d_detuned) / (d_scrambled + d_detuned)``: 1 if the frame keeps together what has the same waveform
+    there, -1 if it keeps together what has the same line spectrum. What lasts longer than its window a
+    frame cannot know: as the detuning goes to 0 all that keep phases end at 1, and where it turns partials
+    round within the window there is no waveform left to keep. So detunings are swept; `preference` is
+    taken where they turn partials by an eighth within `window_duration`; and `crossover` is the detuning
+    that changes as much as scrambled phases. For a complete linear bank with windows w, ``d_detuned^2 = 2
+    (1 - rho)``, ``rho = sum w^2 cos(2 pi detuning u) / sum w^2``, and ``d_scrambled^2 = 2``, as for the
+    waveform itself under that window: its `preference` is 0.72 (rectangular windows; others are near).
 
     Parameters
     ----------
     session : Session
         By default at the canonical stages and those of fewer codebooks. Codes count as one-hot vectors.
     sounds : StimulusSet, optional
-        Steady sounds with the coordinate `kind`; phases do not matter. By default `shape_sounds`.
+        Steady sounds with the coordinate `kind`, and `group` where some were drawn together; phases do not
+        matter. By default `shape_sounds`.
     detunings_hz : sequence of float > 0
     draws : int > 0, even
         Phases that every sound is played at. Scrambled phases come in pairs, the second of opposite sign,
@@ -87,7 +102,7 @@ def waveform_shape(
         draws, relative to the root mean square deviation from silence. `preference` is interpolated
         between detunings (by ratio), and taken no further than they reach. p: signs of the sounds'
         preferences flipped, both tails; intervals over sounds. How far the two changes really go is
-        measured on the stimuli and stands beside: in the waveform that a frame hears, and in the
+        measured on the stimuli and stands beside: in the waveform under the frame's window, and in the
         magnitude spectrum of four seconds.
 
     Raises
@@ -106,8 +121,8 @@ def waveform_shape(
     >>> from tonotopy.encoders import load
     >>> from tonotopy.probes import Session
     >>> samples = waveform_shape(Session(load("control:decimator")), detunings_hz=[10.0])
-    >>> round(float(samples.preference.mean()), 3)
-    1.0
+    >>> round(float(samples.preference.mean()), 3), round(float(samples.shape_over_spectrum.mean()), 1)
+    (1.0, -0.0)
     """
     encoder, seed, tile_seconds = session.encoder, session.seed, session.tile_seconds or TILE_SECONDS
     stages = _stages(encoder, session.stages)
@@ -117,115 +132,90 @@ def waveform_shape(
     _check(encoder, sounds, detunings, draws)
     groups = _grouped_by_window(encoder, stages)
     measured: dict[str, dict[str, np.ndarray]] = {}
-    ears: dict[str, _Ear] = {}
-    label = f"{encoder.name}: {len(sounds)} sounds"
-    task = session.progress.task(label, len(sounds) * len(groups))
+    windows: dict[str, Window] = {}
+    task = session.progress.task(f"{encoder.name}: {len(sounds)} sounds", len(sounds) * len(groups))
     with flushing_denormals(), holding_memory(), task as advance:
         for anchor, members in groups.items():
-            ear = _ear(encoder, sounds, anchor, members)
+            window = window_of(encoder, sounds, anchor, members)
+            swept = np.array([_detuning(SAME_TURN, window, encoder, detunings), *detunings])
             found = []
             for row in range(len(sounds)):
-                played = perturbed(sounds, row, detunings, draws, ear.instant / encoder.sample_rate, seed)
-                found.append(_distances(encoder, played, draws, ear, tile_seconds))
+                played = perturbed(sounds, row, swept, draws, window.instant / encoder.sample_rate, seed)
+                found.append(_frames(encoder, played, draws, window, tile_seconds))
                 advance(1)
-            distances = {name: np.array([one[name] for one in found]) for name in found[0]}
-            ears |= dict.fromkeys(members, ear)
-            measured |= {s: _judged(distances[s], distances[""], seed) for s in members}
+            windows |= dict.fromkeys(members, window)
+            measured |= _measured(encoder, window, found, seed)
     variables = {
-        **stage_coordinates(encoder, stages, Plan(0, {s: ears[s].listening for s in stages}, None)),
+        **stage_coordinates(encoder, stages, Plan(0, {s: windows[s].listening for s in stages}, None)),
         **stacked_stages(VARIABLES["waveform_shape"], [measured[s] for s in stages]),
         **_yardstick(sounds, detunings, encoder.sample_rate, seed),
         "sound": np.arange(len(sounds)),
         "sound_kind": np.asarray(sounds.coordinates["kind"]),
+        "sound_group": np.asarray(sounds.coordinates.get("group", np.arange(len(sounds)))),
         "n_partials": np.diff(sounds.first),
         "detuning": detunings,
-        "window_centre": np.array([float(ears[s].centre) for s in stages]),
-        "window_duration": np.array([ears[s].duration / encoder.sample_rate for s in stages]),
+        "change": np.array(CHANGES),
+        "window_centre": np.array([float(windows[s].centre) for s in stages]),
+        "window_duration": np.array([windows[s].duration / encoder.sample_rate for s in stages]),
     }
-    reference = np.clip(REFERENCE_TURN / variables["window_duration"], detunings[0], detunings[-1])
-    variables["reference_detuning"] = reference
-    variables["preference"] = _interpolated(detunings, variables["preference_by_detuning"], reference)
+    for name, turn in (("same_detuning", SAME_TURN), ("reference_detuning", REFERENCE_TURN)):
+        variables[name] = np.array([_detuning(turn, windows[s], encoder, detunings) for s in stages])
+    variables["preference"] = _interpolated(
+        detunings, variables["preference_by_detuning"], variables["reference_detuning"].clip(detunings[0])
+    )
     variables["crossover"] = np.array([_crossover(detunings, mean) for mean in variables["mean_preference"]])
-    variables["remark"] = np.array([_remark(values) for values in variables["preference"]])
+    variables["remark"] = np.array([_remark(values) for values in variables["shape_over_spectrum"]])
     del variables["channel"]
     attributes = {"draws": draws, "seed": seed, "stimuli_sha256": sounds.sha256, "tile_seconds": tile_seconds}
     return dataset(VARIABLES["waveform_shape"], variables, attributes)
 
 
-@dataclass(frozen=True)
-class _Ear:
-    """The frame that is looked at, and the samples it hears: about `instant`, so many as `duration`."""
-
-    n_samples: int
-    listening: Listening
-    centre: int
-    duration: int
-    hop: int
-    silence: Mapping[str, Tensor]
-
-    @property
-    def instant(self) -> int:
-        return self.listening.first * self.hop + self.centre
+def _detuning(turn: float, window: Window, encoder: Encoder, detunings: np.ndarray) -> float:
+    """Return the detuning that turns partials so far within a window, at most the highest one played."""
+    return float(min(turn * encoder.sample_rate / window.duration, detunings[-1]))
 
 
-def _ear(encoder: Encoder, sounds: StimulusSet, anchor: str, members: Sequence[str]) -> _Ear:
-    """Find by clicks in noise, an eighth of a hop apart, where a frame hears: centre and duration.
-
-    Both are of the energy e that a click at some lag changes a frame by: its centre of mass, and (sum e)^2 /
-    sum e^2, which for a rectangle is its length.
-    """
-    stage = encoder.stages[anchor]
-    plan = listening_plan(encoder, sounds, [anchor], frames=1)
-    frame = plan.listening[anchor].first
-    n = min(stage.hop, CLICKS)
-    at = plan.n_samples + np.arange(n) * stage.hop // n
-    moved = np.zeros((n, 1))
-    for seed in range(NOISES):
-        noise = np.random.default_rng(seed).normal(0, NOISE_RMS, 2 * plan.n_samples + stage.hop)
-        waveforms = np.repeat(noise[None], n + 1, axis=0)
-        waveforms[np.arange(n), at] += CLICK
-        heard = encoder.run(torch.from_numpy(waveforms).float(), [anchor])[anchor].double()
-        moved = moved + (heard[:n] - heard[n]).square().sum(1).cpu().numpy()  # [clicks, F]
-    lag = at[:, None] - stage.hop * np.arange(moved.shape[1])
-    if moved.sum() > 0:
-        centre = round(float((moved * lag).sum() / moved.sum()))
-        duration = float(moved.sum() ** 2 / np.square(moved).sum()) * stage.hop / n
-    else:
-        centre, duration = stage.latency - ((stage.receptive_field or 1) - 1) // 2, float(stage.hop)
-    silent = encoder.run(torch.zeros(1, plan.n_samples), list(members))
-    return _Ear(
-        plan.n_samples,
-        Listening(frame, 1, plan.listening[anchor].settled),
-        centre,
-        max(1, round(duration)),
-        stage.hop,
-        {name: values[0, ..., frame].cpu().double() for name, values in silent.items()},
-    )
-
-
-def _distances(
-    encoder: Encoder, played: StimulusSet, draws: int, ear: _Ear, tile_seconds: float
-) -> dict[str, np.ndarray]:
-    """Distance of every variant from its sound, [variants], at each stage; as "" in the waveform itself."""
-    at_once = max(1, round(tile_seconds * encoder.sample_rate / ear.n_samples))
-    frames: dict[str, list[Tensor]] = {stage: [] for stage in ("", *ear.silence)}
-    begin = max(0, ear.instant - ear.duration // 2)
+def _frames(
+    encoder: Encoder, played: StimulusSet, draws: int, window: Window, tile_seconds: float
+) -> dict[str, Tensor]:
+    """Frames of a sound and its variants, [draws, 1 + variants, C]; as "" the waveform under the window."""
+    at_once = max(1, round(tile_seconds * encoder.sample_rate / window.n_samples))
+    frames: dict[str, list[Tensor]] = {stage: [] for stage in ("", *window.silence)}
     for first in range(0, len(played), at_once):
         waveforms = torch.from_numpy(
-            played[first : first + at_once].render(encoder.sample_rate, ear.n_samples)
+            played[first : first + at_once].render(encoder.sample_rate, window.n_samples)
         )
-        frames[""].append(waveforms[:, begin : begin + ear.duration].double())
-        for stage, heard in encoder.run(waveforms, list(ear.silence)).items():
-            frames[stage].append(heard[..., ear.listening.first].cpu())
-    out = {}
-    for stage, parts in frames.items():
-        several = torch.cat(parts).unflatten(0, (draws, -1))  # [draws, 1 + variants, C]
-        if not torch.isfinite(several).all():
+        frames[""].append(window.of(waveforms))
+        for stage, values in encoder.run(waveforms, list(window.silence)).items():
+            frames[stage].append(values[..., window.listening.first].cpu())
+    several = {stage: torch.cat(parts).unflatten(0, (draws, -1)) for stage, parts in frames.items()}
+    for stage, values in several.items():
+        if not torch.isfinite(values).all():
             raise InputError(f"{encoder.name}: NaN or Inf at stage {stage!r}")
-        if stage and not encoder.stages[stage].has_power:
-            out[stage] = _codes_apart(several)
+    return several
+
+
+def _measured(
+    encoder: Encoder, window: Window, found: Sequence[dict[str, Tensor]], seed: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """Measure, at every stage with this window, the frames of all sounds."""
+    waveform = np.array([_apart(one[""], torch.zeros(1)) for one in found])  # [sounds, variants]
+    windowed = np.array([similarities(one[""][:, OF_CHANGES], 0.0) for one in found])  # [sounds, changes]
+    out = {}
+    for stage, silence in window.silence.items():
+        changed = torch.stack([one[stage][:, OF_CHANGES] for one in found])  # [sounds, draws, 1 + changes, C]
+        if encoder.stages[stage].has_power:
+            distances = [_apart(one[stage].double(), silence) for one in found]
+            changed = changed.double()
+            similarity = similarities(changed, changed.mean((0, 1, 2)))
         else:
-            out[stage] = _apart(several.double(), ear.silence[stage] if stage else torch.zeros(1))
+            distances = [_codes_apart(one[stage]) for one in found]
+            similarity = code_similarities(changed)
+        out[stage] = _judged(np.array(distances), waveform, seed) | {
+            "similarity": similarity.T,
+            "windowed_similarity": windowed.T,
+            "shape_over_spectrum": shape_over_spectrum(similarity.T, windowed.T),
+        }
     return out
 
 
@@ -236,8 +226,8 @@ def _apart(several: Tensor, silence: Tensor) -> np.ndarray:
     apart = (moved[:, 1:] - moved[:, :1]).square().sum(-1).mean(0)
     rounding = (NOISE * several.norm(dim=-1)).square().mean(0)
     response = (power[1:] + power[0]) / 2
-    heard = response > rounding[1:] + rounding[0]
-    return torch.where(heard, apart / torch.where(heard, response, 1.0), torch.nan).sqrt().numpy()
+    there = response > rounding[1:] + rounding[0]
+    return torch.where(there, apart / torch.where(there, response, 1.0), torch.nan).sqrt().numpy()
 
 
 def _codes_apart(several: Tensor) -> np.ndarray:
@@ -246,8 +236,8 @@ def _codes_apart(several: Tensor) -> np.ndarray:
 
 
 def _judged(distances: np.ndarray, waveform: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Judge the distances of scrambled, shifted, and detuned variants from each sound, [sounds, variants]."""
-    scrambled, detuned = distances[:, 0], distances[:, 2:].T  # [detunings, sounds]
+    """Judge the distances of a sound's variants, in the order of `perturbed`, from it, [sounds, variants]."""
+    scrambled, detuned = distances[:, 0], distances[:, FIRST_DETUNED:].T  # [detunings, sounds]
     both = scrambled + detuned
     measured = both > NOISE
     preference = np.where(measured, (scrambled - detuned) / np.where(measured, both, 1.0), np.nan)
@@ -258,7 +248,7 @@ def _judged(distances: np.ndarray, waveform: np.ndarray, seed: int) -> dict[str,
         "shift_distance": distances[:, 1],
         "detuning_distance": detuned,
         "waveform_phase_distance": waveform[:, 0],
-        "waveform_detuning_distance": waveform[:, 2:].T,
+        "waveform_detuning_distance": waveform[:, FIRST_DETUNED:].T,
         "preference_by_detuning": preference,
         "mean_preference": np.array([values.mean() if len(values) else np.nan for values in finite]),
         "mean_preference_low": np.array([low for low, _ in intervals]),
@@ -304,7 +294,10 @@ def _yardstick(sounds: StimulusSet, detunings: np.ndarray, rate: int, seed: int)
         magnitude = np.abs(np.fft.rfft(window * played.render(rate, len(window))))
         found.append(_apart(torch.from_numpy(magnitude).unflatten(0, (2, -1)), torch.zeros(1)))
     apart = np.array(found)
-    return {"spectrum_phase_distance": apart[:, 0], "spectrum_detuning_distance": apart[:, 2:].T}
+    return {
+        "spectrum_phase_distance": apart[:, 0],
+        "spectrum_detuning_distance": apart[:, FIRST_DETUNED - 1 :].T,
+    }
 
 
 def _remark(preference: np.ndarray) -> str:
@@ -322,7 +315,7 @@ def _stages(encoder: Encoder, stages: Sequence[str] | None) -> list[str]:
 
 
 def _grouped_by_window(encoder: Encoder, stages: Sequence[str]) -> dict[str, list[str]]:
-    """Group stages whose frames hear the same samples: what is quantized hears what the latent does."""
+    """Group stages whose frames have one window: what is quantized has the latent's."""
     groups: dict[str, list[str]] = {}
     for name in stages:
         framewise = name in FRAMEWISE or encoder.stages[name].codebooks
@@ -356,13 +349,14 @@ WAVEFORM_SHAPE = Probe(
     question="Does a frame keep together what has the same waveform, or what has the same spectrum?",
     variables=VARIABLES["waveform_shape"],
     measure=waveform_shape,
-    compared=Compared("sound", ("preference",)),
+    compared=Compared("sound", ("shape_over_spectrum", "preference")),
     known=(
-        Known("control:decimator", "preference for waveform over spectrum", *near(1, 0.01, "1.00 ± 0.01"),
-              mean_of("preference")),
+        Known("control:decimator", EXCESS, *near(0, 0.05, "0.00 ± 0.05"), mean_of("shape_over_spectrum")),
+        Known("filterbank:stft", EXCESS, *near(0, 0.05, "0.00 ± 0.05"), mean_of("shape_over_spectrum")),
+        Known("filterbank:stft_magnitude", EXCESS, -np.inf, -0.9, "at most -0.90",
+              mean_of("shape_over_spectrum")),
+        Known("control:texture", EXCESS, 0.3, 1, "at least 0.30", mean_of("shape_over_spectrum")),
         Known("filterbank:stft", "preference for waveform over spectrum", *near(0.73, 0.02, "0.73 ± 0.02"),
-              mean_of("preference")),
-        Known("filterbank:stft_magnitude", "preference for waveform over spectrum", -1, -0.9, "at most -0.90",
               mean_of("preference")),
     ),
 )  # fmt: skip

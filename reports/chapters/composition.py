@@ -21,7 +21,7 @@ from ..figures.composition.compositionality import (
 from ..figures.composition.readout import readout_by_density, readout_capacity, readout_tasks
 from ..figures.composition.waveform_shape import (
     preference_by_detuning,
-    preference_by_stage,
+    shape_by_stage,
     waveform_shape_of_controls,
 )
 from ..runs import Subject
@@ -103,7 +103,7 @@ def _chords(subject: Subject, controls: Sequence[Subject]) -> Iterator[Illustrat
 def _waveform_shape(subject: Subject, controls: Sequence[Subject]) -> Iterator[Illustration]:
     found, random = subject.result("waveform_shape"), subject.of_baselines("waveform_shape")
     if found is not None and stages_with(found, "preference"):
-        yield preference_by_stage(found, random, of_controls(controls, "waveform_shape"), subject.name)
+        yield shape_by_stage(found, random, of_controls(controls, "waveform_shape"), subject.name)
         yield preference_by_detuning(found, random, subject.name)
 
 
@@ -165,13 +165,19 @@ CHORD_COMPOSITION = Chapter(
 WAVEFORM_SHAPE = Chapter(
     "waveform_shape",
     columns=(
-        measured("preference", "Waveform", "keeps together the waveform (1) or the spectrum (-1)", "1",
-                 np.mean, at_codes=True, is_side_by_side=True),
+        measured("shape_over_spectrum", "Shape", "keeps whole waveforms together and nothing else (1), what "
+                 "the windowed spectrum keeps (0), or its magnitude (-1)", "1", np.mean, at_codes=True,
+                 is_side_by_side=True),
+        measured("preference", "Waveform", "keeps together the waveform (1), as does any windowed spectrum, "
+                 "or the line spectrum (-1)", "1", np.mean, at_codes=True),
         measured("crossover", "Equal at", "detuning that changes as much as other phases", "Hz", np.max,
                  at_codes=True),
     ),
     figures=_waveform_shape,
     figures_of_controls=_waveform_shape_of_controls,
-    panels={("preference", ""): "shape (1) or spectrum (-1)"},
+    panels={
+        ("shape_over_spectrum", ""): "shape beyond a windowed spectrum",
+        ("preference", ""): "waveform (1) or line spectrum (-1)",
+    },
 )  # fmt: skip
 CHAPTERS = (COMPOSITIONALITY, READOUT, CHORD_COMPOSITION, WAVEFORM_SHAPE)

@@ -31,7 +31,7 @@ def shaped():
 @pytest.fixture(scope="module")
 def controls():
     names = ("filterbank:stft", "filterbank:stft_magnitude", "control:decimator")
-    return {name: waveform_shape(Session(load(name))) for name in names}
+    return {name: waveform_shape(Session(load(name)), detunings_hz=[5, 20], draws=2) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def removed():
 @pytest.fixture(scope="module")
 def drawn(shaped, controls, removed):
     return [
-        figures.preference_by_stage(shaped, [shaped], controls, "toy"),
+        figures.shape_by_stage(shaped, [shaped], controls, "toy"),
         figures.preference_by_detuning(shaped, [shaped], "toy"),
         figures.waveform_shape_of_controls(controls),
         figures.dose_response(removed, [removed], "toy"),
@@ -68,7 +68,7 @@ def test_figures_are_whole(drawn):
 
 def test_readings_carry_the_numbers(drawn, shaped, controls, removed):
     stage = shaped.sel(stage="latent")
-    assert f"latent {float(stage.preference.mean()):z.2f} (" in drawn[0].reading
+    assert f"latent {float(stage.shape_over_spectrum.mean()):z.2f} (" in drawn[0].reading
     magnitude = float(controls["filterbank:stft_magnitude"].preference.mean())
     assert f"filterbank:stft_magnitude {magnitude:.2f}" in drawn[2].reading
     full = removed.isel(stage=0).sel(removal=OWN_AMONG_OTHERS, dose=1)

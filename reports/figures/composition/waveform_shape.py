@@ -8,22 +8,26 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ...selecting import at_stage, stages_with
+from ...selecting import at_stage, interval_of_mean, stages_with
 from ...writing import hertz, listed
 from ..drawing import DARK, LABEL_SIZE, RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend
 
-REFERENCES = {"filterbank:stft_magnitude": "s", "filterbank:stft": "D"}  # drawn beside the encoder
+REFERENCES = {  # drawn beside the encoder
+    "control:texture": "P",
+    "filterbank:stft": "D",
+    "filterbank:stft_magnitude": "s",
+}
 COLUMNS = 2
 MEASURE = "preference (1 = all waveform, -1 = all spectrum)"
 
 
-def preference_by_stage(
+def shape_by_stage(
     waveform: xr.Dataset,
     random: Sequence[xr.Dataset] = (),
     controls: Mapping[str, xr.Dataset] | None = None,
     name: str = "",
 ) -> Illustration:
-    """Draw the preference of every stage with its interval, beside random weights and controls.
+    """Draw shape over spectrum of every stage with its interval, beside random weights and controls.
 
     Parameters
     ----------
@@ -32,50 +36,41 @@ def preference_by_stage(
     random : sequence of xarray.Dataset
         The same of its random baselines.
     controls : mapping of str to xarray.Dataset, optional
-        The same of controls, by name; the spectrum and its magnitude are drawn.
+        The same of controls, by name; those of `REFERENCES` are drawn.
     name : str
         What the encoder is called.
     """
-    stages = stages_with(waveform, "preference")
-    beside = {c: found for c, found in (controls or {}).items() if c in REFERENCES}
+    stages = stages_with(waveform, "shape_over_spectrum")
+    beside = {c: (controls or {})[c] for c in REFERENCES if c in (controls or {})}
     labels = [*stages, *beside]
     with canvas(1.5 + 0.34 * len(labels), f"{name}: waveform shape or spectrum?") as figure:
         axes = figure.subplots()
         for y, stage in zip(range(len(labels), 0, -1), stages, strict=False):
             for seed in random:
-                if stage in stages_with(seed, "preference"):
-                    axes.plot(
-                        _mean(at_stage(seed, stage)),
-                        y - 0.22,
-                        "x",
-                        color=RANDOM,
-                        ms=5,
-                        label="random weights",
-                    )
-            one = at_stage(waveform, stage)
-            _dot(axes, one, y, TRAINED, "o", name or "encoder")
-            axes.plot(_under_window(one), y, "|", color=DARK, ms=13, mew=2, ls="none",
-                      label="the waveform itself, under its window")  # fmt: skip
+                if stage in stages_with(seed, "shape_over_spectrum"):
+                    axes.plot(_shape(at_stage(seed, stage))[0], y - 0.22, "x", color=RANDOM, ms=5,
+                              label="random weights")  # fmt: skip
+            _dot(axes, at_stage(waveform, stage), y, TRAINED, "o", name or "encoder")
         for y, (control, own) in zip(range(len(beside), 0, -1), beside.items(), strict=True):
             _dot(axes, at_stage(own, str(own["stage"].values[0])), y, THIRD, REFERENCES[control], "control")
         axes.axvline(0, color="#777777", lw=0.9)
-        axes.set_yticks(range(len(labels), 0, -1), [label.removeprefix("filterbank:") for label in labels])
-        axes.set(xlim=(-1.05, 1.05), ylim=(0.4, len(labels) + 0.6), ylabel="stage, control")
-        axes.set_xlabel(MEASURE)
+        axes.set_yticks(range(len(labels), 0, -1), [label.partition(":")[2] or label for label in labels])
+        axes.set(ylim=(0.4, len(labels) + 0.6), ylabel="stage, control")
+        axes.set_xlabel("shape over spectrum (0 = windowed spectrum)")
         one_legend(figure)
     return Illustration(
         "waveform-shape",
         "Waveform shape",
         figure,
-        "Does a frame keep together sounds of the same waveform there, or sounds of the same line spectrum?",
-        "Two changes of one sound: other phases, the spectrum kept; and partials that move by an eighth of a "
-        "turn within what the frame hears, the waveform kept. Right of 0 the former moves the frame more. "
-        "Lines are 95 % intervals over sounds; the bar is what the waveform under the same window gives, as "
-        "would a complete linear bank of that window. Preference, how long a frame hears, and the detuning: "
-        f"{listed([_said(at_stage(waveform, s), s) for s in stages])}."
-        + (" Random networks stand at an eighth of a turn within what they hear." if random else ""),
-        f"Dots with intervals of the preference for waveform shape over spectrum for {name} at "
-        f"{', '.join(stages)}, from -1 to 1" + (", with crosses for random networks." if random else "."),
+        "Does a frame keep waveforms together as wholes, beyond what the spectrum of its own window keeps?",
+        "Any frame that keeps phases keeps together what has the same waveform, a complex spectrum too: that "
+        "is 0 here. Such a spectrum also keeps an inverted sound (as its negative) and half of a sound whose "
+        "other half has other phases; a pattern of waveform keeps neither, and lies right of 0, at most "
+        "at 1. A magnitude spectrum keeps both whole: -1. Lines are 95 % intervals over groups of sounds. "
+        "Shape over spectrum, and the duration of a frame: "
+        f"{listed([_said(at_stage(waveform, s), s) for s in stages])}.",
+        f"Dots with intervals of waveform shape over spectrum for {name} at {', '.join(stages)}, 0 being "
+        "the windowed spectrum" + (", with crosses for random networks." if random else "."),
     )
 
 
@@ -84,7 +79,7 @@ def preference_by_detuning(
 ) -> Illustration:
     """Draw the preference over the detuning, a panel per stage, beside the waveform under the same window.
 
-    Parameters as in `preference_by_stage`.
+    Parameters as in `shape_by_stage`.
     """
     stages = stages_with(waveform, "mean_preference")
     rows = -(-len(stages) // COLUMNS)
@@ -115,11 +110,11 @@ def preference_by_detuning(
         "Waveform shape by detuning",
         figure,
         "How far may partials move before that changes a frame as much as other phases do?",
-        "A small detuning keeps the waveform of any short time, so that every stage that hears phases is "
-        "near 1 on the left; where it turns partials round within the frame no waveform is left to keep. A "
-        "stage on the dashed line keeps what the waveform under its window keeps; below it, phases count for "
-        "less than that, and at -1 for nothing. The dotted line marks an eighth of a turn. The two changes "
-        "are equal at "
+        "A small detuning keeps the waveform of any short time, so that every stage that keeps phases is "
+        "near 1 on the left, a complex spectrum too; where it turns partials round within the frame no "
+        "waveform is left to keep. A stage on the dashed line keeps what the waveform under its window "
+        "keeps; below it, phases count for less than that, and at -1 for nothing. The dotted line marks an "
+        "eighth of a turn. The two changes are equal at "
         f"{listed([_crossed(at_stage(waveform, s), s) for s in stages])}.",
         f"Curves of the preference over the detuning for {name}, one panel for each of {', '.join(stages)}.",
     )
@@ -144,7 +139,7 @@ def waveform_shape_of_controls(controls: Mapping[str, xr.Dataset]) -> Illustrati
             one = at_stage(found, str(found["stage"].values[0]))
             look = {"color": colors[i % 6], "ms": 4.5, "lw": 1.3, "label": name}
             axes.plot(one["detuning"], one["mean_preference"], styles[i % 6], **look)
-            said.append(f"{name} {_mean(one):z.2f}")
+            said.append(f"{name} {_mean(one):z.2f} ({_shape(one)[0]:z.2f})")
         axes.axhline(0, color="#777777", lw=0.9)
         axes.set(xlabel="detuning (Hz)", ylabel="preference (1 = all waveform)")
         _detuning_axis(axes, next(iter(controls.values()))["detuning"].values)
@@ -155,8 +150,9 @@ def waveform_shape_of_controls(controls: Mapping[str, xr.Dataset]) -> Illustrati
         figure,
         "What does the measurement say where the answer is known?",
         "Samples (decimator, rectifier) are 1 throughout, the magnitude spectrum near -1; linear banks and "
-        "patches fall from 1 to 0 as the detuning nears the inverse of what their frames hear. At an eighth "
-        f"of a turn: {listed(said)}.",
+        "patches fall from 1 to 0 as the detuning nears the inverse of their frames' duration: being near 1 "
+        "tells that phases are kept, not that patterns are. At an eighth of a turn, with shape over spectrum "
+        f"in brackets: {listed(said)}.",
         f"Curves of the preference for waveform shape over the detuning for {', '.join(controls)}.",
     )
 
@@ -165,11 +161,11 @@ def _mean(one: xr.Dataset) -> float:
     return float(one["preference"].mean())
 
 
-def _interval(one: xr.Dataset) -> tuple[float, float]:
-    """Interval of the mean at the reference detuning, interpolated as the preference is."""
-    x, at = np.log(one["detuning"].values), np.log(float(one["reference_detuning"]))
-    low, high = (float(np.interp(at, x, one[f"mean_preference_{end}"].values)) for end in ("low", "high"))
-    return low, high
+def _shape(one: xr.Dataset) -> tuple[float, float, float]:
+    """Mean of shape over spectrum over groups of sounds, and its interval."""
+    values = one["shape_over_spectrum"].groupby(one["sound_group"]).mean().values
+    values = values[np.isfinite(values)]
+    return (float(values.mean()), *interval_of_mean(values))
 
 
 def _waveform_curve(one: xr.Dataset) -> np.ndarray:
@@ -178,14 +174,10 @@ def _waveform_curve(one: xr.Dataset) -> np.ndarray:
     return np.nanmean((scrambled - detuned) / (scrambled + detuned), axis=-1)
 
 
-def _under_window(one: xr.Dataset) -> float:
-    at = np.log(float(one["reference_detuning"]))
-    return float(np.interp(at, np.log(one["detuning"].values), _waveform_curve(one)))
-
-
 def _dot(axes: Axes, one: xr.Dataset, y: float, color: str, marker: str, label: str) -> None:
-    axes.plot(_interval(one), [y, y], color=color, lw=1.4)
-    axes.plot(_mean(one), y, marker, color=color, ms=6, ls="none", label=label)
+    mean, low, high = _shape(one)
+    axes.plot([low, high], [y, y], color=color, lw=1.4)
+    axes.plot(mean, y, marker, color=color, ms=6, ls="none", label=label)
 
 
 def _curve(axes: Axes, one: xr.Dataset, color: str, marker: str, label: str, width: float) -> None:
@@ -203,12 +195,8 @@ def _detuning_axis(axes: Axes, detuning_hz: np.ndarray) -> None:
 
 
 def _said(one: xr.Dataset, stage: str) -> str:
-    low, high = _interval(one)
-    milliseconds = 1000 * float(one["window_duration"])
-    return (
-        f"{stage} {_mean(one):z.2f} ({low:z.2f} to {high:z.2f}), {milliseconds:.3g} ms, "
-        f"{hertz(float(one['reference_detuning']))}"
-    )
+    mean, low, high = _shape(one)
+    return f"{stage} {mean:z.2f} ({low:z.2f} to {high:z.2f}), {1000 * float(one['window_duration']):.3g} ms"
 
 
 def _crossed(one: xr.Dataset, stage: str) -> str:

@@ -9,6 +9,11 @@ from tonotopy.encoders import load
 from tonotopy.encoders.base import Stage
 from tonotopy.probes import waveform_shape
 from tonotopy.probes.composition.perturbations import shape_sounds
+from tonotopy.probes.composition.shape_similarity import (
+    code_similarities,
+    shape_over_spectrum,
+    similarities,
+)
 from tonotopy.probes.composition.waveform_shape import _crossover
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.statistics.resampling import flipped_p
@@ -25,7 +30,7 @@ def stft():
 
 @pytest.fixture(scope="module")
 def magnitude():
-    return waveform_shape(Session(load("filterbank:stft_magnitude")))
+    return waveform_shape(Session(load("filterbank:stft_magnitude")), draws=4)
 
 
 def hann_power(length=1024):
@@ -82,10 +87,162 @@ def test_the_stimuli_are_what_they_are_said_to_be(stft):
     assert stft.spectrum_phase_distance.max() < 1e-6
     assert stft.spectrum_detuning_distance.min() > 1.4
     assert stft.waveform_phase_distance.mean() == pytest.approx(np.sqrt(2), abs=0.02)
-    length = round(float(stft.window_duration[0]) * 24_000)
-    closed = np.sqrt(2 * (1 - kept(np.ones(length), stft.detuning.values)))
+    closed = np.sqrt(2 * (1 - kept(hann_power(), stft.detuning.values)))
     measured = np.sqrt(np.square(stft.waveform_detuning_distance.values[0]).mean(1))
     assert np.abs(measured - closed).max() < 0.05
+
+
+PATCH = 320
+
+
+class Patches(nn.Module):
+    """Some function of consecutive stretches of sound, [B, F, L] -> [B, F, C]."""
+
+    def __init__(self, function, length=PATCH):
+        super().__init__()
+        self.function, self.length = function, length
+
+    def forward(self, x):
+        frames = x.reshape(len(x), -1).unfold(-1, self.length, self.length)
+        return self.function(frames).transpose(1, 2)
+
+
+def patches_of(function, channels, length=PATCH):
+    stage = Stage("first_layer", channels, length, length, length - 1)
+    return encoder_of(Patches(function, length), [stage], {"first_layer": ""})
+
+
+def directions(count, length=PATCH, seed=0):
+    drawn = torch.randn(count, length, generator=torch.Generator().manual_seed(seed))
+    return drawn / drawn.norm(dim=1, keepdim=True)
+
+
+def nearest(count, length):
+    own = directions(count, length)
+    return patches_of(lambda frames: own[(frames @ own.T).argmax(-1)], length, length)
+
+
+def shares(length=PATCH):
+    """Soft assignment of the normalised waveform to 64 patches, as of a mixture model."""
+    own = directions(64, length)
+
+    def assigned(frames):
+        unit = frames / (frames.norm(dim=-1, keepdim=True) + 1e-9)
+        return torch.softmax(40 * unit @ own.T, -1)
+
+    return patches_of(assigned, 64)
+
+
+def excess(encoder, sounds=None):
+    found = waveform_shape(Session(encoder), sounds=sounds, detunings_hz=[10.0])
+    return found.isel(stage=0).shape_over_spectrum
+
+
+TURN = torch.linalg.qr(torch.randn(PATCH, PATCH, generator=torch.Generator().manual_seed(1)))[0]
+LINEAR = {
+    "patches": lambda: patches_of(lambda frames: frames, PATCH),
+    "patches in another basis": lambda: patches_of(lambda frames: frames @ TURN, PATCH),
+    "spectrum": lambda: load("filterbank:stft"),
+    "one sample": lambda: load("control:decimator"),
+}
+# what answers sample by sample, or projection by projection, knows no pattern however bent the answer is
+BENT = {
+    "cubes": lambda: patches_of(lambda frames: frames**3, PATCH),
+    "signs of projections": lambda: patches_of(lambda frames: (frames @ directions(256).T).sign(), 256),
+    "rectified projections": lambda: patches_of(lambda frames: (frames @ directions(256).T).relu(), 256),
+    "loudness": lambda: patches_of(lambda frames: frames.square().mean(-1, keepdim=True).sqrt(), 1),
+    "rectified samples": lambda: load("control:rectifier"),
+    "gammatones": lambda: load("filterbank:gammatone"),
+    "logarithmic magnitudes": lambda: load("filterbank:log_tracker"),
+}
+PATTERNS = {
+    "pink patches": lambda: load("control:texture"),
+    "long patches": lambda: nearest(64, 800),
+    "short patches": lambda: nearest(256, 160),
+    "shares of patches": lambda: shares(),
+}
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_a_windowed_spectrum_is_no_evidence_of_shape_in_whatever_basis(name):
+    assert np.abs(excess(LINEAR[name]()).mean()) < 0.02
+
+
+def test_a_rectangle_is_found_to_the_sample():
+    found = waveform_shape(Session(load("control:patches")), detunings_hz=[5, 10, 20]).isel(stage=0)
+    assert int(found.window_centre) in (159, 160)
+    assert float(found.window_duration) == pytest.approx(PATCH / 24_000)
+    moved = np.sqrt(1 - kept(np.ones(PATCH), [24_000 / (8 * PATCH)]))[0]
+    assert float(found.preference.mean()) == pytest.approx((1 - moved) / (1 + moved), abs=0.02)
+
+
+@pytest.mark.parametrize("name", BENT)
+def test_an_answer_that_is_bent_is_no_pattern(name):
+    assert float(excess(BENT[name]()).mean()) < 0.2
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_patterns_of_waveform_are_shape_over_spectrum(name):
+    assert float(excess(PATTERNS[name]()).mean()) > 0.3
+
+
+def test_a_magnitude_spectrum_keeps_the_spectrum_whole(magnitude):
+    assert float(magnitude.shape_over_spectrum.mean()) < -0.9
+    similar = magnitude.isel(stage=0).similarity.mean("sound")
+    assert (similar > 0.98).all()
+    windowed = magnitude.isel(stage=0).windowed_similarity.mean("sound")
+    assert windowed.values == pytest.approx([-1, 0.5, 1], abs=0.01)
+
+
+def test_gain_rotation_repetition_and_offset_of_channels_change_nothing():
+    own, sounds = directions(PATCH), shape_sounds(24_000)[:6]
+
+    def pattern(frames):
+        return own[(frames @ own.T).argmax(-1)]
+
+    ways = (
+        lambda frames: 30 * pattern(frames),
+        lambda frames: pattern(frames) @ TURN,
+        lambda frames: torch.cat([pattern(frames)] * 2, -1),
+        lambda frames: pattern(frames) + 3 * own[0],
+    )
+    plain = excess(patches_of(pattern, PATCH), sounds)
+    assert plain.std() > 0.01
+    for way, channels in zip(ways, (PATCH, PATCH, 2 * PATCH, PATCH), strict=True):
+        assert np.abs(excess(patches_of(way, channels), sounds) - plain).max() < 1e-3
+
+
+def test_similarity_is_the_angle_between_deviations():
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.randn(4, 6, 1, 50, generator=generator, dtype=torch.float64)
+    offset = torch.randn(50, generator=generator, dtype=torch.float64)
+    three = torch.cat([frames, frames, -frames, 2 * frames], dim=2) + offset
+    assert similarities(three, offset) == pytest.approx(np.tile([1, -1, 0.8], (4, 1)))
+
+
+def test_codes_are_as_similar_as_one_hot_vectors():
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randint(5, (6, 4, 3, 2), generator=generator)
+    vectors = nn.functional.one_hot(codes, 5).double().flatten(3)
+    expected = similarities(vectors, vectors.mean((0, 1, 2)))
+    assert code_similarities(codes) == pytest.approx(expected)
+
+
+def test_what_is_kept_of_the_spectrum_is_the_more_telling_of_two():
+    window = np.array([[-1.0], [0.5], [1.0]])
+    for similarity, expected in (([0, 0, 1], 1), ([1, 0, 1], 0), ([0, 0.5, 1], 0), ([0, 0, 0.1], 0.1)):
+        assert shape_over_spectrum(np.array(similarity)[:, None], window) == pytest.approx([expected])
+
+
+def test_groups_of_sounds_are_drawn_anew():
+    sounds = shape_sounds(24_000)
+    groups, kinds = (sounds.coordinates[name] for name in ("group", "kind"))
+    assert all(sorted(kinds[groups == g]) == ["chord", "inharmonic", "pitch"] for g in range(8))
+    lowest = [
+        min(p.frequency_hz for p in sounds.stimulus(r).partials) for r in np.flatnonzero(kinds == "pitch")
+    ]
+    assert len(set(lowest)) == 8
+    assert shape_sounds(24_000, 1).sha256 != sounds.sha256
 
 
 class Delayed(nn.Module):
@@ -104,6 +261,7 @@ def test_it_is_found_out_where_a_frame_hears(delay):
         Session(encoder_of(Delayed(delay), [stage], {"first_layer": ""})), detunings_hz=[10, 80]
     )
     assert int(result.window_centre[0]) == -delay
+    assert float(result.window_duration[0]) == 1 / 24_000
     assert (result.preference_by_detuning > 0.99).all()
 
 
