@@ -253,5 +253,6 @@ ACCESS = Probe(
     variables=VARIABLES,
     measure=measure,
     refuses=refuse_codes_alone,
+    asks_baselines=("random", "matched", "permuted"),
     compared=Compared("component", ("auc_profile",)),
 )

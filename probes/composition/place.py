@@ -164,5 +164,6 @@ PLACE = Probe(
     variables=VARIABLES,
     measure=measure,
     refuses=refuse_codes_alone,
+    asks_baselines=("random", "matched", "permuted"),
     compared=Compared("component", ("place_profile",)),
 )

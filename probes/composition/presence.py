@@ -237,5 +237,6 @@ PRESENCE = Probe(
     variables=VARIABLES,
     measure=measure,
     refuses=refuse_codes_alone,
+    asks_baselines=("random", "matched", "permuted"),
     compared=Compared("component", ("proportion_profile", "transferable_profile")),
 )

@@ -171,5 +171,6 @@ STABILITY = Probe(
     variables=VARIABLES,
     measure=measure,
     refuses=refuse_codes_alone,
+    asks_baselines=("random", "matched", "permuted"),
     compared=Compared("component", ("containment_profile",)),
 )

@@ -8,9 +8,10 @@ from ...synth.errors import InputError
 from .composition import COMPOSITION_CLAIMS
 from .filters import FILTER_CLAIMS
 from .hypothesis import Hypothesis
+from .questions import QUESTION_CLAIMS
 
 ENTRY_POINT_GROUP = "tonotopy.hypotheses"
-HYPOTHESES: tuple[Hypothesis, ...] = (*FILTER_CLAIMS, *COMPOSITION_CLAIMS)
+HYPOTHESES: tuple[Hypothesis, ...] = (*FILTER_CLAIMS, *QUESTION_CLAIMS, *COMPOSITION_CLAIMS)
 
 
 def registered() -> tuple[Hypothesis, ...]:
