@@ -1,4 +1,4 @@
-"""Access: whether one readout, which knows no phase, can tell a component in mixtures it was not trained on."""
+"""Access: whether one readout, which knows no phase, can tell a component in other mixtures."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from .questions import (
     without_conditions,
 )
 from .traces import NOISE_SHARE, TILE_SECONDS, Played, stacked_frames
+from .truths import of_access
 
 ORDERS = ("linear", "quadratic")
 PENALTIES = np.logspace(0, 8, 17)  # re what noise alone asks for
@@ -62,18 +63,20 @@ def access(
 ) -> xr.Dataset:
     """Ask whether one readout that knows no phase can tell a component in mixtures of other densities.
 
-    Mixtures, each of its own context, hold two of the group's components (one chord) and foils from anywhere, at
-    constant total level. A ridge regression from the frames, stacked to 13.3 ms, to whether each component sounds is
-    fitted to mixtures of 3, 5 and 8 (of chords: 1, 2 and 3) and tried on mixtures of 2, 5 and 16 (chords: 2) that
-    it has not met. *auc* is how often it ranks a mixture with the component above one without; 0.5 is guessing.
-    Mixtures with a foil within a semitone of a component are not counted for it.
+    Mixtures, each of its own context, hold two of the group's components (one chord) and foils from
+    anywhere, at constant total level. A ridge regression from the frames, stacked to 13.3 ms, to whether each
+    component sounds is fitted to mixtures of 3, 5 and 8 (of chords: 1, 2 and 3), each at four moments, and
+    tried on mixtures of 2, 5 and 16 (chords: 2) that it has not met. *auc* is how often it ranks a mixture
+    with the component above one without; 0.5 is guessing. Mixtures with a foil within a semitone of a
+    component are not counted for it.
 
     - *linear*: reads ``z + n``, n being sensor noise as in `presence`. It does not depend on the basis;
-    - *quadratic*: reads ``(z + n)^2``, channel by channel, what a detector of energy could; z is taken from silence.
+    - *quadratic*: reads ``(z + n)^2``, channel by channel, what a detector of energy could; z is taken from
+      silence.
 
-    Noise is not drawn for training but counted: it asks for a penalty of its variance, and one penalty at least as
-    large, the same for all components, is chosen by the exact leave-one-out error. Scores are judged with the noise
-    that the weights let through. Squares take it to first order, ``z^2 + 2 z n``.
+    Noise is not drawn for training but counted: it asks for a penalty of its variance, and one penalty at
+    least as large, the same for all components, is chosen by the exact error in mixtures left out. Scores are
+    judged with the noise that the weights let through. Squares take it to first order, ``z^2 + 2 z n``.
 
     Parameters
     ----------
@@ -94,8 +97,8 @@ def access(
 
     Notes
     -----
-    Noise as a penalty: Bishop, Neural Computation 7:108, 1995. Source of the readout: Hastie, Tibshirani & Friedman,
-    The Elements of Statistical Learning, 2009, section 3.4.1.
+    Noise as a penalty: Bishop, Neural Computation 7:108, 1995. Source of the readout: Hastie, Tibshirani &
+    Friedman, The Elements of Statistical Learning, 2009, section 3.4.1.
 
     Examples
     --------
@@ -255,4 +258,5 @@ ACCESS = Probe(
     refuses=refuse_codes_alone,
     asks_baselines=("random", "matched", "permuted"),
     compared=Compared("component", ("auc_profile",)),
+    known=of_access(),
 )

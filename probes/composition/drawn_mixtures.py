@@ -50,8 +50,8 @@ def sizes_of(kind: str) -> tuple[dict[int, int], dict[int, int]]:
 def drawn_mixtures(kind: str, group: int, sample_rate: float, seed: int) -> Drawn:
     """Draw mixtures of the components of a group and of foils, at constant total level.
 
-    Two components sound in each (one of chords), each as often as any other; foils are drawn from where contexts
-    are. Envelopes, positions and phases are drawn anew in every mixture.
+    Two components sound in each (one of chords), each as often as any other; foils are drawn from where
+    contexts are. Envelopes, positions and phases are drawn anew in every mixture.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def drawn_mixtures(kind: str, group: int, sample_rate: float, seed: int) -> Draw
 
 
 def _dealt(components: int, rows: int, several: int, generator: np.random.Generator) -> np.ndarray:
-    """Deal components to rows, each as often as any other as far as that goes, none twice to one: [rows, several]."""
+    """Deal components to rows, each as often as any other, none twice to one: [rows, several]."""
     decks = [generator.permutation(components) for _ in range(-(-rows // components) + 1)]
     return np.stack(
         [np.concatenate([np.roll(deck, i) for deck in decks])[:rows] for i in range(several)], axis=1

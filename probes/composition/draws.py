@@ -91,8 +91,8 @@ class Draw:
 def draw(condition: Condition, group: int, sample_rate: float, seed: int) -> Draw:
     """Draw the components and contexts of a group.
 
-    All conditions of a kind have the same components, and the contexts of a few others begin those of many. All
-    others together are as loud as four at the condition's level.
+    All conditions of a kind have the same components, and the contexts of a few others begin those of many.
+    All others together are as loud as four at the condition's level.
 
     Raises
     ------

@@ -24,6 +24,7 @@ from .questions import (
     without_conditions,
 )
 from .traces import Trace, Traces, traces
+from .truths import of_place
 
 MOST = 0.9  # of a trace's energy, that the channels which count hold
 ROTATIONS = 8
@@ -51,12 +52,12 @@ def place(
 ) -> xr.Dataset:
     """Ask whether the same few channels answer to a component, whatever else sounds.
 
-    - *locality*: ``max(0, 1 - n / m)``, n being the channels that hold 90 % of the energy of a component's changes,
-      m those that would after a random rotation of all channels that are not silent;
-    - *consistency*: cosine of the patterns of energy over channels in two contexts, of the same component less of
-      different ones;
-    - *place*: their product. 1: few channels, always the same; 0: all channels, or others in each context, or one
-      channel for everything.
+    - *locality*: ``max(0, 1 - n / m)``, n being the channels that hold 90 % of the energy of a component's
+      changes, m those that would after a random rotation of all channels that are not silent;
+    - *consistency*: cosine of the patterns of energy over channels in two contexts, of the same component
+      less of different ones;
+    - *place*: their product. 1: few channels, always the same; 0: all channels, or others in each context,
+      or one channel for everything.
 
     This is the one of the four questions that is about channels: it depends on the basis, and is meant to.
 
@@ -150,7 +151,7 @@ def holding_most(energy: np.ndarray) -> np.ndarray:
 
 
 def consistency(trace: Trace) -> np.ndarray:
-    """Cosine of each component's channel patterns in two contexts, less that of different components', [N]."""
+    """Cosine of components' channel patterns in two contexts, less that of different ones', [N]."""
     size = np.linalg.norm(trace.channel_energy, axis=-1, keepdims=True)
     first, second = trace.channel_energy / np.where(size > 0, size, 1.0)
     cosines = first @ second.T
@@ -166,4 +167,5 @@ PLACE = Probe(
     refuses=refuse_codes_alone,
     asks_baselines=("random", "matched", "permuted"),
     compared=Compared("component", ("place_profile",)),
+    known=of_place(),
 )

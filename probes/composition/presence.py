@@ -27,6 +27,7 @@ from .questions import (
     without_conditions,
 )
 from .traces import Trace, Traces, traces
+from .truths import of_presence
 
 SHUFFLES = 19  # of choices: their mean is taken off, nothing is tested
 NOISE_DRAWS = 4  # of sensor noise, for every sound
@@ -57,11 +58,11 @@ def presence(
 ) -> xr.Dataset:
     """Ask whether a component is there: which of 16 was added to a mixture.
 
-    A component p in a context c changes a representation by ``d(phase) = z(c + p) - z(c)``, z being frames stacked
-    to 13.3 ms. Its *plane* is spanned by the directions of its changes at all phases but one that hold more than 1 %
-    of the strongest's energy. At the last phase sensor noise n is added, independent, of a thousandth of the
-    mixtures' total variance in every direction, and the component is taken to be the one whose plane holds most of
-    ``d + n``.
+    A component p in a context c changes a representation by ``d(phase) = z(c + p) - z(c)``, z being frames
+    stacked to 13.3 ms. Its *plane* is spanned by the directions of its changes at all phases but one that
+    hold more than 1 % of the strongest's energy. At the last phase sensor noise n is added, independent, of
+    a thousandth of the mixtures' total variance in every direction, and the component is taken to be the
+    one whose plane holds most of ``d + n``.
 
     - *proportion*: how often that is right, with planes of the same context;
     - *transferable*: with planes of another context;
@@ -76,15 +77,15 @@ def presence(
     seed : int
         Of components, contexts and noise.
     conditions : sequence of Condition
-        Kind of component, number of others, level. All others together are as loud as four of that level, whatever
-        their number.
+        Kind of component, number of others, level. All others together are as loud as four of that level,
+        whatever their number.
 
     Returns
     -------
     result : xarray.Dataset
-        Of each variable v: `v_low` and `v_high`, 95 %, by t over groups whose frequencies and contexts are redrawn
-        (with Wilson's near the ceiling); `v_by_group`; and `v_profile` over components. Where there is but one
-        condition its dimension is dropped.
+        Of each variable v: `v_low` and `v_high`, 95 %, by t over groups whose frequencies and contexts are
+        redrawn (with Wilson's near the ceiling); `v_by_group`; and `v_profile` over components. Where there
+        is but one condition its dimension is dropped.
 
     Raises
     ------
@@ -93,9 +94,9 @@ def presence(
 
     Notes
     -----
-    Source: the project's own definition, after the m-alternative task of signal detection (Green & Swets, Signal
-    Detection Theory and Psychophysics, 1966); bits as in `information`. Everything follows from inner products:
-    gain, offset, rotation, repeated channels and framing change nothing.
+    Source: the project's own definition, after the m-alternative task of signal detection (Green & Swets,
+    Signal Detection Theory and Psychophysics, 1966); bits as in `information`. Everything follows from
+    inner products: gain, offset, rotation, repeated channels and framing change nothing.
 
     Examples
     --------
@@ -236,9 +237,9 @@ def corrected_information(choices: np.ndarray, seed: int) -> float:
 
     Notes
     -----
-    Counts overstate it, by as much as where choices are dealt to the components anew within every sound: with I
-    of the counts, I0 of those, and H = log2 N it is ``H (I - I0) / (H - I0)``, from 0 to H. Source of the bias:
-    Panzeri & Treves, Network 7:87, 1996.
+    Counts overstate it, by as much as where choices are dealt to the components anew within every sound:
+    with I of the counts, I0 of those, and H = log2 N it is ``H (I - I0) / (H - I0)``, from 0 to H. Source
+    of the bias: Panzeri & Treves, Network 7:87, 1996.
 
     Examples
     --------
@@ -269,4 +270,5 @@ PRESENCE = Probe(
     refuses=refuse_codes_alone,
     asks_baselines=("random", "matched", "permuted"),
     compared=Compared("component", ("proportion_profile", "transferable_profile")),
+    known=of_presence(),
 )

@@ -94,7 +94,7 @@ def summarised(
     Returns
     -------
     variables : dict of str to float64 [conditions, ...]
-        As `summarised_variables` declares them: padded with NaN where a condition has fewer groups or components.
+        As `summarised_variables` declares them: padded with NaN where there are fewer groups or components.
     """
     widest = max(one.shape[-1] for one in each)
     found: dict[str, list[np.ndarray]] = {}

@@ -25,6 +25,7 @@ from .questions import (
     without_conditions,
 )
 from .traces import Trace, Traces, traces
+from .truths import of_stability
 
 VARIABLES = {
     **CONDITION_VARIABLES,
@@ -45,14 +46,15 @@ def stability(
 ) -> xr.Dataset:
     """Ask whether a component leaves the same trace in another context.
 
-    With d a component's changes at all phases in one context and P its plane in another (as in `presence`), the
-    *containment* is ``sum |P d|^2 / sum |d|^2``, mean of both ways: 1 where the same directions are moved whatever
-    else sounds. Energy counts: a faint direction that differs costs little. A component that changes nothing has 0.
+    With d a component's changes at all phases in one context and P its plane in another (as in `presence`),
+    the *containment* is ``sum |P d|^2 / sum |d|^2``, mean of both ways: 1 where the same directions are
+    moved whatever else sounds. Energy counts: a faint direction that differs costs little. A component that
+    changes nothing has 0.
 
-    *Confusion* is the containment in the plane of another component, 0.5, 1, 2, 4.5, and 9 semitones apart or more,
-    in the other context. It is not taken off: a stage may be stable and tell neighbours apart or not. That at 9
-    semitones and more is what stability would be by chance; where it is as high (the decimator: 1), traces are stable
-    since all are alike.
+    *Confusion* is the containment in the plane of another component, 0.5, 1, 2, 4.5, and 9 semitones apart
+    or more, in the other context. It is not taken off: a stage may be stable and tell neighbours apart or
+    not. That at 9 semitones and more is what stability would be by chance; where it is as high (the
+    decimator: 1), traces are stable since all are alike.
 
     Parameters
     ----------
@@ -62,8 +64,8 @@ def stability(
     Returns
     -------
     result : xarray.Dataset
-        As of `presence`. *plane_index* is the measure of earlier versions, in which every direction counts alike:
-        mean cos^2 of the planes' angles, less that of different components.
+        As of `presence`. *plane_index* is the measure of earlier versions, in which every direction counts
+        alike: mean cos^2 of the planes' angles, less that of different components.
 
     Raises
     ------
@@ -72,8 +74,8 @@ def stability(
 
     Notes
     -----
-    Source: the definition of stable components in Cosme-Clifford, Machines on Music; containment after the principal
-    angles of Björck & Golub, Mathematics of Computation 27, 1973, weighted by energy.
+    Source: the definition of stable components in Cosme-Clifford, Machines on Music; containment after the
+    principal angles of Björck & Golub, Mathematics of Computation 27, 1973, weighted by energy.
 
     Examples
     --------
@@ -173,4 +175,5 @@ STABILITY = Probe(
     refuses=refuse_codes_alone,
     asks_baselines=("random", "matched", "permuted"),
     compared=Compared("component", ("containment_profile",)),
+    known=of_stability(),
 )

@@ -133,7 +133,7 @@ def traces(
 
 
 def _played(one: Draw, level_dbfs: float) -> StimulusSet:
-    """Return a group's sounds: context by context, alone first, then the raised components in the last one."""
+    """Return a group's sounds: context by context, alone first; then what is raised, in the last one."""
     rows = []
     for components, others in zip(one.sounds, one.others, strict=True):
         beside = [] if others is None else [others]
@@ -215,7 +215,7 @@ class _Collector:
 
 
 def _changed(mixtures: np.ndarray, alone: np.ndarray) -> np.ndarray:
-    """What [n, C, F] differ from a frame by, float64; exactly 0 where that is rounding."""
+    """Take a frame from [n, C, F], in float64; exactly 0 where the difference is rounding."""
     change = mixtures.astype(np.float64) - alone
     size, floor = np.square(change).sum((1, 2)), ROUNDING**2 * np.square(alone, dtype=np.float64).sum()
     change[size <= floor] = 0

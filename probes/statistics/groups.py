@@ -70,8 +70,8 @@ def jackknife_interval(
 
     Notes
     -----
-    t over pseudo-values, ``G s - (G - 1) s(without one)``. Source: Tukey, Annals of Mathematical Statistics 29:614,
-    1958.
+    t over pseudo-values, ``G s - (G - 1) s(without one)``. Source: Tukey, Annals of Mathematical Statistics
+    29:614, 1958.
 
     Examples
     --------

@@ -217,9 +217,9 @@ def leave_one_out_readout(
 
     Notes
     -----
-    The residuals r of rows that were left out are ``(1 - H)^-1 r``, H being their block of the hat matrix: Golub,
-    Heath & Wahba, Technometrics 21:215, 1979, for one row. scikit-learn's `RidgeCV` is the reference of a test; it
-    leaves out single rows, and is kept for tests alone.
+    The residuals r of rows that were left out are ``(1 - H)^-1 r``, H being their block of the hat matrix:
+    Golub, Heath & Wahba, Technometrics 21:215, 1979, for one row. scikit-learn's `RidgeCV` is the reference
+    of a test; it leaves out single rows, and is kept for tests alone.
 
     Examples
     --------
