@@ -96,9 +96,8 @@ class Probe:
     def __post_init__(self) -> None:
         kinds = self.asks_baselines
         if not isinstance(kinds, tuple) or not all(kind in BASELINE_KINDS for kind in kinds):
-            raise InputError(
-                f"probe {self.name!r}: asks_baselines {kinds!r}; must be a tuple of {', '.join(BASELINE_KINDS)}"
-            )
+            there = ", ".join(BASELINE_KINDS)
+            raise InputError(f"probe {self.name!r}: asks_baselines {kinds!r}; must be a tuple of {there}")
 
     @property
     def takes(self) -> frozenset[str]:
