@@ -123,6 +123,7 @@ def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = MAIN
         for condition, of in zip(conditions, drawn, strict=True)
     ]
     stimuli, readers = joined(played), {s: _Reader(drawn, session.seed) for s in stages}
+    frames = {s: MOMENTS * stacked_frames(encoder.stages[s], encoder.sample_rate) for s in stages}
 
     def pick(stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor) -> dict[str, Tensor]:
         return {"frames": _moments(activations[:, 0] - silence)}
@@ -130,8 +131,7 @@ def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = MAIN
     plan = respond(
         session.tiled(TILE_SECONDS), stimuli, stages, pick,
         lambda stage, _rows, values: readers[stage].add(values["frames"]),
-        phases=1, frames={s: MOMENTS * stacked_frames(encoder.stages[s], encoder.sample_rate) for s in stages},
-        label=f"{encoder.name}: {len(stimuli):,} mixtures to read",
+        phases=1, frames=frames, label=f"{encoder.name}: {len(stimuli):,} mixtures to read",
     )  # fmt: skip
     by_stage = [readers[s].summary() for s in stages]
     extra = {"order": np.array(ORDERS), "density": np.array(sorted(TRIED))}

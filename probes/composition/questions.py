@@ -184,7 +184,7 @@ def without_conditions(found: xr.Dataset) -> xr.Dataset:
 
 
 def answer_of(variable: str, kind: str = "partial", **labels: object) -> Callable[[xr.Dataset, int], float]:
-    """Return what reads a variable at the first stage, of the condition that stands for a kind of component."""
+    """Return what reads a variable at the first stage, of the condition that stands for a kind."""
 
     def read(result: xr.Dataset, sample_rate: int) -> float:
         kinds = np.atleast_1d(result["component_kind"].values)

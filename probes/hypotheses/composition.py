@@ -74,14 +74,15 @@ COMPOSITION_CLAIMS = (
         claim="For spectral similarity to support semantic similarity, the representation must make these "
         "components available in a stable and reusable way.",
         source_expects="refuted",
-        statement="lesser margin of two: share of a chord's response that the sum of its notes' holds, above 0.5; "
+        statement="lesser margin of two: share of a chord's response that the sum of its notes' holds, above "
+        "0.5; "
         "and proportion of chords found that were added to notes, above half-way to certainty",
         group="chord_composition",
         stage="latent",
         holds="above",
         threshold=0.0,
-        justification="half-way between a linear stage (1) and a sum that foretells nothing (0); and half-way "
-        "from guessing to certainty: to the decimator every sum is right and every chord the same",
+        justification="half-way between a linear stage (1) and a sum that foretells nothing (0); and half "
+        "way from guessing to certainty: to the decimator every sum is right and every chord the same",
         null="roots, and groups with chords and notes of their own",
         controls=(Control(STFT, low=0.3), Control(DECIMATOR, high=-0.3), Control(TEXTURE, high=-0.3)),
         evidence=chord_sum,

@@ -41,7 +41,7 @@ def by_group(
     kind: str = "partial",
     **labels: object,
 ) -> np.ndarray:
-    """Return what groups of components gave, the last axis being groups, of the condition that stands for a kind."""
+    """Return what groups gave, the last axis, of the condition that stands for a kind of component."""
     values = measured(run, node, group, variable, stage, **labels)
     if "condition" in values.dims:
         probe = run[node][group].to_dataset()
@@ -109,13 +109,13 @@ def falling_stability(run: xr.DataTree, node: str, stage: str) -> Trend:
 
 
 def readable(run: xr.DataTree, node: str, stage: str, density: int = DENSE) -> PerGroup:
-    """Chance that a readout ranks a mixture with a partial above one without: of the order that reads better."""
+    """Chance that a readout finds a partial in a mixture, of the order that reads better."""
     values = by_group(run, node, "access", "auc_by_group", stage, density=density)  # [orders, groups]
     return PerGroup(values[values.mean(-1).argmax()])
 
 
 def falling_access(run: xr.DataTree, node: str, stage: str) -> Trend:
-    """The same over the number of partials in a mixture, in doublings."""
+    """Find the AUC of each group over the number of partials in a mixture, in doublings."""
     values = by_group(run, node, "access", "auc_by_group", stage)  # [orders, densities, groups]
     density = run[node]["access"].to_dataset()["density"].values
     return Trend(values[values[:, density == USUAL_OTHERS + 1].mean((1, 2)).argmax()].T, np.log2(density))
@@ -154,7 +154,7 @@ def _alike(run: xr.DataTree, node: str, others: list[str], stage: str) -> Jointl
 
 
 def _banded(run: xr.DataTree, node: str, stage: str) -> np.ndarray:
-    """Quadratic access to partials in mixtures of five, in bands of neighbouring partials: [bands, groups]."""
+    """Quadratic access to partials in mixtures of five, by band of neighbouring partials: [bands, groups]."""
     values = by_group(run, node, "access", "auc_of_each", stage, order="quadratic", density=USUAL_OTHERS + 1)
     each = values[np.isfinite(values).all(1)]
     return np.stack([band.mean(0) for band in np.array_split(each, BANDS)])
@@ -177,8 +177,8 @@ def _claim(
     stage: str = "latent",
 ) -> Hypothesis:
     return Hypothesis(
-        name, claim, source_expects, statement, group, stage, holds, threshold, justification, REDRAWN, controls,
-        evidence, family=MACHINES_ON_MUSIC, alternative=alternative, positive=positive, negative=negative,
+        name, claim, source_expects, statement, group, stage, holds, threshold, justification, REDRAWN,
+        controls, evidence, family=MACHINES_ON_MUSIC, alternative=alternative, positive=positive, negative=negative,
     )  # fmt: skip
 
 
@@ -195,7 +195,8 @@ def _stable_at(stage: str, name: str, claim: str) -> Hypothesis:
         name,
         claim,
         "refuted",
-        "lesser margin of two: containment of a partial's trace in its plane of another context, above 0.5; and "
+        "lesser margin of two: containment of a partial's trace in its plane of another context, "
+        "above 0.5; and "
         "proportion of partials found by planes of another context, above half-way to certainty",
         "stability",
         "above",
@@ -213,7 +214,8 @@ def _stable_at(stage: str, name: str, claim: str) -> Hypothesis:
 QUESTION_CLAIMS = (
     _claim(
         "partials_are_present",
-        "These representations contain internal narrowband components, but they cannot reliably expose them as "
+        "These representations contain internal narrowband components, but they cannot reliably "
+        "expose them as "
         "independently accessible or stable substructures.",
         "supported",
         "proportion of partials found that were added to a mixture, of 16",
@@ -288,7 +290,8 @@ QUESTION_CLAIMS = (
         "Second, even if these components are well preserved, deep filters generally lack the selectivity to "
         "tease them apart, and this problem scales with signal density.",
         "supported",
-        "slope of the AUC of readouts over doublings of the number of partials, from 2 to 16 at constant level",
+        "slope of the AUC of readouts over doublings of the number of partials, from 2 to 16 at "
+        "constant level",
         "access",
         "below",
         -0.05,
@@ -301,10 +304,12 @@ QUESTION_CLAIMS = (
     ),
     _claim(
         "readable_partials",
-        "As a result, those components are not reliably available for grouping into higher-order objects like "
+        "As a result, those components are not reliably available for grouping into higher-order "
+        "objects like "
         "pitches or chords.",
         "refuted",
-        f"AUC of a readout, linear or quadratic, that tells whether a partial is among {DENSE}, trained on 3 to 8",
+        f"AUC of a readout, linear or quadratic, that tells whether a partial is among {DENSE}, "
+        "trained on 3 to 8",
         "access",
         "above",
         0.75,
@@ -317,7 +322,8 @@ QUESTION_CLAIMS = (
     ),
     _claim(
         "pitch_is_a_stable_direction",
-        "This would make pitch a stable direction in activation space, which could combine with others to form "
+        "This would make pitch a stable direction in activation space, which could combine with "
+        "others to form "
         "more complex structures such as chords.",
         "refuted",
         "as stable partials, of harmonic notes whose envelope varies from context to context",
@@ -352,7 +358,8 @@ QUESTION_CLAIMS = (
         ARCHITECTURAL,
         "supported",
         "least margin of: AUC of readouts in mixtures of five, below 0.75 (the effect is there); and its "
-        "difference from random networks at the trained scale, in each of four bands of frequency, within 0.1",
+        "difference from random networks at the trained scale, in each of four bands of frequency, "
+        "within 0.1",
         "access",
         "above",
         0.0,

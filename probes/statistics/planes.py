@@ -92,7 +92,7 @@ LEAST_ENERGY = 0.01  # of a plane's strongest direction: weaker ones are not par
 
 
 def leading_planes(changes: np.ndarray, least: float = LEAST_ENERGY) -> np.ndarray:
-    """Find the directions in which components change a representation, those of 1 % of the strongest's energy.
+    """Find the directions in which components change a representation, if they have energy enough.
 
     Parameters
     ----------

@@ -247,7 +247,7 @@ def leave_one_out_readout(
 
 
 def _directions(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Squared singular values of [n, D], and the left singular vectors [n, r]; from the smaller Gram matrix."""
+    """Return squared singular values of [n, D] and left singular vectors [n, r]."""
     n, size = features.shape
     if size >= n:
         energy, directions = np.linalg.eigh(features @ features.T)

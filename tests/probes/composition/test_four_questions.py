@@ -8,8 +8,8 @@ from torch import nn
 from tonotopy.encoders.base import Stage
 from tonotopy.encoders.registry import load
 from tonotopy.probes.composition.access import access
-from tonotopy.probes.composition.draws import MAIN, SWEPT, USUAL, components_of, draw
 from tonotopy.probes.composition.drawn_mixtures import drawn_mixtures
+from tonotopy.probes.composition.draws import MAIN, SWEPT, USUAL, components_of, draw
 from tonotopy.probes.composition.mixtures import Condition
 from tonotopy.probes.composition.place import holding_most, place
 from tonotopy.probes.composition.presence import presence
@@ -29,7 +29,9 @@ class Magnitudes(nn.Module):
     def __init__(self, change="none"):
         super().__init__()
         generator = torch.Generator().manual_seed(3)
-        self.rotation = torch.linalg.qr(torch.randn(129, 129, generator=generator, dtype=torch.float64))[0].float()
+        self.rotation = torch.linalg.qr(torch.randn(129, 129, generator=generator, dtype=torch.float64))[
+            0
+        ].float()
         self.change, self.end = change, nn.Identity()
 
     def forward(self, x):  # [B, 1, T]
@@ -126,7 +128,7 @@ def test_what_is_played():
     steps = 12 * np.diff(np.log2(frequency), axis=1)
     assert 3.5 <= steps.min() <= steps.max() <= 5.5
     assert (frequency[:, 1:].min(0) > frequency[:, :-1].min(0)).all()
-    assert 100 < frequency.min()
+    assert frequency.min() > 100
     assert frequency.max() < 7200
     low = components_of("partial", 0, 8000, 0)
     assert low.frequency_hz.max() * 2 ** (2 / 12) < 4000

@@ -6,8 +6,8 @@ import xarray as xr
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import CANONICAL_STAGES
-from tonotopy.probes.engine.schema import dataset, subject_attributes
 from tonotopy.probes.composition.waveform_shape import waveform_shape
+from tonotopy.probes.engine.schema import dataset, subject_attributes
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.tiling import tiling
 from tonotopy.probes.folding.aliasing import aliasing
