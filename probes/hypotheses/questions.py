@@ -178,7 +178,8 @@ def _claim(
 ) -> Hypothesis:
     return Hypothesis(
         name, claim, source_expects, statement, group, stage, holds, threshold, justification, REDRAWN,
-        controls, evidence, family=MACHINES_ON_MUSIC, alternative=alternative, positive=positive, negative=negative,
+        controls, evidence, family=MACHINES_ON_MUSIC, alternative=alternative, positive=positive,
+        negative=negative,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from ..benchmarks import (
     bench_memory,
     bench_phik,
     bench_probing,
+    bench_questions,
     bench_synthesis,
 )
 
@@ -22,6 +23,7 @@ def main() -> None:
         bench_probing,
         bench_aliasing,
         bench_compositionality,
+        bench_questions,
         bench_features,
         bench_phik,
         bench_latents,
