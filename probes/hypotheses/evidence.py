@@ -146,8 +146,9 @@ class PerUnit(OfMean):
 
     Notes
     -----
-    The larger p, and the wider interval, of Student's t, of the same corrected for 1.75 times the sample's
-    skewness (`Studentised`), and with bounds of Gaffke's (`Bounded`). No test of a mean holds for every
+    With bounds Gaffke's (`Bounded`), which hold for every distribution in the range and are conservative.
+    Without, the larger p, and the wider interval, of Student's t and of the same corrected for 1.75 times
+    the sample's skewness (`Studentised`), and p no less than said above. No test of a mean holds for every
     distribution without a range (Bahadur and Savage, Annals of Mathematical Statistics 27:1115, 1956):
     a sample of ten may hold none of the one unit in ten that makes up the mean. What is rejected where the
     mean is the threshold is in the table of ``python -m tests.benchmarks.type_one``.
@@ -188,13 +189,14 @@ class PerUnit(OfMean):
         """Where p and interval come from, in words."""
         if self.bounds is None:
             return "skewness-corrected t over units of unknown range"
-        return f"skewness-corrected t and Gaffke's bounds for {self.bounds[0]:g} to {self.bounds[1]:g}"
+        return f"Gaffke's bounds over units from {self.bounds[0]:g} to {self.bounds[1]:g}"
 
     def methods(self) -> list[Method]:
-        """Return t, skewness-corrected t, and what repeats and bounds ask for."""
+        """Return Gaffke's bounds, or without a range t and skewness-corrected t; and what repeats ask for."""
         units = self.per_unit
-        found: list[Method] = [Studentised(units, share) for share in (0.0, SKEWNESS_OF_ITEMS)]
-        return found + _crossed(self.rows) + ([Bounded(units, *self.bounds)] if self.bounds else [])
+        if self.bounds:
+            return [Bounded(units, *self.bounds), *_crossed(self.rows)]
+        return [*(Studentised(units, share) for share in (0.0, SKEWNESS_OF_ITEMS)), *_crossed(self.rows)]
 
     def tails(self, threshold: float, seed: int = 0) -> tuple[float, float]:
         """Return p-values of the mean being above a threshold, and below it."""

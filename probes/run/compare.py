@@ -24,7 +24,7 @@ SAME = 1e-9  # re frequencies that are meant to be the same
 
 
 def compare(
-    first: xr.DataTree, second: xr.DataTree, first_node: str = "", second_node: str = "", seed: int = 0
+    first: xr.DataTree, second: xr.DataTree, first_node: str = "", second_node: str = ""
 ) -> xr.Dataset:
     """Compare two subjects of one architecture: before and after training, random and trained.
 
@@ -34,8 +34,6 @@ def compare(
         Runs; or twice the same one, with two of its subjects named.
     first_node, second_node : str
         Subject of each run; by default its only encoder.
-    seed : int
-        Of resampling.
 
     Returns
     -------
@@ -72,7 +70,7 @@ def compare(
         if group in one.children and group in other.children:
             before, after = (s[group].to_dataset() for s in (one, other))
             _check(names, group, compared, before, after)
-            rows += _rows(group, compared, before, after, seed)
+            rows += _rows(group, compared, before, after)
     if not rows:
         raise InputError(f"compare: {names} have no measure in common")
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
@@ -146,9 +144,7 @@ def _alike(a: np.ndarray, b: np.ndarray) -> bool:
     return bool((a.astype(str) == b.astype(str)).all())
 
 
-def _rows(
-    group: str, compared: Compared, one: xr.Dataset, other: xr.Dataset, seed: int
-) -> Iterator[dict[str, object]]:
+def _rows(group: str, compared: Compared, one: xr.Dataset, other: xr.Dataset) -> Iterator[dict[str, object]]:
     for variable in compared.variables:
         values = [compared.values(probe, variable) for probe in (one, other)]
         if values[0] is None or values[1] is None:
@@ -159,7 +155,7 @@ def _rows(
             there = np.isfinite(after - before)
             if not difference.n_units:
                 continue
-            low, high = difference.interval(seed)
+            low, high = difference.interval()
             real = difference.n_units > 1 and abs(difference.effect) > rounding
             yield {
                 "probe": group,

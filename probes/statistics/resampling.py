@@ -120,8 +120,8 @@ def accelerated_interval(
         return quantile_interval(statistic(*values, axis=-1) if len(values[0]) else [], level)
     from scipy.stats import DegenerateDataWarning, bootstrap  # a second to import
 
-    with catch_warnings():
-        simplefilter("ignore", DegenerateDataWarning)
+    with catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+        simplefilter("ignore", DegenerateDataWarning)  # of no acceleration, which percentiles stand in for
         found = bootstrap(
             values, statistic, n_resamples=n, paired=len(values) > 1, method="BCa", confidence_level=level,
             rng=np.random.default_rng(seed), vectorized=True,

@@ -50,7 +50,6 @@ def compare(
             "--out", "-o", help="All measures as a .csv table or a zarr group; or a picture, .png or .svg."
         ),
     ] = None,
-    seed: Seed = 0,
 ) -> None:
     """Compare two runs of one architecture, before and after training, say, measure by measure.
 
@@ -64,7 +63,7 @@ def compare(
     from ..runs import read_run
     from .console import keep_comparison, show_differences
 
-    found = compare_runs(read_run(first), read_run(second), first_subject, second_subject, seed)
+    found = compare_runs(read_run(first), read_run(second), first_subject, second_subject)
     show_differences(found)
     if out is not None:
         print(keep_comparison(found, out))

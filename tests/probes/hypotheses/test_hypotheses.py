@@ -386,6 +386,7 @@ def test_association_of_few_units_counts_all_orders():
     assert Association([1, 2, 3, 4], [1, 2, 3, 4]).tails(0.0) == (1 / 24, 1.0)
     assert least_p(Association([1, 2], [1, 2]), 4, "above", 0.0) == 2 / 24
     assert Association([1, 2, 3, np.nan], [3, 2, 1, 0]).effect == -1.0
+    assert Association(np.arange(8), np.arange(8)).interval() == (1.0, 1.0)  # where BCa is undefined
 
 
 KINDS = {

@@ -64,7 +64,7 @@ def test_of_many_measures_one_in_twenty_is_flagged_by_chance():
     densities = tuple(range(1, 201))
     generator = np.random.default_rng(0)
     one, other = (a_run(generator.normal(size=(1, 200, 16)), densities=densities) for _ in range(2))
-    assert 4 <= int(compare(one, other)["flagged"].sum()) <= 25  # bootstrap of 16 items is a little liberal
+    assert 4 <= int(compare(one, other)["flagged"].sum()) <= 25  # of 5 % by chance
 
 
 def test_units_without_a_value_are_left_out_of_both_means():

@@ -87,6 +87,17 @@ def test_t_is_scipys(seed, count):
     assert ours.interval(0.9) == pytest.approx(ends, abs=1e-9)
 
 
+@given(seeds, st.integers(3, 30), st.floats(0.1, 2.0))
+def test_what_is_corrected_for_is_scipys_skewness(seed, count, share):
+    values = np.random.default_rng(seed).lognormal(size=count)
+    ratio = stats.ttest_1samp(values, 1.5).statistic
+    c = share * stats.skew(values, bias=False) / np.sqrt(count)  # Hall 1992
+    bent = ratio + c * ratio**2 / 3 + c**2 * ratio**3 / 27 + c / 6
+    assert Studentised(values, share).tails(1.5)[1] == pytest.approx(
+        stats.t.cdf(bent, count - 1), abs=ROUNDING
+    )
+
+
 @given(st.integers(1, 60), st.integers(0, 60), st.floats(0.01, 0.99))
 def test_proportions_are_scipys(trials, hits, value):
     """Wilson's interval and, of values 0 and 1, Clopper and Pearson's are those of `binomtest`."""

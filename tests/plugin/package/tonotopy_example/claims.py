@@ -12,7 +12,7 @@ def blindness(run: xr.DataTree, node: str, stage: str) -> PerUnit:
 
 def idleness(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     """Mean deviation of the posterior, dimension by dimension, over the model's own samples."""
-    return PerUnit(measured(run, node, "latents", "mean_sigma").isel(material=0))
+    return PerUnit(measured(run, node, "latents", "mean_sigma").isel(material=0), bounds=(0, 2))
 
 
 CLAIMS = (
@@ -38,8 +38,8 @@ CLAIMS = (
         group="latents",
         stage="",
         holds="above",
-        threshold=0.5,
-        justification="half of the prior's",
+        threshold=0.25,
+        justification="a quarter of the prior's",
         null="signs about the threshold",
         controls=(Control("control:planted", low=0.7),),
         evidence=idleness,
