@@ -21,6 +21,8 @@ CONTROLS: Mapping[str, tuple[str, ...]] = {  # by modality
         "control:decimator",
         "control:texture",
         "control:rectifier",
+        "control:identity_codec",
+        "control:mu_law_codec",
     ),
     "melody": ("control:planted",),
 }
