@@ -38,6 +38,7 @@ _factories: dict[str, str | Callable[..., Encoder]] = {
     "filterbank:log_tracker": ".trackers:log_tracker",
     "filterbank:divisive_tracker": ".trackers:divisive_tracker",
     "filterbank:harmonic_template": ".trackers:harmonic_template",
+    "filterbank:chroma": ".trackers:chroma",
     "control:decimator": ".controls:decimator",
     "control:texture": ".controls:texture",
     "control:rectifier": ".controls:rectifier",

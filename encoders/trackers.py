@@ -128,6 +128,30 @@ def harmonic_template(
     return _bank(module, peaks, sample_rate, weights, LOWEST_HZ * 2 ** (centre / (24 * PER_SEMITONE)))
 
 
+def chroma(weights: str | Path = "pretrained", seed: int = 0, sample_rate: int = REFERENCE_HZ) -> Filterbank:
+    """Return an encoder of chords, whatever their position: peaks of all octaves in one, by pitch class.
+
+    48 channels, a quarter of a semitone apart; each is the sum of the amplitudes that `log_tracker` measures in its
+    pitch class. Inversions and open voicings of a chord, whose notes move by octaves, excite the same channels.
+
+    Parameters and errors are those of `log_tracker`. `centre_hz` holds the frequencies in the lowest octave.
+
+    Examples
+    --------
+    >>> import torch
+    >>> turn = 2 * torch.pi * torch.arange(7200) / 24_000
+    >>> notes = 0.1 * torch.sin(torch.tensor([[220.0], [440.0], [330.0]]) * turn)
+    >>> each = [chroma().run(note[None], ["first_layer"])["first_layer"][0, :, 0].argmax().item() for note in notes]
+    >>> each[0] == each[1], each[2] - each[0]
+    (True, 28)
+    """
+    name = "filterbank:chroma"
+    check_sample_rate(name, sample_rate)
+    peaks = _Peaks(name, sample_rate, PER_SEMITONE)
+    centre_hz = LOWEST_HZ * 2 ** (np.arange(12 * PER_SEMITONE) / (12 * PER_SEMITONE))
+    return _bank(_Folded(peaks), peaks, sample_rate, weights, centre_hz)
+
+
 def _tracker(name: str, weights: str | Path, sample_rate: int, divisive: bool) -> Filterbank:
     check_sample_rate(name, sample_rate)
     peaks = _Peaks(name, sample_rate, PER_SEMITONE)
@@ -184,6 +208,18 @@ class _Tracker(nn.Module):
         if not self.divisive:
             return level_above_floor(amplitude)
         return amplitude / (FLOOR**2 + amplitude.square().sum(dim=1, keepdim=True)).sqrt()
+
+
+class _Folded(nn.Module):
+    def __init__(self, peaks: _Peaks) -> None:
+        super().__init__()
+        self.peaks = peaks
+
+    def forward(self, waveforms: Tensor) -> Tensor:  # [B, T] -> [B, 48, F]
+        found = self.peaks(waveforms)  # [B, F, cells]
+        octave = 12 * PER_SEMITONE
+        whole = nn.functional.pad(found, (0, -found.shape[-1] % octave))
+        return whole.unflatten(-1, (-1, octave)).sum(-2).transpose(1, 2)
 
 
 class _Template(nn.Module):

@@ -13,8 +13,8 @@ from ...encoders.base import Encoder
 from ...synth.stimuli import StimulusSet
 from ..engine.respond import Listening, listening_plan
 
-CLICKS, NOISES, CLICK, NOISE_RMS = 8, 4, 0.5, 0.07
-ENDS = 1 / 64  # of the window's length: so finely its ends are searched for
+CELLS = 8  # of a hop, or more of a window that is shorter: so finely windows are known
+NOISES, CLICK, NOISE_RMS = 4, 0.5, 0.07
 FAINT = 1e-3  # re the largest change: where less is changed there is no window
 
 
@@ -68,7 +68,7 @@ class Window:
 
 
 def window_of(encoder: Encoder, sounds: StimulusSet, anchor: str, members: Sequence[str]) -> Window:
-    """Find by clicks in noise, an eighth of a hop apart and closer at the ends, what changes a steady frame.
+    """Find by clicks in noise what changes a steady frame, to an eighth of a hop or of a shorter window.
 
     Parameters
     ----------
@@ -85,68 +85,63 @@ def window_of(encoder: Encoder, sounds: StimulusSet, anchor: str, members: Seque
     >>> from tonotopy.encoders import load
     >>> from tonotopy.synth import Partial, Stimulus
     >>> tone = StimulusSet.of([Stimulus((Partial(440.0, 0.1),))])
-    >>> window = window_of(load("filterbank:stft"), tone, "first_layer", ["first_layer"])
-    >>> window.centre, round(window.duration, -1)  # of a Hann window of 1024 samples
-    (512, 530.0)
+    >>> window = window_of(load("control:patches"), tone, "first_layer", ["first_layer"])
+    >>> window.first, len(window.power), round(window.duration)  # a rectangle of 320 samples
+    (0, 320, 320)
     """
     stage = encoder.stages[anchor]
     plan = listening_plan(encoder, sounds, [anchor], frames=1)
     frame = plan.listening[anchor].first
-    step = max(1, stage.hop // CLICKS)
-    lag, moved = _moved(encoder, anchor, plan.n_samples, np.arange(0, stage.hop, step))
-    if moved.max() > 0:
-        first, last = _ends(lag, moved)
-        while step > max(1, ENDS * (last - first)):
-            finer = max(1, step // CLICKS)
-            ends = [np.arange(end - step, end + step + 1, finer) for end in (first, last)]
-            more = np.setdiff1d(np.concatenate(ends), lag)
-            more = more[np.abs(more) < plan.n_samples]
-            lag = np.concatenate([lag, more])
-            moved = np.concatenate([moved, _moved(encoder, anchor, plan.n_samples, more, one_frame=True)[1]])
-            order = lag.argsort()
-            lag, moved, step = lag[order], moved[order], finer
-            first, last = _ends(lag, moved)
-        samples = np.arange(first, last + 1)
-        power = np.interp(samples, lag, moved) / moved.max()
-    else:
-        length = stage.receptive_field or 1
-        samples, power = np.arange(stage.latency - length + 1, stage.latency + 1), np.ones(length)
+    count = min(stage.hop, CELLS)
+    step = stage.hop // count
+    lag, moved = _moved(encoder, anchor, plan.n_samples, np.arange(count) * stage.hop // count, step)
+    first, end = _support(lag, moved, step)
+    while step > 1 and end - first < CELLS * step:
+        step = max(1, step // CELLS)
+        cells = np.arange(first, end, step)
+        lag, moved = _moved(encoder, anchor, plan.n_samples, cells, step, one_frame=True)
+        first, end = _support(lag, moved, step)
+    if end == first:  # nothing changes the frame
+        first, end = stage.latency + 1 - (stage.receptive_field or 1), stage.latency + 1
+        lag, moved = np.array([first]), np.ones(1)
+    power = moved[np.searchsorted(lag, np.arange(first, end), side="right") - 1] / moved.max()
     silent = encoder.run(torch.zeros(1, plan.n_samples), list(members))
     return Window(
         plan.n_samples,
         Listening(frame, 1, plan.listening[anchor].settled),
         stage.hop,
-        int(samples[0]),
+        first,
         power,
         {name: values[0, ..., frame].cpu().double() for name, values in silent.items()},
     )
 
 
-def _ends(lag: np.ndarray, moved: np.ndarray) -> tuple[int, int]:
+def _support(lag: np.ndarray, moved: np.ndarray, step: int) -> tuple[int, int]:
+    """First lag of the cells that change the frame, and the end of the last; equal if there are none."""
     there = lag[moved > FAINT * moved.max()]
-    return int(there.min()), int(there.max())
+    return (int(there.min()), int(there.max()) + step) if len(there) else (0, 0)
 
 
 def _moved(
-    encoder: Encoder, anchor: str, begin: int, clicks: np.ndarray, one_frame: bool = False
+    encoder: Encoder, anchor: str, begin: int, cells: np.ndarray, step: int, one_frame: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Energy by which a click moves a frame, over its lag after the frame's nominal time, rising.
+    """Energy by which a click in a cell moves a frame, and the first lag of each cell, rising.
 
-    The clicks lie so many samples after the first whole hop from `begin`; all frames are looked at,
-    or only that at this hop.
+    Cells begin so many samples after the first whole hop from `begin`, and hold `step` samples: every noise
+    has its click elsewhere in them, since strides answer otherwise to every sample. All frames are looked
+    at, or only that at this hop.
     """
     hop = encoder.stages[anchor].hop
     origin = -(-begin // hop) * hop
-    at = origin + clicks
     moved = np.zeros((1, 1))
     for seed in range(NOISES):
         noise = np.random.default_rng(seed).normal(0, NOISE_RMS, 2 * begin + 2 * hop)
-        waveforms = np.repeat(noise[None], len(at) + 1, axis=0)
-        waveforms[np.arange(len(at)), at] += CLICK
+        waveforms = np.repeat(noise[None], len(cells) + 1, axis=0)
+        waveforms[np.arange(len(cells)), origin + cells + seed * step // NOISES] += CLICK
         frames = encoder.run(torch.from_numpy(waveforms).float(), [anchor])[anchor].double()
-        moved = moved + (frames[:-1] - frames[-1]).square().sum(1).cpu().numpy()  # [clicks, F]
+        moved = moved + (frames[:-1] - frames[-1]).square().sum(1).cpu().numpy()  # [cells, F]
     if one_frame:
-        return clicks, moved[:, origin // hop]
-    lag = at[:, None] - hop * np.arange(moved.shape[1])
+        return cells, moved[:, origin // hop]
+    lag = origin + cells[:, None] - hop * np.arange(moved.shape[1])
     order = lag.argsort(axis=None)
     return lag.ravel()[order], moved.ravel()[order]

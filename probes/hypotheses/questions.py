@@ -16,7 +16,8 @@ from .joint import Jointly, Part
 
 STFT, MAGNITUDE, LOG = "filterbank:stft", "filterbank:stft_magnitude", "filterbank:stft_log"
 TRACKER, ENVELOPE = "filterbank:log_tracker", "filterbank:gammatone_envelope"
-TEMPLATE, MIXED = "filterbank:harmonic_template", "filterbank:stft_mixed"
+TEMPLATE, CHROMA = "filterbank:harmonic_template", "filterbank:chroma"
+MIXED = "filterbank:stft_mixed"
 PATCHES, WAVEFORM, PATCHES_MIXED = "control:patches", "control:waveform", "control:patches_mixed"
 DECIMATOR, LOUDNESS, TEXTURE = "control:decimator", "control:loudness", "control:texture"
 SIGN_HASH, PERMUTED, TWO_BANDS = "control:sign_hash", "control:permuted", "control:two_bands"
@@ -299,7 +300,7 @@ QUESTION_CLAIMS = (
         "three times what a short-time spectrum loses, whose lines begin to overlap",
         "partials that were never to be read cannot become less so: read it beside readable partials",
         falling_access,
-        (MIXED, PATCHES_MIXED, TWO_BANDS),
+        (MIXED, PATCHES_MIXED),
         (STFT, MAGNITUDE, TRACKER, DECIMATOR, LOUDNESS),
         (Control(MAGNITUDE, low=-0.03), Control(DECIMATOR, -0.03, 0.03)),
     ),
@@ -350,7 +351,7 @@ QUESTION_CLAIMS = (
         "half-way between guessing (1/9) and certainty",
         "positions of a chord have partials in common, which a map of partials finds as well",
         found_in_any_position,
-        (TRACKER,),
+        (CHROMA,),
         (DECIMATOR, TEXTURE, TWO_BANDS, LOUDNESS),
         (Control(DECIMATOR, high=0.25), Control(TEXTURE, high=0.3)),
     ),

@@ -21,7 +21,18 @@ from ..engine.schema import dataset, stage_coordinates
 from ..engine.session import Session
 from ..statistics.finite import finite_mean, finite_mean_by
 from ..statistics.resampling import bootstrap_interval, flipped_p
-from .removal import OWN_AMONG_OTHERS, RANDOM_ENERGY, REMOVALS, Bench, Meter, Removal, Trial, removal
+from .removal import (
+    EQUAL_AMONG_OTHERS,
+    EQUAL_OF,
+    OWN_AMONG_OTHERS,
+    REMOVALS,
+    Bench,
+    Meter,
+    Removal,
+    Trial,
+    beyond_random,
+    removal,
+)
 from .variables import VARIABLES
 
 DOSES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
@@ -58,13 +69,23 @@ def interventions(
 
     P comes from two places: from the partial *alone*, which is what a reusable component promises;
     and from the partial *among others*, the rest of this mixture, which is the best that a plane can do
-    here and now. Three kinds of plane stand against it. *A random plane* of equal rank holds next to
+    here and now. Three kinds of plane stand against them. *A random plane* of equal rank holds next to
     nothing of a latent with many channels, and so does next to nothing. *A random plane of equal energy*
-    therefore holds, in every frame, just as much of z - z0 as the plane among others: one direction is
-    turned from z - z0 towards a random one until it does, the other holds nothing. *The plane of an
-    absent partial* tells whether it matters whose plane is taken. `channels_removed_db` is what comes of
-    setting whole channels to their silence, those first that answer most to the partial alone; and
-    *ideal* is the mixture played without the partial, encoded and decoded.
+    therefore holds, in every frame, just as much of z - z0 as the plane that it is compared with, so that
+    either of the two has its own: one direction is turned from z - z0 towards a random one until it does,
+    the other holds nothing. *The plane of an absent partial* tells whether it matters whose plane is
+    taken. `channels_removed_db` is what comes of setting whole channels to their silence, those first that
+    answer most to the partial alone; and *ideal* is the mixture played without the partial, encoded and
+    decoded.
+
+    Lost trials are kept: a partial that the codec does not transmit, or none of whose neighbours it does,
+    has no level that could change (NaN), and is counted in `lost`. No change of the latent can remove it,
+    so `beyond_db`, what the claim of removable partials is judged by, counts it as 0 dB.
+
+    What a removal cannot tell: whether partials are represented, or only left alone. A partial comes out
+    clean wherever encoder and decoder are linear, whatever the latent means: raw samples, taken as latent
+    and as sound, lose a partial by 55 dB more than its neighbours, though nothing was learned; and bent by
+    the mu law, which loses nothing, by next to nothing. So a specific removal says that the latent adds up.
 
     Parameters
     ----------
@@ -86,9 +107,8 @@ def interventions(
     result : xarray.Dataset
         See `interventions.variables`, "interventions". Partials that the codec does not transmit
         (60 dB below what was played, or under four times what the noise beside them would give in the fit)
-        are NaN. Means and
-        intervals are over mixtures. `specific_p`: signs of the difference to random planes of equal
-        energy flipped by mixture, one tail. Quantized: the latent is quantized after the removal, and
+        are NaN. Means and intervals in dB are over mixtures, of what is transmitted. `specific_p`: signs of
+        `beyond_db` flipped by mixture, one tail. Quantized: the latent is quantized after the removal, and
         before it for the reference; where the encoder has codebooks. `sound` is of the first trial whose
         partial is transmitted.
 
@@ -147,7 +167,7 @@ def interventions(
         "clip": np.array(CLIPS),
         "clip_sample": np.arange(clips.shape[1]),
         "sound": clips,
-        "remark": np.array([_remark(variables["reference_db"])]),
+        "remark": np.array([_remark(int(variables["lost"][0]), len(trials))]),
     }
     if "quantized_removed_db" in variables:
         variables["codebooks"] = np.array(_counts(len(bench.encoder.codebooks)))
@@ -266,7 +286,7 @@ def _quantized(bench: Bench, trial: Trial, found: Removal) -> dict[str, np.ndarr
 def _clips(bench: Bench, trial: Trial, seed: Sequence[int]) -> np.ndarray:
     """Render what `CLIPS` names, float32 [clips, T]."""
     found = removal(bench, trial, 1, seed)
-    own, other = (found.mixture - found.taken[name][0] for name in (OWN_AMONG_OTHERS, RANDOM_ENERGY))
+    own, other = (found.mixture - found.taken[name][0] for name in (OWN_AMONG_OTHERS, EQUAL_AMONG_OTHERS))
     mixture, without_own, without_other = bench.decode(torch.stack([found.mixture, own, other]), found.scale)
     ideal = bench.decode(found.others[None], found.others_scale)[0]
     return np.stack([mixture, without_own, ideal, without_other])[:, bench.measured].astype(np.float32)
@@ -285,15 +305,22 @@ def _summary(
         out |= {f"mean_{name}_low": low, f"mean_{name}_high": high}
     full = doses.tolist().index(1.0)
     specific = (by_name["neighbours_db"] - by_name["removed_db"])[:, :, full]  # [1, removal, trial]
-    more = finite_mean_by(specific - specific[:, [REMOVALS.index(RANDOM_ENERGY)]], mixture)[0]
-    p = [flipped_p(v[np.isfinite(v)], [seed, 23]) for v in more]
-    p[REMOVALS.index(RANDOM_ENERGY)] = np.nan
-    return out | {"specific_db": specific, "specific_p": np.array([p])}
+    beyond = beyond_random(specific)
+    p = [flipped_p(v[np.isfinite(v)], [seed, 23]) for v in finite_mean_by(beyond, mixture)[0]]
+    p = [value if name in EQUAL_OF else np.nan for name, value in zip(REMOVALS, p, strict=True)]
+    lost = np.isnan(specific[:, REMOVALS.index(OWN_AMONG_OTHERS)]).sum(-1)
+    return out | {
+        "specific_db": specific,
+        "beyond_db": beyond,
+        "specific_p": np.array([p]),
+        "lost": lost,
+    }
 
 
-def _remark(reference_db: np.ndarray) -> str:
-    lost = int(np.isnan(reference_db).sum())
-    return f"{lost} of {reference_db.size} partials are not transmitted by the codec" if lost else ""
+def _remark(lost: int, trials: int) -> str:
+    if not lost:
+        return ""
+    return f"{lost} of {trials} partials are not transmitted by the codec, or none of their neighbours is"
 
 
 def _check(
@@ -331,5 +358,5 @@ INTERVENTIONS = Probe(
     variables=VARIABLES["interventions"],
     measure=interventions,
     refuses=_refuses,
-    compared=Compared("trial", ("specific_db", "reference_db")),
+    compared=Compared("trial", ("beyond_db", "specific_db", "reference_db")),
 )

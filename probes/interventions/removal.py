@@ -23,8 +23,9 @@ DECODER_FRAMES = 8  # that the decoder gets to settle, and again to look ahead
 DECODED_AT_ONCE = 16
 OWN_ALONE, OWN_AMONG_OTHERS = "own plane, alone", "own plane, among others"
 ABSENT, RANDOM = "plane of an absent partial", "random plane"
-RANDOM_ENERGY = "random plane of equal energy"
-REMOVALS = (OWN_ALONE, OWN_AMONG_OTHERS, ABSENT, RANDOM, RANDOM_ENERGY)
+EQUAL_ALONE, EQUAL_AMONG_OTHERS = "random, energy as alone", "random, energy as among others"
+REMOVALS = (OWN_ALONE, OWN_AMONG_OTHERS, ABSENT, RANDOM, EQUAL_ALONE, EQUAL_AMONG_OTHERS)
+EQUAL_OF = {OWN_ALONE: EQUAL_ALONE, OWN_AMONG_OTHERS: EQUAL_AMONG_OTHERS}  # the null of a partial's own plane
 CHANGES = ("removed_db", "neighbours_db", "worst_neighbour_db", "rest_db")
 AUDIBLE = 4.0  # times what noise would give: fainter partials have no level
 FAINTEST_DB = -60.0  # re the partial played: what is fainter was not transmitted
@@ -217,6 +218,37 @@ def _levels(bench: Bench, trial: Trial, latents: Tensor, scale: Tensor | None) -
     return replace(found, audible=found.audible & (found.partials > played + FAINTEST_DB))
 
 
+def beyond_random(specific_db: np.ndarray) -> np.ndarray:
+    """Return how much more specific a partial's own plane is than random planes of the same energy.
+
+    Parameters
+    ----------
+    specific_db : float [..., removal, trial]
+        In the order of `REMOVALS`; NaN where the partial or all of its neighbours are lost.
+
+    Returns
+    -------
+    beyond_db : float [..., removal, trial]
+        For the own planes, NaN for the others. A lost trial counts as 0 dB: what the decoder does not
+        transmit no change of the latent removes. NaN throughout where all trials are lost.
+
+    Examples
+    --------
+    >>> specific = np.full((len(REMOVALS), 2), np.nan)
+    >>> specific[REMOVALS.index(OWN_ALONE)] = 30.0, np.nan
+    >>> specific[REMOVALS.index(EQUAL_ALONE)] = 2.0, np.nan
+    >>> beyond_random(specific)[0].tolist()
+    [28.0, 0.0]
+    """
+    beyond = np.full_like(specific_db, np.nan)
+    for own, equal in EQUAL_OF.items():
+        place = REMOVALS.index(own)
+        more = specific_db[..., place, :] - specific_db[..., REMOVALS.index(equal), :]
+        lost = np.isnan(more)
+        beyond[..., place, :] = np.where(lost & ~lost.all(-1, keepdims=True), 0.0, more)
+    return beyond
+
+
 @dataclass(frozen=True)
 class Removal:
     """The latents of a mixture and of the others in it, [C, F], and what can be taken out of the former.
@@ -251,16 +283,17 @@ def removal(bench: Bench, trial: Trial, random_planes: int, seed: Sequence[int])
         OWN_ALONE: [_projected(moved, _plane(alone, bench.silence))],
         OWN_AMONG_OTHERS: [_projected(moved, _plane(around - others, others[0]))],
         ABSENT: [_projected(moved, _plane(absent, bench.silence))],
-        RANDOM: [],
-        RANDOM_ENERGY: [],
+        **{name: [] for name in (RANDOM, *EQUAL_OF.values())},
     }
-    share = taken[OWN_AMONG_OTHERS][0].norm(dim=0) / moved.norm(dim=0).clamp_min(1e-30)
+    length = moved.norm(dim=0).clamp_min(1e-30)
     generator = torch.Generator().manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
     for _ in range(random_planes):
         drawn = torch.randn(len(moved), RANK, generator=generator)
         plane = torch.linalg.qr(drawn)[0][None].expand(moved.shape[1], -1, -1)  # [F, C, r]
         taken[RANDOM].append(_projected(moved, plane))
-        taken[RANDOM_ENERGY].append(of_equal_energy(moved, share, drawn[:, 0]))
+        for own, equal in EQUAL_OF.items():
+            share = taken[own][0].norm(dim=0) / length
+            taken[equal].append(of_equal_energy(moved, share, drawn[:, 0]))
     answer = alone.square().mean(0).sum(1)  # [C]
     return Removal(mixture[0], scale, others[0], others_scale, taken, answer.argsort(descending=True))
 

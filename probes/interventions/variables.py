@@ -45,8 +45,17 @@ VARIABLES: Groups = {
             "dB",
             "how much more the partial falls than its neighbours, at dose 1",
         ),
+        "beyond_db": Variable(
+            ("stage", "removal", "trial"),
+            "dB",
+            "specific_db of the partial's own plane less that of random planes of its energy; 0 where the "
+            "partial is lost",
+        ),
         "specific_p": Variable(
-            ("stage", "removal"), "1", "p of specific_db against that of random planes of equal energy"
+            ("stage", "removal"), "1", "p of beyond_db, of the partial's own planes, being above 0"
+        ),
+        "lost": Variable(
+            ("stage",), "1", "trials without a level: the partial or all its neighbours are not transmitted"
         ),
         "reference_db": Variable(
             ("stage", "trial"), "dB", "level of the partial in the decoded sound re the one played"

@@ -23,10 +23,18 @@ CONTROLS: Mapping[str, tuple[str, ...]] = {  # by modality
         "control:rectifier",
         "control:band_codec",
         "control:dominant_codec",
+        "control:identity_codec",
+        "control:mu_law_codec",
     ),
     "melody": ("control:planted",),
 }
-QUICK = ("compositionality", "codes", "waveform_shape", "interventions")  # what a few minutes allow
+ASKED_BY: Mapping[str, tuple[str, ...]] = {  # controls that stand beside some probes alone
+    "control:band_codec": ("codes",),
+    "control:dominant_codec": ("codes",),
+    "control:identity_codec": ("interventions",),
+    "control:mu_law_codec": ("interventions",),
+}
+QUICK = ("presence", "stability", "access", "place", "codes", "waveform_shape", "interventions")  # what a few minutes allow
 
 
 @dataclass(frozen=True)

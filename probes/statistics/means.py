@@ -34,6 +34,7 @@ class Method(Protocol):
         """Return the two-sided interval of a level."""
         ...
 
+FARTHEST = 5.0  # t ratio up to which skewness is corrected for
 
 @dataclass(frozen=True)
 class Studentised:
@@ -87,9 +88,13 @@ class Studentised:
         if not self._error:
             tie = ROUNDING * max(np.abs(self.values).max(), abs(value))
             return float(away <= tie), float(away >= -tie)
-        ratio, bend = away / self._error, self._bend
-        bent = ratio + 2 * bend * ratio**2 + 4 / 3 * bend**2 * ratio**3 + bend
+        bent = self._bent(away / self._error)
         return float(stdtr(n - 1, -bent)), float(stdtr(n - 1, bent))
+
+    def _bent(self, ratio: float) -> float:
+        """Return g of a t ratio; beyond `FARTHEST`, where a cubic of small terms is none, with slope 1."""
+        near, bend = float(np.clip(ratio, -FARTHEST, FARTHEST)), self._bend
+        return near + 2 * bend * near**2 + 4 / 3 * bend**2 * near**3 + bend + (ratio - near)
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Return the two-sided interval of a level; NaN of fewer than two units."""
@@ -98,6 +103,8 @@ class Studentised:
             return np.nan, np.nan
         end, bend = np.array([1, -1]) * stdtrit(n - 1, (1 + level) / 2), self._bend
         ratio = end if abs(bend) < ROUNDING else (np.cbrt(1 + 6 * bend * (end - bend)) - 1) / (2 * bend)
+        edge = np.array([1, -1]) * FARTHEST
+        ratio = np.where(np.abs(ratio) > FARTHEST, edge + end - [self._bent(one) for one in edge], ratio)
         low, high = self.values.mean() - self._error * ratio
         return float(low), float(high)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray as xr
 
-from ...probes.interventions.removal import OWN_ALONE, OWN_AMONG_OTHERS, RANDOM_ENERGY
+from ...probes.interventions.removal import EQUAL_ALONE, OWN_ALONE, OWN_AMONG_OTHERS
 from ..audio import Clip, Sounds, data_uri
 from ..chapter import Chapter
 from ..columns import measured
@@ -15,6 +15,8 @@ from ..figures import Illustration
 from ..figures.interventions.interventions import dose_response, intervention_spectra
 from ..runs import Subject
 from ..selecting import stages_with
+
+MOST_LOST = 1 / 3  # of all trials; more are worth a word
 
 
 def _interventions(subject: Subject, controls: Sequence[Subject]) -> Iterator[Illustration]:
@@ -46,15 +48,28 @@ def decoded(interventions: xr.Dataset) -> Sounds:
     return Sounds("As it was decoded, all at one gain:", clips)
 
 
+def _lost(one: xr.Dataset) -> Iterator[str]:
+    trials = one.sizes["trial"]
+    if int(one["lost"]) > MOST_LOST * trials:
+        yield (
+            f"{int(one['lost'])} of {trials} partials have no level in the decoded sound that could change; "
+            "what is removed beyond random planes counts them as 0 dB"
+        )
+
+
 INTERVENTIONS = Chapter(
     "interventions",
     columns=(
         measured("specific_db", "Specific", "by how much more a partial falls than its neighbours when its "
                  "plane is removed", "level", pick=OWN_AMONG_OTHERS),
         measured("specific_db", "Alone", "the same with its plane measured alone", "level", pick=OWN_ALONE),
-        measured("specific_db", "Random plane", "the same with random planes of equal energy", "level",
-                 is_compared=False, pick=RANDOM_ENERGY),
+        measured("specific_db", "Random plane", "the same with random planes of the energy of that measured "
+                 "alone", "level", is_compared=False, pick=EQUAL_ALONE),
+        measured("beyond_db", "Beyond random", "the plane measured alone less random ones, partials that are "
+                 "not transmitted as 0", "level", np.mean, pick=OWN_ALONE),
+        measured("lost", "Lost", "removals without a level to change", "count"),
     ),
+    cautions=_lost,
     figures=_interventions,
     sounds=decoded,
 )  # fmt: skip

@@ -20,8 +20,9 @@ from tonotopy.probes.hypotheses.deciding import two_sided, verdict_p
 from tonotopy.probes.hypotheses.hypothesis import MACHINES_ON_MUSIC, Hypothesis, NoEvidence
 from tonotopy.probes.hypotheses.registry import HYPOTHESES, registered
 from tonotopy.probes.hypotheses.verdicts import evaluate
-from tonotopy.probes.interventions.removal import OWN_ALONE, RANDOM_ENERGY, REMOVALS
+from tonotopy.probes.interventions.removal import OWN_ALONE, REMOVALS
 from tonotopy.probes.run.registry import registered as probes_registered
+from tonotopy.probes.interventions.interventions import interventions
 from tonotopy.probes.run.registry import schema
 from tonotopy.probes.run.suite import CONTROLS
 from tonotopy.synth.errors import InputError
@@ -266,19 +267,32 @@ def test_shape_counts_by_group_of_sounds():
     assert found.per_unit == pytest.approx([0.3, 0.5])
 
 
-def test_removal_counts_by_mixture_and_beside_random_planes():
-    specific = np.full((1, len(REMOVALS), 4), np.nan)
-    specific[0, REMOVALS.index(OWN_ALONE)] = [10.0, 20.0, 8.0, np.nan]
-    specific[0, REMOVALS.index(RANDOM_ENERGY)] = [1.0, 3.0, 1.0, 0.0]
+def test_removal_counts_by_mixture_and_lost_partials_count_as_nothing():
+    beyond = np.full((1, len(REMOVALS), 6), np.nan)
+    beyond[0, REMOVALS.index(OWN_ALONE)] = [10.0, 16.0, 8.0, 0.0, 0.0, 0.0]
     variables = {
         "stage": np.array(["latent"]),
-        "trial": np.arange(4),
-        "mixture": np.array([0, 0, 1, 1]),
+        "trial": np.arange(6),
+        "mixture": np.array([0, 0, 1, 1, 2, 2]),
         "removal": np.array(REMOVALS),
-        "specific_db": specific,
+        "beyond_db": beyond,
     }
     found = composition_claims.specific_removal(a_run({"interventions": variables}), "a", "latent")
-    assert found.per_unit.tolist() == [13.0, 7.0]
+    assert found.per_unit.tolist() == [13.0, 4.0, 0.0]
+    variables["beyond_db"] = np.full_like(beyond, np.nan)
+    with pytest.raises(NoEvidence):
+        composition_claims.specific_removal(a_run({"interventions": variables}), "a", "latent")
+
+
+@pytest.mark.parametrize(
+    ("codec", "verdict"), [("control:identity_codec", "supported"), ("control:mu_law_codec", "refuted")]
+)
+def test_removal_is_supported_where_all_adds_up_and_refuted_where_nothing_does(codec, verdict):
+    found = interventions(Session(load(codec)), tested=1, doses=[0, 1], random_planes=1)
+    run = xr.DataTree()
+    run["a/interventions"] = xr.DataTree(found)
+    hypothesis = BY_NAME["removable_partials"]
+    assert by_own_rule(hypothesis, hypothesis.evidence(run, "a", "latent")) == verdict
 
 
 # --- filters --------------------------------------------------------------------------------------------

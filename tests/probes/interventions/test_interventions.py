@@ -9,12 +9,18 @@ from tonotopy.probes.engine.session import Session
 from tonotopy.probes.interventions.interventions import CLIPS, intervention_mixtures, interventions
 from tonotopy.probes.interventions.removal import (
     ABSENT,
+    EQUAL_AMONG_OTHERS,
+    EQUAL_OF,
     OWN_ALONE,
     OWN_AMONG_OTHERS,
     RANDOM,
-    RANDOM_ENERGY,
+    REMOVALS,
+    Bench,
+    Trial,
+    beyond_random,
     levels,
     of_equal_energy,
+    removal,
 )
 from tonotopy.synth import Partial, Stimulus, StimulusSet
 from tonotopy.synth.errors import InputError
@@ -124,14 +130,76 @@ def test_random_planes_do_next_to_nothing(linear):
     assert (plane.held < 0.02).all()
 
 
-def test_random_planes_of_equal_energy_take_as_much_from_all(linear):
-    plane = linear.sel(removal=RANDOM_ENERGY)
-    assert plane.held.values == pytest.approx(linear.held.sel(removal=OWN_AMONG_OTHERS).values, rel=1e-4)
+@pytest.mark.parametrize("own", EQUAL_OF)
+def test_random_planes_of_equal_energy_take_as_much_from_all(linear, own):
+    plane = linear.sel(removal=EQUAL_OF[own])
     # along the mixture itself goes the share of energy that is held: a quarter of every amplitude
     assert float(plane.mean_removed_db.sel(dose=1)) == pytest.approx(20 * np.log10(0.75), abs=0.5)
     assert float(plane.mean_neighbours_db.sel(dose=1)) == pytest.approx(20 * np.log10(0.75), abs=0.5)
-    assert (linear.specific_db.sel(removal=OWN_ALONE) > 40).all()
+    assert (linear.specific_db.sel(removal=own) > 40).all()
     assert (np.abs(plane.specific_db) < 2).all()
+    assert (linear.beyond_db.sel(removal=own) > 40).all()
+
+
+@pytest.mark.parametrize("codec", ["control:mu_law_codec", "control:identity_codec"])
+def test_every_plane_is_compared_with_random_ones_of_its_own_energy(codec):
+    bench = Bench.of(load(codec), "latent", APART, 0.05)
+    partials = APART.stimulus(0).partials
+    trial = Trial(0, partials, 1, Partial(1100.0, 0.05))
+    taken = removal(bench, trial, 3, [0]).taken
+    for own, equal in EQUAL_OF.items():
+        for part in taken[equal]:
+            assert torch.allclose(part.norm(dim=0), taken[own][0].norm(dim=0), rtol=1e-3, atol=1e-6)
+    alone, among = (float(taken[own][0].square().sum()) for own in EQUAL_OF)
+    assert (alone / among == pytest.approx(1, abs=0.01)) is ("identity" in codec)
+
+
+def test_raw_samples_lose_a_partial_and_bent_ones_lose_all_alike():
+    one, other = (
+        interventions(Session(load(f"control:{name}_codec")), mixtures=APART, doses=[0, 1]).isel(stage=0)
+        for name in ("identity", "mu_law")
+    )
+    own = one.sel(removal=OWN_AMONG_OTHERS)
+    assert (own.removed_db.sel(dose=1) < -30).all()
+    assert (np.abs(own.neighbours_db.sel(dose=1)) < 0.5).all()
+    assert (one.beyond_db.sel(removal=OWN_ALONE) > 30).all()
+    assert float(other.beyond_db.sel(removal=OWN_ALONE).mean()) < 4
+    for found in (one, other):
+        for plane, equal in EQUAL_OF.items():
+            held = found.held.sel(removal=equal).values
+            assert held == pytest.approx(found.held.sel(removal=plane).values, rel=1e-3)
+
+
+class Muffled(LinearCodec):
+    """Its decoder gives nothing above 1 kHz."""
+
+    def decode(self, latent, scale=None):
+        latent = latent.clone()
+        high = torch.arange(LENGTH // 2 + 1) > 1000 * LENGTH / 24_000
+        latent[:, torch.cat([high, high])] = 0
+        return super().decode(latent)
+
+
+def test_lost_partials_stay_in_the_count_as_nothing_removed():
+    found = interventions(Session(Muffled()), mixtures=APART, tested=4, doses=[0, 1]).isel(stage=0)
+    high = found.removed_frequency.values > 1000
+    assert high.sum() == 4
+    assert int(found.lost) == 4
+    assert str(found.remark.values).startswith("4 of 8 partials")
+    assert np.isnan(found.specific_db.sel(removal=OWN_ALONE).values).tolist() == high.tolist()
+    beyond = found.beyond_db.sel(removal=OWN_ALONE).values
+    assert (beyond[high] == 0).all()
+    assert (beyond[~high] > 40).all()
+    assert found.beyond_db.sel(removal=RANDOM).isnull().all()
+
+
+def test_nothing_is_said_where_all_trials_are_lost():
+    specific = np.full((1, len(REMOVALS), 3), np.nan)
+    assert np.isnan(beyond_random(specific)).all()
+    specific[:, :, 1] = 5.0
+    assert beyond_random(specific)[0, REMOVALS.index(OWN_AMONG_OTHERS)].tolist() == [0.0, 0.0, 0.0]
+    specific[:, REMOVALS.index(EQUAL_AMONG_OTHERS), 1] = 1.0
+    assert beyond_random(specific)[0, REMOVALS.index(OWN_AMONG_OTHERS)].tolist() == [0.0, 4.0, 0.0]
 
 
 def test_the_plane_of_an_absent_partial_holds_nothing(linear):
@@ -183,6 +251,8 @@ def test_an_untrained_codec_transmits_nothing_and_says_so():
     assert str(result.remark.values).startswith("1 of 1 partials")
     for name in ("reference_db", "removed_db", "quantized_removed_db", "ideal_removed_db", "specific_p"):
         assert result[name].isnull().all()
+    assert int(result.lost) == 1
+    assert result.beyond_db.isnull().all()
     assert (result.held > 0).all()
     again = interventions(Session(encoder), mixtures=mixtures, tested=1, doses=[0, 1]).isel(stage=0)
     assert result.identical(again)
