@@ -52,6 +52,14 @@ class Subject:
         names = BY_MODALITY.get(self.modality, ())
         return tuple(f"{self.tree.attrs[n]:,} {words.get(n, n.replace('_', ' '))}" for n in names)
 
+    def by_kind(self, probe: str) -> dict[str, list[xr.Dataset]]:
+        """Return what a probe found of the baselines, by kind: "random", "matched", "permuted"."""
+        found: dict[str, list[xr.Dataset]] = {}
+        for baseline in self.baselines:
+            if (one := _result(baseline, probe)) is not None:
+                found.setdefault(baseline.attrs.get("baseline") or "random", []).append(one)
+        return found
+
     @property
     def refused(self) -> str:
         """Which probes had nothing to measure, and why: "codes: it has no codes"; empty if all had."""
