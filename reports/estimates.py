@@ -127,7 +127,8 @@ def beside(one: Estimate, others: Mapping[str, Sequence[Estimate]]) -> str:
     >>> beside(Estimate(0.75, 0.7, 0.8), {"random": [Estimate(1.0, 0.98, 1.0), exactly(0.9)], "permuted": []})
     'below random weights (0.90 to 1.00, 2 seeds)'
     """
-    said, own = [], one.rounded
+    found: dict[str, list[str]] = {}
+    own = one.rounded
     for kind, networks in others.items():
         there = [network.rounded for network in networks if network.is_there]
         if not there or not one.is_there:
@@ -138,8 +139,8 @@ def beside(one: Estimate, others: Mapping[str, Sequence[Estimate]]) -> str:
         elif all(own.high < network.low for network in there):
             side = "below"
         values = interval([network.value for network in there], "1")
-        said.append(f"{side} {baseline_label(kind)} ({values}, {counted(len(there), 'seed')})")
-    return enumerated(said)
+        found.setdefault(side, []).append(f"{baseline_label(kind)} ({values}, {counted(len(there), 'seed')})")
+    return ", ".join(f"{side} {enumerated(several)}" for side, several in found.items())
 
 
 def baseline_label(kind: str) -> str:

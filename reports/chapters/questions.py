@@ -70,29 +70,31 @@ def _column(
         return getattr(estimate(result, stage, variable, kind, **labels), end)
 
     value, low, high = (partial(read, end=end) for end in ("value", "low", "high"))
-    return Column(heading, explanation, "1", value, low, high, is_side_by_side=is_main, shows_interval=is_main)
+    return Column(
+        heading, explanation, "1", value, low, high, is_side_by_side=is_main, shows_interval=is_main
+    )
 
 
 def _stood_beside(
     subject: Subject, probe: str, stage: str, variable: str, **labels: object
 ) -> tuple[Estimate, str]:
-    """Return an estimate of partials, and how it lies beside those of baselines, as the rest of a clause."""
+    """Return an estimate of partials, and a sentence on how it lies beside those of baselines, if there are any."""
     own = estimate(subject.result(probe), stage, variable, **labels)
     others = {
         kind: [estimate(one, stage, variable, **labels) for one in several]
         for kind, several in subject.by_kind(probe).items()
     }
     said = beside(own, others)
-    return own, f", {said}" if said else ""
+    return own, f" That is {said}." if said else ""
 
 
 def _of_other_kinds(result: xr.Dataset, stage: str, variable: str, **labels: object) -> Iterator[str]:
     """Say what pitches and chords have of it."""
     found = [(f"{kind}s" if kind == "chord" else f"{kind}es", kind) for kind in ("pitch", "chord")]
-    said = [f"{several} {one}" for several, kind in found
+    said = [f"of {several} {one}" for several, kind in found
             if (one := estimate(result, stage, variable, kind, **_for(kind, labels))).is_there]  # fmt: skip
     if said:
-        yield f"The same of {enumerated(said)}."
+        yield f"It is {enumerated(said)}."
 
 
 def _for(kind: str, labels: dict[str, object]) -> dict[str, object]:
@@ -114,9 +116,8 @@ def _presence(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]
     chance = exactly(float(one["chance"]))
     moved = estimate(result, stage, "transferable")
     yield (
-        f"{_among(result)} {PRESENT[standing(own, chance)]}: which one was added is found in {own} of trials by "
-        f"its trace in the same context (chance {chance.value:.2f}){others}; by its trace in another context in "
-        f"{moved}."
+        f"{_among(result)} {PRESENT[standing(own, chance)]}: of those added {own} are found by planes of the same "
+        f"context, {moved} by those of another; by chance {chance.value:.2f}.{others}"
     )
     yield from _of_other_kinds(result, stage, "proportion")
 
@@ -129,9 +130,9 @@ def _stability(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str
         estimate(result, stage, "confusion", spacing_semitones=s) for s in (STEP_SEMITONES, FAR_SEMITONES)
     )
     yield (
-        f"{_among(result)} {STABLE[standing(own, far)]}: {own} of its energy lies in the plane of its trace in "
-        f"another context{others}; in that of a partial {STEP_SEMITONES:g} semitones away lies {near}, of "
-        f"partials {FAR_SEMITONES:g} or more away {far}."
+        f"{_among(result)} {STABLE[standing(own, far)]}: {own} of its energy lies in its own plane of another "
+        f"context, {near} in that of a partial {STEP_SEMITONES:g} semitones away, {far} of one {FAR_SEMITONES:g} or "
+        f"more away.{others}"
     )
     yield from _of_other_kinds(result, stage, "containment")
 
@@ -147,8 +148,8 @@ def _access(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
         chance = Estimate(null, min(0.5, null), max(0.5, null))
         dense = estimate(result, stage, "auc", order=order, density=DENSE)
         said = (
-            f"{how} {READABLE[standing(own, chance)]}: AUC {own}, with permuted labels {null:.2f}{others}; in "
-            f"mixtures of {DENSE} {dense}."
+            f"{how} {READABLE[standing(own, chance)]}: AUC {own}, with permuted labels {null:.2f}; in mixtures of "
+            f"{DENSE} {dense}.{others}"
         )
         yield said if order == "linear" else said[0].upper() + said[1:]
         yield from _of_other_kinds(result, stage, "auc", order=order, density=USUAL)
@@ -160,8 +161,8 @@ def _place(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
         return
     parts = [estimate(result, stage, name).value for name in ("locality", "consistency")]
     yield (
-        f"{_among(result)} {PLACED[standing(own, exactly(0.0))]}: {own} of at most 1{others}; locality "
-        f"{parts[0]:z.2f}, consistency {parts[1]:z.2f}."
+        f"{_among(result)} {PLACED[standing(own, exactly(0.0))]}: {own} of at most 1; locality "
+        f"{parts[0]:z.2f}, consistency {parts[1]:z.2f}.{others}"
     )
     yield from _of_other_kinds(result, stage, "place")
 
@@ -185,9 +186,7 @@ def _beside(subject: Subject) -> dict[str, dict[str, list[xr.Dataset]]]:
     return {question: subject.by_kind(question) for question in QUESTIONS}
 
 
-def _figures_of(
-    question: str, subject: Subject, controls: Sequence[Subject]
-) -> Iterator[Illustration]:
+def _figures_of(question: str, subject: Subject, controls: Sequence[Subject]) -> Iterator[Illustration]:
     own, others = _answers(subject), _beside(subject)
     if question not in own:
         return

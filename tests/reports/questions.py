@@ -61,7 +61,11 @@ def question(
 
 
 def subject(
-    answers: Mapping[str, xr.Dataset], name: str = "toy", role: str = "encoder", of: str = "", baseline: str = ""
+    answers: Mapping[str, xr.Dataset],
+    name: str = "toy",
+    role: str = "encoder",
+    of: str = "",
+    baseline: str = "",
 ) -> xr.DataTree:
     """A node of a run that holds them."""
     attributes = {

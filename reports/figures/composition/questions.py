@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 
 from ....probes.composition.draws import FAR_SEMITONES
 from ....probes.composition.drawn_mixtures import CHORDS_TRIED
-from ...estimates import Estimate, estimate
+from ...estimates import Estimate, baseline_label, estimate
 from ...selecting import answers, merged
 from ...writing import listed
-from ..drawing import DARK, LABEL_SIZE, THIRD, TRAINED, Illustration, baseline_look, canvas, seeds_label
+from ..drawing import DARK, LABEL_SIZE, THIRD, TRAINED, Illustration, baseline_look, canvas
 
 Answers = Mapping[str, xr.Dataset]  # what was found of one network, by question
 Beside = Mapping[str, Mapping[str, Sequence[xr.Dataset]]]  # of its baselines, by question and kind
@@ -125,7 +125,7 @@ def four_questions(
                 colour, marker = baseline_look(kind)
                 for one in several:
                     found = measure.of(one, stage)
-                    _point(axes, y + off, found, colour, marker, seeds_label(len(several), kind), small=True)
+                    _point(axes, y + off, found, colour, marker, baseline_label(kind), small=True)
 
     with canvas(_height(measures, stages), f"{name}: what is left of a partial") as figure:
         _draw_panels(figure, measures, stages, draw)
@@ -181,7 +181,8 @@ def kinds_side_by_side(own: Answers, beside: Beside | None = None, name: str = "
         figure,
         "Is what holds for partials true of pitches and chords?",
         "Pitches change their envelope from context to context, chords their inversion and voicing. Lines are 95 % "
-        "intervals; grey: what chance gives. " + (f"{listed(said)}." if said else "Only partials were measured."),
+        "intervals; grey: what chance gives. "
+        + (f"{listed(said)}." if said else "Only partials were measured."),
         f"Panels for {', '.join(m.title for m in measures)} with points for "
         f"{', '.join(KINDS[k][0] for k in kinds)} at {', '.join(stages)} of {name}.",
     )
@@ -219,11 +220,23 @@ def _draw_panels(
 
 def _legend(panels: Sequence[Axes], place: Axes) -> None:
     """Name what several panels draw, points first."""
-    known = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    points = [label for label, handle in known.items() if isinstance(handle, Line2D) and handle.get_marker() != "None"]
+    known = {
+        label: handle
+        for axes in panels
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    points = [
+        label
+        for label, handle in known.items()
+        if isinstance(handle, Line2D) and handle.get_marker() != "None"
+    ]
     labels = [*points, *(label for label in known if label not in points)]
     legend = place.legend(
-        [known[label] for label in labels], labels, loc="center left", bbox_to_anchor=(-0.12, 0.5), handlelength=1.6
+        [known[label] for label in labels],
+        labels,
+        loc="center left",
+        bbox_to_anchor=(-0.12, 0.5),
+        handlelength=1.6,
     )
     legend.set_in_layout(False)  # else it makes all panels as narrow as itself
 
@@ -236,7 +249,9 @@ def _point(
         return
     if not small:
         axes.plot([one.low, one.high], [y, y], color=colour, lw=1.4)
-    axes.plot(one.value, y, marker, color=colour, ms=3.5 if small else 4.5, alpha=0.85 if small else 1, label=label)
+    axes.plot(
+        one.value, y, marker, color=colour, ms=3.5 if small else 4.5, alpha=0.85 if small else 1, label=label
+    )
 
 
 def _chance(axes: Axes, y: float, half: float, chance: float) -> None:
@@ -259,5 +274,7 @@ def _reference(axes: Axes, measure: Measure, control: str, found: Answers, look:
 def _said(measure: Measure, result: xr.Dataset, stages: Sequence[str], kind: str = "partial") -> str:
     found = [(stage, measure.of(result, stage, kind)) for stage in stages]
     values = ", ".join(f"{stage} {one.value:z.2f}" for stage, one in found if one.is_there) or "not measured"
-    what = measure.title.split(":")[0] + (f" ({measure.labels['order']})" if "order" in measure.labels else "")
+    what = measure.title.split(":")[0] + (
+        f" ({measure.labels['order']})" if "order" in measure.labels else ""
+    )
     return f"{what} of {KINDS[kind][0]}: {values}"
