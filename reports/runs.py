@@ -89,7 +89,7 @@ def read_run(source: str | Path | xr.DataTree) -> xr.DataTree:
     Raises
     ------
     InputError
-        If it is missing, unfinished, no run, of another schema, or holds no encoder.
+        If it is missing, unfinished, no run, of another schema, or holds no encoder, nor a control.
     """
     if isinstance(source, xr.DataTree):
         return _checked(source, "run")
@@ -114,7 +114,7 @@ def _checked(tree: xr.DataTree, origin: str) -> xr.DataTree:
         validate(tree)
     except InputError as error:
         raise InputError(str(error).replace("run", origin, 1)) from None
-    if not subjects(tree, "encoder"):
+    if not subjects(tree):
         raise InputError(f"{origin}: holds no encoder")
     return tree
 

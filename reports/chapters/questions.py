@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-import numpy as np
 import xarray as xr
 
-from ...probes.composition.draws import FAR_SEMITONES, STEP_SEMITONES
 from ...probes.composition.drawn_mixtures import CHORDS_TRIED
+from ...probes.composition.draws import FAR_SEMITONES, STEP_SEMITONES
 from ..chapter import Chapter, each_stage
 from ..columns import Column
 from ..estimates import (
@@ -91,10 +90,10 @@ def _stood_beside(
 def _of_other_kinds(result: xr.Dataset, stage: str, variable: str, **labels: object) -> Iterator[str]:
     """Say what pitches and chords have of it."""
     found = [(f"{kind}s" if kind == "chord" else f"{kind}es", kind) for kind in ("pitch", "chord")]
-    said = [f"of {several} {one}" for several, kind in found
+    said = [f"{several} {one}" for several, kind in found
             if (one := estimate(result, stage, variable, kind, **_for(kind, labels))).is_there]  # fmt: skip
     if said:
-        yield f"It is {enumerated(said)}."
+        yield f"The same of {enumerated(said)}."
 
 
 def _for(kind: str, labels: dict[str, object]) -> dict[str, object]:
@@ -148,8 +147,8 @@ def _access(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
         chance = Estimate(null, min(0.5, null), max(0.5, null))
         dense = estimate(result, stage, "auc", order=order, density=DENSE)
         said = (
-            f"{how} {READABLE[standing(own, chance)]}: AUC {own}, with permuted labels {null:.2f}; in mixtures of "
-            f"{DENSE} {dense}.{others}"
+            f"{how} {READABLE[standing(own, chance)]}: AUC {own}, with permuted labels {null:.2f}.{others} In "
+            f"mixtures of {DENSE} it is {dense}."
         )
         yield said if order == "linear" else said[0].upper() + said[1:]
         yield from _of_other_kinds(result, stage, "auc", order=order, density=USUAL)

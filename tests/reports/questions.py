@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from tonotopy.probes.composition.access import ORDERS
-from tonotopy.probes.composition.draws import GROUPS, SWEPT
 from tonotopy.probes.composition.drawn_mixtures import TRIED
+from tonotopy.probes.composition.draws import GROUPS, SWEPT
 from tonotopy.probes.composition.questions import SPACINGS
 from tonotopy.probes.engine.schema import dataset
 from tonotopy.probes.run.registry import schema

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ....probes.composition.draws import FAR_SEMITONES
 from ....probes.composition.drawn_mixtures import CHORDS_TRIED
+from ....probes.composition.draws import FAR_SEMITONES
 from ...estimates import Estimate, baseline_label, estimate
 from ...selecting import answers, merged
 from ...writing import listed
