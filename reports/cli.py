@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ..synth.errors import InputError
+from .commands.controls import controls
 from .commands.judging import compare, hypotheses
 from .commands.listing import encoders, probes
 from .commands.options import MelodyCommand, ProbingCommand
@@ -28,7 +29,7 @@ app.command()(demo)
 app.command(cls=ProbingCommand)(probe)
 app.command(cls=MelodyCommand)(latents)
 app.add_typer(train, name="train")
-for command in (report, hypotheses, compare, encoders, probes, stimuli, activations, corpus):
+for command in (report, hypotheses, controls, compare, encoders, probes, stimuli, activations, corpus):
     app.command()(command)
 
 

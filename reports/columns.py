@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -41,6 +41,8 @@ class Column:
         Whether random weights are its yardstick.
     is_side_by_side : bool
         Whether the figure that sets encoders side by side shows it.
+    shows_interval : bool
+        Whether the interval stands beside it in tables.
     """
 
     heading: str
@@ -51,10 +53,19 @@ class Column:
     high: Value = nothing
     is_compared: bool = True
     is_side_by_side: bool = False
+    shows_interval: bool = False
 
     def of(self, result: xr.Dataset | None, stage: str) -> float:
         """Read the number off a result; NaN where there is none."""
         return np.nan if result is None or stage not in stages_of(result) else self.value(result, stage)
+
+    def shown(self, result: xr.Dataset | None, stage: str) -> str:
+        """Write the number, with its interval where that is shown."""
+        value, low, high = (
+            self.of(result, stage), *(replace(self, value=end).of(result, stage) for end in (self.low, self.high))
+        )  # fmt: skip
+        ends = f" ({interval([low, high], self.unit)})" if self.shows_interval and np.isfinite(low) else ""
+        return written(value, self.unit) + ends
 
     def beside_random(self, subject: Subject, probe: str, stage: str) -> str:
         """Write the number of a subject, and what random networks have of it."""

@@ -9,12 +9,13 @@ import xarray as xr
 
 from ..probes.engine.schema import ROLES, subjects
 from ..probes.run.registry import registered
+from ..probes.run.truths import Truth
 from .audio import Sounds, clips
 from .chapter import Chapter
 from .chapters import chapter_of
 from .figures.hypotheses.verdicts import verdicts
 from .figures.run.comparison import comparison
-from .known_answers import checks
+from .known_answers import HEADINGS, by_encoder, cells_of, checks, summed_up
 from .numbers import Table, side_by_side, table_of
 from .page import Cell, Grid, Line, Section, pictured, render
 from .runs import Subject, controls_of, encoders_of, played_in
@@ -229,27 +230,35 @@ def _encoder(
 
 
 def _controls(controls: Sequence[Subject], chapters: Sequence[Chapter], dpi: int) -> Section | None:
+    """Gather what controls gave beside what they must give, control by control, and what they draw together."""
     if not controls:
         return None
+    truths = by_encoder(checks(controls))
+    all_of_them = [truth for several in truths.values() for truth in several]
     about = ["What the same measurement gives where the answer is known beforehand."]
-    about += [f"{one.name}: {note}." for one in controls if (note := one.tree.attrs["weights_note"])]
-    about += [f"{one.name}, not measured: {one.refused}." for one in controls if one.refused]
+    about += [f"{summed_up(all_of_them)}."] if all_of_them else []
+    about += [f"{t.encoder}, {t.probe}: {t.known.what} does not hold." for t in all_of_them if not t.holds]
     about.append("Their numbers stand in the tables at the top.")
+    parts = []
+    for one in {control.name: control for control in controls}.values():
+        said = [f"{note}."] if (note := one.tree.attrs["weights_note"]) else []
+        said += [f"Not measured: {one.refused}."] if one.refused else []
+        grids = [_truth_grid(one.name, truths[one.name])] if one.name in truths else []
+        if said or grids:
+            parts.append(Section(title=one.name, sentences=said, grids=grids))
     drawn = [one for chapter in chapters for one in chapter.figures_of_controls(controls)]
     # what several controls draw may have the same name
-    pictures = [pictured(one, f"c{i}", dpi) for i, one in enumerate(drawn)]
-    grids = [grid] if (grid := _check_grid(controls)).lines else []
-    return Section("controls", "Controls", sentences=about, grids=grids, pictures=pictures)
+    parts.append(Section(pictures=[pictured(one, f"c{i}", dpi) for i, one in enumerate(drawn)]))
+    return Section("controls", "Controls", sentences=about, sections=parts)
 
 
-def _check_grid(controls: Sequence[Subject]) -> Grid:
-    headings = ("Control", "What", "Must be", "Measured", "Holds")
-    lines = [
-        Line([c.control, c.what, c.expected, c.measured, "yes" if c.holds else Cell("✗ no", "flag")])
-        for c in checks(controls)
-    ]
-    caption = "Known answers beside what was measured"
-    return Grid(caption, [(heading, "") for heading in headings], lines, "checks")
+def _truth_grid(control: str, truths: Sequence[Truth]) -> Grid:
+    lines = []
+    for truth in truths:
+        *cells, holds = cells_of(truth)
+        lines.append(Line([*cells, holds if truth.holds else Cell(holds, "flag")]))
+    caption = f"{control}: known answers beside what was measured"
+    return Grid(caption, [(heading, "") for heading in HEADINGS], lines, "checks")
 
 
 def _stimuli(trees: Sequence[xr.DataTree], encoders: Sequence[Subject]) -> Section | None:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from ..synth.errors import InputError
 from .contents import contents
-from .runs import read_run
+from .runs import encoders_of, read_run
 
 LARGEST_BYTES = 10_000_000
 RESOLUTIONS_DPI = (200, 144, 96)  # the first at which the page stays small enough is taken
@@ -44,6 +44,10 @@ def report(runs: Sequence[str | Path | xr.DataTree], out: str | Path) -> Path:
     if not runs:
         raise InputError("report: no run given, at least one is needed")
     trees = [read_run(run) for run in runs]
+    for run, tree in zip(runs, trees, strict=True):
+        if not encoders_of(tree):
+            which = "run" if isinstance(run, xr.DataTree) else f"run {run}"
+            raise InputError(f"{which}: holds no encoder, only controls")
     for dpi in RESOLUTIONS_DPI:
         page = contents(trees, dpi).encode()
         if len(page) < LARGEST_BYTES:

@@ -45,7 +45,7 @@ def table_of(chapter: Chapter, encoders: Sequence[Subject], controls: Sequence[S
     for one in controls:
         result = one.result(chapter.probe)
         for stage in stages_of(result) if result is not None else ():
-            cells = [Cell(written(c.of(result, stage), c.unit)) for c in chapter.columns]
+            cells = [Cell(c.shown(result, stage)) for c in chapter.columns]
             rows.append(Row(one.name, stage, "control", tuple(cells)))
     rows = [row for row in rows if row.role == "baseline" or any(c.text != DASH for c in row.cells)]
     kept = [i for i in range(len(chapter.columns)) if any(row.cells[i].text != DASH for row in rows)]
@@ -54,22 +54,28 @@ def table_of(chapter: Chapter, encoders: Sequence[Subject], controls: Sequence[S
 
 
 def _rows(chapter: Chapter, subject: Subject) -> Iterator[Row]:
-    """Yield a row for each stage at which there is a value, each followed by that of the random seeds."""
-    result, seeds = subject.result(chapter.probe), subject.of_baselines(chapter.probe)
+    """Yield a row for each stage at which there is a value, each followed by one of every kind of baseline."""
+    result, kinds = subject.result(chapter.probe), subject.by_kind(chapter.probe)
     for stage in stages_of(result) if result is not None else ():
-        own, chance = [], []
-        for column in chapter.columns:
-            value, among = column.of(result, stage), [column.of(seed, stage) for seed in seeds]
-            alike = written(value, column.unit) in {written(v, column.unit) for v in among}
-            mark = placed(value, among) if column.is_compared and not alike else ""
-            note = f"{mark} the range of {counted(len(among), 'random seed')}" if mark else ""
-            own.append(Cell(written(value, column.unit), mark, note))
-            chance.append(Cell(interval(among, column.unit)))
+        own = [_cell(column, result, kinds.get("random", ()), stage) for column in chapter.columns]
         if all(cell.text == DASH for cell in own):
             continue
         yield Row(subject.name, stage, "encoder", tuple(own))
-        if seeds:
-            yield Row(f"random, {counted(len(seeds), 'seed')}", stage, "baseline", tuple(chance))
+        for kind, seeds in kinds.items():
+            among = [
+                Cell(interval([column.of(seed, stage) for seed in seeds], column.unit))
+                for column in chapter.columns
+            ]
+            yield Row(f"{kind}, {counted(len(seeds), 'seed')}", stage, "baseline", tuple(among))
+
+
+def _cell(column: Column, result: xr.Dataset | None, seeds: Sequence[xr.Dataset], stage: str) -> Cell:
+    """Write a number, marked where it lies outside the range of random seeds."""
+    value, among = column.of(result, stage), [column.of(seed, stage) for seed in seeds]
+    alike = written(value, column.unit) in {written(v, column.unit) for v in among}
+    mark = placed(value, among) if column.is_compared and not alike else ""
+    note = f"{mark} the range of {counted(len(among), 'random seed')}" if mark else ""
+    return Cell(column.shown(result, stage), mark, note)
 
 
 def side_by_side(encoders: Sequence[Subject], chapters: Sequence[Chapter]) -> xr.Dataset:

@@ -52,6 +52,14 @@ class Subject:
         names = BY_MODALITY.get(self.modality, ())
         return tuple(f"{self.tree.attrs[n]:,} {words.get(n, n.replace('_', ' '))}" for n in names)
 
+    def by_kind(self, probe: str) -> dict[str, list[xr.Dataset]]:
+        """Return what a probe found of the baselines, by kind: "random", "matched", "permuted"."""
+        found: dict[str, list[xr.Dataset]] = {}
+        for baseline in self.baselines:
+            if (one := _result(baseline, probe)) is not None:
+                found.setdefault(baseline.attrs.get("baseline") or "random", []).append(one)
+        return found
+
     @property
     def refused(self) -> str:
         """Which probes had nothing to measure, and why: "codes: it has no codes"; empty if all had."""
@@ -90,7 +98,7 @@ def read_run(source: str | Path | xr.DataTree) -> xr.DataTree:
     Raises
     ------
     InputError
-        If it is missing, unfinished, no run, of another schema, or holds no encoder.
+        If it is missing, unfinished, no run, of another schema, or holds no encoder, nor a control.
     """
     if isinstance(source, xr.DataTree):
         return _checked(source, "run")
@@ -115,7 +123,7 @@ def _checked(tree: xr.DataTree, origin: str) -> xr.DataTree:
         validate(tree)
     except InputError as error:
         raise InputError(str(error).replace("run", origin, 1)) from None
-    if not subjects(tree, "encoder"):
+    if not subjects(tree):
         raise InputError(f"{origin}: holds no encoder")
     return tree
 

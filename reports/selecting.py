@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .runs import Subject
 
 __all__ = [
+    "answers",
     "at_level",
     "at_stage",
     "by_density",
@@ -65,6 +66,13 @@ def merged(orders: Sequence[Sequence[str]]) -> list[str]:
 def of_controls(controls: Sequence[Subject], probe: str) -> dict[str, xr.Dataset]:
     """Return what a probe found of those controls that it measured, by name."""
     return {c.name: found for c in controls if (found := c.result(probe)) is not None}
+
+
+def answers(result: xr.Dataset | None, kind: str = "partial") -> xr.Dataset | None:
+    """Return the condition of a result that stands for a kind of component; None if it was not measured."""
+    if result is None or kind not in np.atleast_1d(result["component_kind"].values):
+        return None
+    return of_kind(result, kind) if "condition" in result.dims else result
 
 
 def by_density(result: xr.Dataset) -> xr.Dataset:

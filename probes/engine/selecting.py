@@ -29,16 +29,22 @@ def at_stage(result: xr.Dataset, stage: str) -> xr.Dataset:
 def of_kind(result: xr.Dataset, kind: str = "partial") -> xr.Dataset:
     """Return the condition that stands for a kind of component: among four others at -20 dBFS, or nearest."""
     there = result["component_kind"].values == kind
-    far = np.abs(result["component_level_dbfs"].values - USUAL_DBFS)
-    off = far + np.abs(result["density"].values - USUAL_OTHERS)
+    off = np.abs(result["component_level_dbfs"].values - USUAL_DBFS)
+    if result["density"].dims == ("condition",):  # else mixtures of each condition have several
+        off = off + np.abs(result["density"].values - USUAL_OTHERS)
     return result.isel(condition=int(np.where(there, off, np.inf).argmin()))
 
 
 def picked(values: xr.DataArray, label: str) -> xr.DataArray:
-    """Select a component, spacing, task, removal, density or what stands for a kind; all without a label."""
+    """Select a component, spacing, task, removal, density or what stands for a kind; all without a label.
+
+    Nothing is selected of a kind that was not measured.
+    """
     if not label:
         return values
     if "condition" in values.dims:
+        if label not in values["component_kind"].values:
+            return values.isel(condition=[])
         return of_kind(values.to_dataset(name="values"), label)["values"]
     if "density" in values.dims:
         return values.sel(density=float(label), method="nearest")

@@ -194,8 +194,9 @@ def _slices(
 def _label(probe: xr.Dataset, dim: str, i: int) -> str:
     """Write where along a dimension a measure is taken."""
     if dim == "condition":
-        kind, density, level = (probe[name].values[i] for name in CONDITION)
-        return f"{kind} among {density:g} at {level:g} dBFS"
+        kind, density, level = (probe[name] for name in CONDITION)
+        among = f" among {density.values[i]:g}" if density.dims == (dim,) else ""
+        return f"{kind.values[i]}{among} at {level.values[i]:g} dBFS"
     label = probe[dim].values[i] if dim in probe.variables else i
     return str(label) if isinstance(label, str) else f"{dim} {label:g}"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ...probes.engine.probe import Probe
 from ..chapter import Chapter, default_chapter
-from . import composition, filters, folding, interventions, latents, tokens
+from . import composition, filters, folding, interventions, latents, questions, tokens
 
 CHAPTERS = {
     chapter.probe: chapter
-    for room in (filters, folding, composition, tokens, interventions, latents)
+    for room in (filters, folding, questions, composition, tokens, interventions, latents)
     for chapter in room.CHAPTERS
 }
 

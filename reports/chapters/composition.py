@@ -1,4 +1,4 @@
-"""Composition: whether components keep their trace in context, and can be read off."""
+"""Composition beside the four questions: the plane index of earlier versions, readouts, chords, waveform shape."""
 
 from __future__ import annotations
 
@@ -31,15 +31,12 @@ FAINT = 0.01  # share of partials without a trace that is worth a word
 
 INDEX = {
     kind: measured(
-        "index", f"Index, {several}", f"compositional stability of {several}: 1 separable and stable, 0 "
-        "neither", "1", np.max, kind, is_side_by_side=True,
+        "index", f"Index, {several}", f"plane index of {several}: stability less confusion, every direction "
+        "counting alike", "1", np.max, kind,
     )
     for kind, several in (("partial", "partials"), ("pitch", "pitches"), ("chord", "chords"))
 }  # fmt: skip
-AREA = measured(
-    "auc", "AUC", "how often a partial resembles itself more than others", "1", np.max, "partial",
-    is_side_by_side=True,
-)  # fmt: skip
+AREA = measured("auc", "AUC", "how often a partial resembles itself more than others", "1", np.max, "partial")
 ADDITIVE = measured(
     "additivity_error", "Not additive",
     "power of what partial and context do together beyond each alone", "1", np.max, "partial",
@@ -53,7 +50,7 @@ def _composed(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]
         for column in (INDEX["partial"], AREA, ADDITIVE)
     )
     yield (
-        f"a partial among {int(one['density'])} others has the index {index}, 95 % interval "
+        f"a partial among {int(one['density'])} others has the plane index {index}, 95 % interval "
         f"{float(one['index_low']):z.2f} to {float(one['index_high']):z.2f}, AUC {area}; {additive} of the "
         "power is interaction."
     )
@@ -114,6 +111,7 @@ def _waveform_shape_of_controls(controls: Sequence[Subject]) -> Iterator[Illustr
 
 COMPOSITIONALITY = Chapter(
     "compositionality",
+    title="Plane index (earlier versions)",
     columns=(
         *INDEX.values(),
         AREA,

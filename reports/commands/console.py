@@ -16,8 +16,10 @@ from ...probes.engine.store import ZARR_FORMAT, fresh
 from ...probes.hypotheses.admission import complaints
 from ...probes.hypotheses.hypothesis import Hypothesis
 from ...probes.run.compare import at_a_glance
+from ...probes.run.truths import Truth
 from ..chapters import panels
 from ..figures.hypotheses.differences import differences
+from ..known_answers import HEADINGS, by_encoder, cells_of, summed_up
 from ..runs import Subject
 from ..verdicts import sided, verdict_rows, verdict_sentences
 from ..writing import DASH
@@ -49,13 +51,33 @@ def _measured(one: Hypothesis) -> str:
     return one.statement + (f"; not excluded: {one.alternative}" if one.alternative else "")
 
 
-def show_complaints(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int) -> None:
-    """List what encoders of known truth, as far as a run holds them, have against hypotheses."""
+def show_admission(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int) -> None:
+    """List which hypotheses get encoders of known truth right, as far as a run holds them."""
     known = {str(subject.attrs["encoder"]) for subject in subjects(run).values()}
+    table = Table("hypothesis", "must be supported", "must be refuted", "admitted", title="Admission")
     for one in hypotheses:
-        measured = [tuple(n for n in names if n in known) for names in (one.positive, one.negative)]
-        for complaint in complaints(replace(one, positive=measured[0], negative=measured[1]), run, seed):
-            print(f"not to be admitted: {one.name}: {complaint}")
+        positive, negative = (tuple(n for n in names if n in known) for names in (one.positive, one.negative))
+        if positive or negative:
+            wrong = complaints(replace(one, positive=positive, negative=negative), run, seed)
+            missing = [name for name in (*one.positive, *one.negative) if name not in known]
+            said = "; ".join(["no", *wrong]) if wrong else "as far as tried" if missing else "yes"
+            said += f" (not in this run: {', '.join(missing)})" if missing else ""
+            table.add_row(
+                one.name, "\n".join(positive) or DASH, "\n".join(negative) or DASH, said, end_section=True
+            )
+    if table.row_count:
+        wide_console().print(table)
+
+
+def show_truths(truths: Sequence[Truth]) -> None:
+    """List what encoders of known truth gave beside what they must give, encoder by encoder."""
+    console = wide_console()
+    for encoder, several in by_encoder(truths).items():
+        table = Table(*HEADINGS, title=encoder, title_justify="left", min_width=100)
+        for truth in several:
+            table.add_row(*cells_of(truth), style=None if truth.holds else "bold red")
+        console.print(table)
+    console.print(f"{summed_up(truths)}.")
 
 
 def show_verdicts(subject: Subject) -> None:

@@ -16,16 +16,18 @@ def hypotheses(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """List the hypotheses; with a run, judge them by what it holds.
+    """List the hypotheses; with a run, judge them by what it holds, encoders of known truth among it.
 
     For example:
 
         tonotopy hypotheses
 
         tonotopy hypotheses run.zarr
+
+        tonotopy controls --out truths.zarr; tonotopy hypotheses truths.zarr
     """
     from ...probes.hypotheses.registry import registered
-    from .console import show_complaints, show_hypotheses, show_verdicts
+    from .console import show_admission, show_hypotheses, show_verdicts
 
     if run is None:
         show_hypotheses(registered())
@@ -36,7 +38,7 @@ def hypotheses(
     tree = read_run(run)
     for subject in encoders_of(judged(tree, registered(), seed)):
         show_verdicts(subject)
-    show_complaints(tree, registered(), seed)
+    show_admission(tree, registered(), seed)
 
 
 def compare(

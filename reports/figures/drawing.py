@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from ..estimates import baseline_label
 from ..selecting import five_numbers
 from ..writing import counted
 
@@ -23,6 +24,7 @@ WIDTH_IN = 5.2  # narrow on purpose: 9 pt at this width is still legible on a ph
 TICKS_HZ = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000]
 # Okabe & Ito 2008: told apart by people with any colour vision; markers and line styles differ as well
 TRAINED, RANDOM, THIRD, DARK = "#0072B2", "#E69F00", "#009E73", "#333333"
+BASELINE_LOOKS = {"random": (RANDOM, "^"), "matched": ("#CC79A7", "v"), "permuted": ("#D55E00", "D")}
 
 
 @dataclass(frozen=True)
@@ -103,15 +105,20 @@ def one_legend(figure: Figure, columns: int = 2) -> None:
         figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=columns)
 
 
-def seeds_label(count: int) -> str:
-    """Name the random networks of a legend.
+def seeds_label(count: int, kind: str = "random") -> str:
+    """Name the networks of a legend that are baselines.
 
     Examples
     --------
-    >>> seeds_label(1), seeds_label(3)
-    ('random weights, 1 seed', 'random weights, 3 seeds')
+    >>> seeds_label(1), seeds_label(3, "permuted")
+    ('random weights, 1 seed', 'permuted weights, 3 seeds')
     """
-    return f"random weights, {counted(count, 'seed')}"
+    return f"{baseline_label(kind)}, {counted(count, 'seed')}"
+
+
+def baseline_look(kind: str) -> tuple[str, str]:
+    """Return the colour and marker of a kind of baseline."""
+    return BASELINE_LOOKS.get(kind, (DARK, "P"))
 
 
 def box(axes: Axes, values: np.ndarray, y: float, color: str, label: str) -> None:
