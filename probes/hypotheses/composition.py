@@ -69,8 +69,6 @@ def specific_removal(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     return PerGroup([beyond[mixture == m].mean() for m in np.unique(mixture)])
 
 
-
-
 COMPOSITION_CLAIMS = (
     Hypothesis(
         "chords_are_sums_of_pitches",

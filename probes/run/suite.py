@@ -34,7 +34,15 @@ ASKED_BY: Mapping[str, tuple[str, ...]] = {  # controls that stand beside some p
     "control:identity_codec": ("interventions",),
     "control:mu_law_codec": ("interventions",),
 }
-QUICK = ("presence", "stability", "access", "place", "codes", "waveform_shape", "interventions")  # what a few minutes allow
+QUICK = (
+    "presence",
+    "stability",
+    "access",
+    "place",
+    "codes",
+    "waveform_shape",
+    "interventions",
+)  # what a few minutes allow
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,9 @@ class Method(Protocol):
         """Return the two-sided interval of a level."""
         ...
 
+
 FARTHEST = 5.0  # t ratio up to which skewness is corrected for
+
 
 @dataclass(frozen=True)
 class Studentised:
