@@ -93,8 +93,8 @@ def standing(one: Estimate, chance: Estimate) -> str:
     standing : str
         `AT_CEILING` and `AT_CHANCE` where the interval keeps within a tenth of the way from either,
         `BARELY_ABOVE` where it does and excludes chance; `ABOVE_CHANCE` where it excludes chance and reaches
-        further; `UNDECIDED` where it holds chance and more than a tenth of the way; `NO_ROOM` where chance is at
-        the ceiling itself.
+        further; `UNDECIDED` where it holds chance and more than a tenth of the way; `NO_ROOM` where chance
+        is at the ceiling itself.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """Whether 95 % intervals over eight groups hold the mean of many: python -m tests.benchmarks.coverage [ENCODER].
 
-Twelve seeds give 96 groups, each with components and contexts of its own, whose mean is taken for the truth. Eight
-of them at a time, drawn 400 times, give intervals; counted is how often they hold it. (Eight of 96 spread by 4 % less
-about their mean than eight of infinitely many would about theirs.)
+Twelve seeds give 96 groups, each with components and contexts of its own, whose mean is taken for the
+truth. Eight of them at a time, drawn 400 times, give intervals; counted is how often they hold it. (Eight
+of 96 spread by 4 % less about their mean than eight of infinitely many would about theirs.)
 """
 
 import sys
@@ -55,7 +55,7 @@ def covered(values: np.ndarray, trials: int, generator: np.random.Generator) -> 
 def main(names: list[str]) -> None:
     """Print the table."""
     for name in names:
-        stage = list(load(name).stages)[0] if ":" in name else "latent"
+        stage = next(iter(load(name).stages)) if ":" in name else "latent"
         for what, (values, trials) in pooled(name, stage).items():
             share, half = covered(values, trials, np.random.default_rng(0))
             rule = " (Wilson)" if trials and not 1 - CEILING < values.mean() < CEILING else ""

@@ -118,7 +118,8 @@ def over_spacing(own: Answers, beside: Beside | None = None, name: str = "") -> 
     Parameters
     ----------
     own, beside, name
-        As in `tonotopy.reports.figures.four_questions`; "stability" is needed, "presence" adds choices of two.
+        As in `tonotopy.reports.figures.four_questions`; "stability" is needed, "presence" adds choices of
+        two.
     """
     curves = [
         Curve("stability", "confusion", "confusion", FIRST),

@@ -93,7 +93,8 @@ def four_questions(
     Parameters
     ----------
     own : mapping of str to xarray.Dataset
-        What the probes "presence", "stability", "access" and "place" found of the encoder; some may be missing.
+        What the probes "presence", "stability", "access" and "place" found of the encoder; some may be
+        missing.
     beside : mapping of str to mapping of str to sequence of xarray.Dataset
         The same of its baselines: by probe, then by kind ("random", "matched", "permuted").
     controls : mapping of str to mapping of str to xarray.Dataset
@@ -106,7 +107,8 @@ def four_questions(
     >>> from tonotopy.encoders import load
     >>> from tonotopy.probes import place
     >>> four_questions({"place": place(load("control:decimator"))}, name="decimator").question
-    'What is left of a partial among others: is it there, does it keep its trace, can it be read, has it a place?'
+    'What is left of a partial among others: is it there, does it keep its trace, can it be read, has it a
+    place?'
     """
     beside, controls = beside or {}, controls or {}
     measures, stages = _measured(own)
