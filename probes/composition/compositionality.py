@@ -276,12 +276,14 @@ def _row(
 ) -> dict[str, np.ndarray]:
     held = np.concatenate(record.held)
     additivity = np.concatenate(record.additivity or [np.zeros(0)])
-    missing = widest - len(overlap)
+    n = len(overlap)
     padded = {
-        "overlap": np.pad(overlap, ((0, missing), (0, missing), (0, 0)), constant_values=np.nan),
-        "stability": np.pad(judged.stability, (0, missing), constant_values=np.nan),
-        "confusion": np.pad(judged.confusion, (0, missing), constant_values=np.nan),
+        "overlap": np.full((widest, widest, overlap.shape[2]), np.nan),
+        "stability": np.full(widest, np.nan),
+        "confusion": np.full(widest, np.nan),
     }
+    padded["overlap"][:n, :n] = overlap
+    padded["stability"][:n], padded["confusion"][:n] = judged.stability, judged.confusion
     numbers = {
         "rank": rank,
         "index": judged.index,

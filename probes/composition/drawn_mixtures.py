@@ -99,9 +99,9 @@ def _mixture(
     foils = [of.other(generator) for _ in range(density - len(own))]
     sound = together([*own, *foils])
     loudness = np.sqrt((USUAL_OTHERS + 1) / density)
-    near = np.zeros(len(of.labels), dtype=bool)
+    hidden = np.zeros(len(of.labels), dtype=bool)
     if kind != "chord":
         lowest = np.array([foil.frequency_hz[0] for foil in foils])
         apart = 12 * np.abs(np.log2(of.frequency_hz[:, None] / lowest))
-        near = (apart < NEAR_SEMITONES).any(1)
-    return sound.amplified(loudness), near
+        hidden[:] = (apart < NEAR_SEMITONES).any(1)
+    return sound.amplified(loudness), hidden

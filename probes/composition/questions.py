@@ -105,11 +105,7 @@ def summarised(
         whole, each_one = group_interval(by_group, trials * one.shape[-1]), group_interval(profile, trials)
         row[f"{name}_low"], row[f"{name}_high"] = (end.clip(lowest, 1) for end in whole)
         row[f"{name}_by_group"] = _padded(by_group, GROUPS)
-        every = np.pad(
-            profile,
-            [(0, 0)] * (profile.ndim - 2) + [(0, widest - profile.shape[-2]), (0, 0)],
-            constant_values=np.nan,
-        )
+        every = _padded(profile.swapaxes(-1, -2), widest).swapaxes(-1, -2)
         row[f"{name}_of_each"] = _padded(every, GROUPS)
         row[f"{name}_profile"] = _padded(profile.mean(-1), widest)
         low, high = (end.clip(lowest, 1) for end in each_one)
@@ -120,8 +116,9 @@ def summarised(
 
 
 def _padded(values: np.ndarray, size: int) -> np.ndarray:
-    missing = [(0, 0)] * (values.ndim - 1) + [(0, size - values.shape[-1])]
-    return np.pad(values, missing, constant_values=np.nan)
+    padded = np.full((*values.shape[:-1], size), np.nan)
+    padded[..., : values.shape[-1]] = values
+    return padded
 
 
 def answered(

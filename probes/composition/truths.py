@@ -76,10 +76,11 @@ def of_stability() -> tuple[Known, ...]:
         ((TEXTURE, HASH, PERMUTED, RECTIFIER), 0, 0.12),
     )
     pitches = _ranges((PITCHES, 0.6, 1), ((TEXTURE, HASH, PERMUTED), 0, 0.2))
-    at = {"spacing_semitones": NEIGHBOURS}
     return (
         *known_within("containment of partials", answer_of("containment"), contained),
-        *known_within("confusion 4.5 semitones apart", answer_of("confusion", **at), confused),
+        *known_within(
+            "confusion 4.5 semitones apart", answer_of("confusion", spacing_semitones=NEIGHBOURS), confused
+        ),
         *known_within("containment of pitches", answer_of("containment", "pitch"), pitches),
     )
 
@@ -102,11 +103,10 @@ def of_access() -> tuple[Known, ...]:
         (TEXTURE, 0.44, 0.62),
     )
     dense = _ranges(("filterbank:stft_magnitude", 0.94, 1))
-    usual, crowd = {"density": 5}, {"density": 16}
     return (
-        *known_within("linear access, mixtures of five", answer_of("auc", order="linear", **usual), linear),
-        *known_within("quadratic access, of five", answer_of("auc", order="quadratic", **usual), quadratic),
-        *known_within("linear access, of sixteen", answer_of("auc", order="linear", **crowd), dense),
+        *known_within("linear access, mixtures of five", answer_of("auc", order="linear", density=5), linear),
+        *known_within("quadratic access, of five", answer_of("auc", order="quadratic", density=5), quadratic),
+        *known_within("linear access, of sixteen", answer_of("auc", order="linear", density=16), dense),
     )
 
 

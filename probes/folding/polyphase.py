@@ -74,7 +74,8 @@ def gram_coefficients(kernels: np.ndarray, hop: int) -> np.ndarray:
         raise InputError(f"hop {hop}: must be at least 1 sample")
     n_channels, length = kernels.shape
     n_taps = math.ceil(length / hop)
-    taps = np.pad(kernels, ((0, 0), (0, n_taps * hop - length)))
+    taps = np.zeros((n_channels, n_taps * hop))
+    taps[:, :length] = kernels
     taps = taps.reshape(n_channels, n_taps, hop).transpose(1, 0, 2)  # [n, C, S]
     if n_channels < hop:
         return np.stack([np.tensordot(taps[d:], taps[: n_taps - d], ((0, 2), (0, 2))) for d in range(n_taps)])

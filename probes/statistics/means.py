@@ -267,7 +267,7 @@ class Score:
 
 def widest_tails(methods: Sequence[Method], value: float) -> tuple[float, float]:
     """Return the largest p-values of several methods."""
-    above, below = np.max([one.tails(value) for one in methods], axis=0)
+    above, below = np.array([one.tails(value) for one in methods]).max(axis=0)
     return float(above), float(below)
 
 

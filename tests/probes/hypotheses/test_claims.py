@@ -6,7 +6,6 @@ import xarray as xr
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import CANONICAL_STAGES
-from tonotopy.probes.composition.waveform_shape import waveform_shape
 from tonotopy.probes.engine.schema import dataset, subject_attributes
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.tiling import tiling
@@ -22,12 +21,9 @@ from tonotopy.probes.hypotheses.registry import HYPOTHESES, registered
 from tonotopy.probes.hypotheses.verdicts import evaluate
 from tonotopy.probes.interventions.removal import OWN_ALONE, REMOVALS
 from tonotopy.probes.run.registry import registered as probes_registered
-from tonotopy.probes.interventions.interventions import interventions
 from tonotopy.probes.run.registry import schema
 from tonotopy.probes.run.suite import CONTROLS
 from tonotopy.synth.errors import InputError
-
-from ..composition.test_waveform_shape import nearest
 
 BY_NAME = {h.name: h for h in HYPOTHESES}
 CONTEXT_PAIRS = np.array([[0, 1], [0, 2], [1, 2]])
@@ -218,44 +214,6 @@ def test_chords_of_one_root_are_one_draw(claim, variable):
     assert found.per_unit == pytest.approx([0.3, 0.5])
 
 
-def by_own_rule(hypothesis, evidence):
-    """The verdict of a hypothesis on its own: no other is corrected for."""
-    low, high = evidence.interval(0)
-    p = two_sided(*verdict_p(evidence, hypothesis.holds, hypothesis.threshold))
-    if p > 0.05:
-        return "undecided"
-    return (
-        "supported"
-        if low > hypothesis.threshold
-        else "refuted"
-        if high < hypothesis.threshold
-        else "undecided"
-    )
-
-
-@pytest.mark.parametrize(
-    ("encoder", "verdict"),
-    [
-        (lambda: load("control:texture"), "supported"),
-        (lambda: nearest(256, 160), "supported"),
-        (lambda: load("filterbank:stft"), "refuted"),
-        (lambda: load("filterbank:stft_magnitude"), "refuted"),
-        (lambda: load("filterbank:gammatone"), "refuted"),
-        (lambda: load("filterbank:stft_mixed"), "refuted"),
-        (lambda: load("filterbank:divisive_tracker"), "refuted"),
-        (lambda: load("control:patches"), "refuted"),
-        (lambda: load("control:patches_mixed"), "refuted"),
-        (lambda: load("control:decimator"), "refuted"),
-    ],
-)
-def test_waveform_shape_is_supported_for_patterns_alone(encoder, verdict):
-    hypothesis, subject = BY_NAME["waveform_shape_over_spectrum"], encoder()
-    found = waveform_shape(Session(subject), detunings_hz=[10.0])
-    run = xr.DataTree()
-    run["a/waveform_shape"] = xr.DataTree(found)
-    assert by_own_rule(hypothesis, hypothesis.evidence(run, "a", str(found.stage.values[0]))) == verdict
-
-
 def test_shape_counts_by_group_of_sounds():
     variables = {
         "stage": np.array(["latent"]),
@@ -282,17 +240,6 @@ def test_removal_counts_by_mixture_and_lost_partials_count_as_nothing():
     variables["beyond_db"] = np.full_like(beyond, np.nan)
     with pytest.raises(NoEvidence):
         composition_claims.specific_removal(a_run({"interventions": variables}), "a", "latent")
-
-
-@pytest.mark.parametrize(
-    ("codec", "verdict"), [("control:identity_codec", "supported"), ("control:mu_law_codec", "refuted")]
-)
-def test_removal_is_supported_where_all_adds_up_and_refuted_where_nothing_does(codec, verdict):
-    found = interventions(Session(load(codec)), tested=1, doses=[0, 1], random_planes=1)
-    run = xr.DataTree()
-    run["a/interventions"] = xr.DataTree(found)
-    hypothesis = BY_NAME["removable_partials"]
-    assert by_own_rule(hypothesis, hypothesis.evidence(run, "a", "latent")) == verdict
 
 
 # --- filters --------------------------------------------------------------------------------------------
