@@ -29,11 +29,11 @@ from .questions import (
     summarised_variables,
     without_conditions,
 )
-from .traces import NOISE_SHARE, TILE_SECONDS, Played, stacked_frames
+from .traces import NOISE_SHARE, SETTLED, TILE_SECONDS, Played, stacked_frames
 from .truths import of_access
 
 ORDERS = ("linear", "quadratic")
-PENALTIES = np.logspace(0, 8, 17)  # re what noise alone asks for
+PENALTIES = np.logspace(0, 8, 9)  # re what noise alone asks for
 MOMENTS = 4  # stretches of 13.3 ms, one after another, that are read of each mixture: each at other phases
 
 VARIABLES = {
@@ -131,7 +131,8 @@ def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = MAIN
     plan = respond(
         session.tiled(TILE_SECONDS), stimuli, stages, pick,
         lambda stage, _rows, values: readers[stage].add(values["frames"]),
-        phases=1, frames=frames, label=f"{encoder.name}: {len(stimuli):,} mixtures to read",
+        phases=1, frames=frames, tolerance=SETTLED,
+        label=f"{encoder.name}: {len(stimuli):,} mixtures to read",
     )  # fmt: skip
     by_stage = [readers[s].summary() for s in stages]
     extra = {"order": np.array(ORDERS), "density": np.array(sorted(TRIED))}

@@ -10,9 +10,9 @@ from ..engine.grid import USUAL_OTHERS
 from .draws import Components, components_of, kind_number
 from .mixtures import Sound, together
 
-TRAINED = {3: 64, 5: 64, 8: 64}  # how many mixtures of so many components, in each group
-TRIED = {2: 32, 5: 64, 16: 48}
-CHORDS_TRAINED, CHORDS_TRIED = {1: 64, 2: 64, 3: 64}, {2: 64}
+TRAINED = {3: 48, 5: 48, 8: 48}  # how many mixtures of so many components, in each group
+TRIED = {2: 24, 5: 56, 16: 40}
+CHORDS_TRAINED, CHORDS_TRIED = {1: 48, 2: 48, 3: 48}, {2: 56}
 TARGETS = 2  # components in a mixture; the rest are foils from anywhere
 NEAR_SEMITONES = 1.0  # foils so near to a component hide whether it is there
 
@@ -57,7 +57,7 @@ def drawn_mixtures(kind: str, group: int, sample_rate: float, seed: int) -> Draw
     --------
     >>> drawn = drawn_mixtures("partial", group=0, sample_rate=24_000, seed=0)
     >>> drawn.present.shape, sorted(set(drawn.present.sum(1).tolist())), sorted(set(drawn.density.tolist()))
-    ((336, 16), [2], [2, 3, 5, 8, 16])
+    ((264, 16), [2], [2, 3, 5, 8, 16])
     """
     of = components_of(kind, group, sample_rate, seed)
     generator = np.random.default_rng([seed, 35, kind_number(kind), group])

@@ -19,6 +19,9 @@ from .mixtures import Condition, joined, rendered, together
 
 DURATION_S = 320 / 24_000  # that frames are stacked to: a frame of EnCodec's latent
 NOISE_SHARE = 1e-3  # variance of sensor noise in each direction, re that of mixtures in all
+SETTLED = (
+    NOISE_SHARE**0.5
+)  # relative change that is left of an onset: as large as sensor noise, the same for all
 TILE_SECONDS = 4.0
 ROUNDING = 1e-6  # re a frame: what changes less is not changed
 FAINTEST_CHANNEL = 1e-3  # of the strongest channel's variance: fainter ones are silent
@@ -126,7 +129,8 @@ def traces(
     plan = respond(
         session.tiled(TILE_SECONDS), stimuli, stages, pick,
         lambda stage, _rows, values: collectors[stage].add(values["frames"]),
-        phases=1, frames=frames, label=f"{encoder.name}: {len(stimuli):,} components in contexts",
+        phases=1, frames=frames, tolerance=SETTLED,
+        label=f"{encoder.name}: {len(stimuli):,} components in contexts",
     )  # fmt: skip
     by_stage = {name: [collectors[name].of(i) for i in range(len(conditions))] for name in stages}
     return Played(conditions, plan, stimuli), by_stage

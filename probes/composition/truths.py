@@ -62,7 +62,7 @@ def of_stability() -> tuple[Known, ...]:
         ((*LINEAR, *ONE_FOR_ALL), 0.99, 1),
         (MAGNITUDES, 0.95, 1),
         (COMPRESSED, 0.82, 1),
-        (TRACKERS, 0.68, 1),  # a peak beside a louder one is none
+        (TRACKERS, 0.85, 1),
         (DOWNSAMPLER, 0.9, 1),
         (TWO_BANDS, 0.95, 1),
         (TEXTURE, 0, 0.12),
@@ -116,7 +116,7 @@ def of_place() -> tuple[Known, ...]:
         (("filterbank:stft", "filterbank:stft_magnitude"), 0.93, 1),
         (COMPRESSED, 0.8, 1),
         ("filterbank:gammatone", 0.8, 1),
-        (TRACKERS, 0.68, 1),
+        (TRACKERS, 0.8, 1),
         (("filterbank:stft_mixed", "filterbank:stft_magnitude_mixed", "control:patches", "control:waveform",
           "control:patches_mixed", DOWNSAMPLER, TEXTURE, HASH, PERMUTED, RECTIFIER, *ONE_FOR_ALL), 0, 0.1),
         (TWO_BANDS, 0, 0.35),
