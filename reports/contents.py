@@ -229,7 +229,7 @@ def _encoder(
 
 
 def _controls(controls: Sequence[Subject], chapters: Sequence[Chapter], dpi: int) -> Section | None:
-    """Gather what controls gave beside what they must give, control by control, and what they draw together."""
+    """Gather what each control gave beside what it must give, and what controls draw together."""
     if not controls:
         return None
     truths = by_encoder(checks(controls))

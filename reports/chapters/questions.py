@@ -63,7 +63,7 @@ def _column(
     is_main: bool = False,
     **labels: object,
 ) -> Column:
-    """Return the column of a variable; the main one of a question shows its interval, and goes side by side."""
+    """Return the column of a variable; a main one shows its interval, and stands side by side too."""
 
     def read(result: xr.Dataset, stage: str, end: str) -> float:
         return getattr(estimate(result, stage, variable, kind, **labels), end)
@@ -77,10 +77,10 @@ def _column(
 def _stood_beside(
     subject: Subject, probe: str, stage: str, variable: str, **labels: object
 ) -> tuple[Estimate, str]:
-    """Return an estimate of partials, and a sentence on how it lies beside those of baselines, if there are any."""
-    own = estimate(subject.result(probe), stage, variable, **labels)
+    """Return an estimate of partials, and a sentence on where it lies beside baselines, if there are any."""
+    own = estimate(subject.result(probe), stage, variable, "partial", **labels)
     others = {
-        kind: [estimate(one, stage, variable, **labels) for one in several]
+        kind: [estimate(one, stage, variable, "partial", **labels) for one in several]
         for kind, several in subject.by_kind(probe).items()
     }
     said = beside(own, others)
@@ -115,8 +115,8 @@ def _presence(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]
     chance = exactly(float(one["chance"]))
     moved = estimate(result, stage, "transferable")
     yield (
-        f"{_among(result)} {PRESENT[standing(own, chance)]}: of those added {own} are found by planes of the same "
-        f"context, {moved} by those of another; by chance {chance.value:.2f}.{others}"
+        f"{_among(result)} {PRESENT[standing(own, chance)]}: of those added {own} are found by planes of the "
+        f"same context, {moved} by those of another; by chance {chance.value:.2f}.{others}"
     )
     yield from _of_other_kinds(result, stage, "proportion")
 
@@ -129,16 +129,17 @@ def _stability(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str
         estimate(result, stage, "confusion", spacing_semitones=s) for s in (STEP_SEMITONES, FAR_SEMITONES)
     )
     yield (
-        f"{_among(result)} {STABLE[standing(own, far)]}: {own} of its energy lies in its own plane of another "
-        f"context, {near} in that of a partial {STEP_SEMITONES:g} semitones away, {far} of one {FAR_SEMITONES:g} or "
-        f"more away.{others}"
+        f"{_among(result)} {STABLE[standing(own, far)]}: {own} of its energy lies in its own plane of "
+        f"another context, {near} in that of a partial {STEP_SEMITONES:g} semitones away, {far} of one "
+        f"{FAR_SEMITONES:g} or more away.{others}"
     )
     yield from _of_other_kinds(result, stage, "containment")
 
 
 def _access(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
     for order, how in (
-        ("linear", f"by a linear readout of mixtures of {USUAL} a partial"), ("quadratic", "by one of squares it"),
+        ("linear", f"by a linear readout of mixtures of {USUAL} a partial"),
+        ("quadratic", "by one of squares it"),
     ):  # fmt: skip
         own, others = _stood_beside(subject, "access", stage, "auc", order=order, density=USUAL)
         if not own.is_there:
@@ -147,8 +148,8 @@ def _access(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
         chance = Estimate(null, min(0.5, null), max(0.5, null))
         dense = estimate(result, stage, "auc", order=order, density=DENSE)
         said = (
-            f"{how} {READABLE[standing(own, chance)]}: AUC {own}, with permuted labels {null:.2f}.{others} In "
-            f"mixtures of {DENSE} it is {dense}."
+            f"{how} {READABLE[standing(own, chance)]}: AUC {own}, with permuted labels {null:.2f}.{others} "
+            f"In mixtures of {DENSE} it is {dense}."
         )
         yield said if order == "linear" else said[0].upper() + said[1:]
         yield from _of_other_kinds(result, stage, "auc", order=order, density=USUAL)
@@ -170,8 +171,8 @@ def _presence_cautions(one: xr.Dataset) -> Iterator[str]:
     shown = answers(one)
     if shown is not None and float(shown["unchanged"]) >= FAINT:
         yield (
-            f"{100 * float(shown['unchanged']):.0f} % of partials among {int(shown['density'])} others leave the "
-            "frame unchanged; they count as not there"
+            f"{100 * float(shown['unchanged']):.0f} % of partials among {int(shown['density'])} others leave "
+            "the frame unchanged; they count as not there"
         )
 
 
@@ -203,7 +204,8 @@ PRESENCE = Chapter(
     "presence",
     title="Presence: is it there?",
     columns=(
-        _column("proportion", "Presence", "partials found: which one was added, by planes of the same context",
+        _column("proportion", "Presence", "partials found: which one was added, by planes of the same "
+                "context",
                 is_main=True),
         _column("transferable", "Transferable", "the same by planes of another context"),
         _column("bits", "Bits", "information about which partial was added, less that of shuffled choices"),
@@ -221,7 +223,7 @@ STABILITY = Chapter(
     columns=(
         _column("containment", "Stability",
                 "share of a partial's trace in the plane of its trace in another context", is_main=True),
-        _column("confusion", "Confusion, 4.5 st", "the same share in the plane of a partial 4.5 semitones away",
+        _column("confusion", "Confusion, 4.5 st", "the same in the plane of a partial 4.5 semitones away",
                 spacing_semitones=STEP_SEMITONES),
         _column("confusion", "Far", "the same, 9 semitones away and more: stability by chance",
                 spacing_semitones=FAR_SEMITONES),
@@ -238,8 +240,8 @@ ACCESS = Chapter(
     columns=(
         *(
             _column("auc", f"{order.capitalize()}, {density}",
-                    f"AUC of {order} readouts of partials, in mixtures of {density}", is_main=density == USUAL,
-                    order=order, density=density)
+                    f"AUC of {order} readouts of partials, in mixtures of {density}",
+                    is_main=density == USUAL, order=order, density=density)
             for order in ("linear", "quadratic") for density in (USUAL, DENSE)
         ),
         _column("auc", "Pitches", "AUC of linear readouts of pitches, in mixtures of 5", "pitch",
@@ -257,7 +259,7 @@ PLACE = Chapter(
     "place",
     title="Place: do the same few channels answer?",
     columns=(
-        _column("place", "Place", "whether the same few channels answer to a partial: 1, no: 0", is_main=True),
+        _column("place", "Place", "the same few channels answer to a partial: 1; not: 0", is_main=True),
         _column("locality", "Locality", "how few channels hold a partial's trace, against rotated ones"),
         _column("consistency", "Consistency", "how much more alike its channels are in two contexts than "
                 "different partials' are"),

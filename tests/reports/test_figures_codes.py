@@ -164,4 +164,4 @@ def test_the_table_has_the_numbers_of_codes_and_texture_its_answer():
     assert cells["Bits"] == "1.50"
     assert cells["Narrow"] == "7 %"
     (check,) = checks([texture])
-    assert (check.control, check.measured, check.holds) == ("control:texture", "0.03", True)
+    assert (check.encoder, check.value, check.holds) == ("control:texture", pytest.approx(0.03), True)
