@@ -26,10 +26,15 @@ from ..estimates import (
 )
 from ..figures import Illustration
 from ..figures.composition.question_curves import over_density, over_frequency, over_spacing
-from ..figures.composition.questions import four_questions, kinds_side_by_side
+from ..figures.composition.questions import (
+    KINDS,
+    MEASURES,
+    Measure,
+    four_questions,
+    kinds_side_by_side,
+)
 from ..runs import Subject
 from ..selecting import answers
-from ..writing import enumerated
 
 QUESTIONS = ("presence", "stability", "access", "place")
 USUAL, DENSE = 5, 16  # components in the mixtures that readouts are tried on
@@ -87,18 +92,14 @@ def _stood_beside(
     return own, f" That is {said}." if said else ""
 
 
-def _of_other_kinds(result: xr.Dataset, stage: str, variable: str, **labels: object) -> Iterator[str]:
-    """Say what pitches and chords have of it."""
-    found = [(f"{kind}s" if kind == "chord" else f"{kind}es", kind) for kind in ("pitch", "chord")]
-    said = [f"{several} {one}" for several, kind in found
-            if (one := estimate(result, stage, variable, kind, **_for(kind, labels))).is_there]  # fmt: skip
+def _of_other_kinds(result: xr.Dataset, stage: str, measure: Measure) -> Iterator[str]:
+    """Say what pitches and chords have of it, and what chance gives for them."""
+    said = []
+    for kind in ("pitch", "chord"):
+        if (one := measure.of(result, stage, kind)).is_there:
+            said.append(f"{KINDS[kind][0]} {one}, by chance {measure.chance(result, stage, kind):z.2f}")
     if said:
-        yield f"The same of {enumerated(said)}."
-
-
-def _for(kind: str, labels: dict[str, object]) -> dict[str, object]:
-    """Mixtures with chords are of one density."""
-    return {**labels, "density": CHORDS} if kind == "chord" and "density" in labels else labels
+        yield f"The same of {'; of '.join(said)}."
 
 
 def _among(result: xr.Dataset) -> str:
@@ -118,7 +119,7 @@ def _presence(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]
         f"{_among(result)} {PRESENT[standing(own, chance)]}: of those added {own} are found by planes of the "
         f"same context, {moved} by those of another; by chance {chance.value:.2f}.{others}"
     )
-    yield from _of_other_kinds(result, stage, "proportion")
+    yield from _of_other_kinds(result, stage, MEASURES["presence"])
 
 
 def _stability(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
@@ -133,7 +134,7 @@ def _stability(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str
         f"another context, {near} in that of a partial {STEP_SEMITONES:g} semitones away, {far} of one "
         f"{FAR_SEMITONES:g} or more away.{others}"
     )
-    yield from _of_other_kinds(result, stage, "containment")
+    yield from _of_other_kinds(result, stage, MEASURES["stability"])
 
 
 def _access(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
@@ -152,7 +153,7 @@ def _access(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
             f"In mixtures of {DENSE} it is {dense}."
         )
         yield said if order == "linear" else said[0].upper() + said[1:]
-        yield from _of_other_kinds(result, stage, "auc", order=order, density=USUAL)
+        yield from _of_other_kinds(result, stage, MEASURES[order])
 
 
 def _place(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
@@ -164,7 +165,7 @@ def _place(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
         f"{_among(result)} {PLACED[standing(own, exactly(0.0))]}: {own} of at most 1; locality "
         f"{parts[0]:z.2f}, consistency {parts[1]:z.2f}.{others}"
     )
-    yield from _of_other_kinds(result, stage, "place")
+    yield from _of_other_kinds(result, stage, MEASURES["place"])
 
 
 def _presence_cautions(one: xr.Dataset) -> Iterator[str]:
@@ -193,6 +194,8 @@ def _figures_of(question: str, subject: Subject, controls: Sequence[Subject]) ->
     if question == next(iter(own)):  # whatever was measured first leads
         yield four_questions(own, others, {c.name: _answers(c) for c in controls}, subject.name)
         yield kinds_side_by_side(own, others, subject.name)
+    if any(answers(one) is None for one in own.values()):
+        return  # no partials: nothing to draw over frequency, spacing or density
     yield over_frequency(own[question], others[question], question, subject.name)
     if question == "stability":
         yield over_spacing(own, others, subject.name)

@@ -8,9 +8,10 @@ import xarray as xr
 
 from tonotopy.probes.composition.draws import SWEPT, USUAL
 from tonotopy.probes.engine.selecting import of_kind, picked
+from tonotopy.probes.run.compare import compare
 from tonotopy.probes.run.registry import registered
 from tonotopy.reports import figures
-from tonotopy.reports.chapters import CHAPTERS
+from tonotopy.reports.chapters import CHAPTERS, panels
 from tonotopy.reports.chapters import questions as chapters
 from tonotopy.reports.estimates import Estimate, beside, estimate, exactly, standing
 from tonotopy.reports.figures.drawing import BASELINE_LOOKS, TRAINED
@@ -95,8 +96,9 @@ def test_presence_in_words(value, half, expected):
 
 @pytest.mark.parametrize(
     ("containment", "far", "expected"),
-    [(0.62, 0.19, "keeps its trace in part"), (1.0, 0.0, "keeps its trace:"), (1.0, 1.0, "leaves the trace that"),
-     (0.20, 0.19, "keeps no trace of its own"), (0.35, 0.31, "may or may not keep")],
+    [(0.62, 0.19, "keeps its trace in part"), (1.0, 0.0, "keeps its trace:"),
+     (1.0, 1.0, "leaves the trace that"), (0.20, 0.19, "keeps no trace of its own"),
+     (0.35, 0.31, "may or may not keep")],
 )  # fmt: skip
 def test_stability_is_judged_by_the_stage_s_own_confusion(containment, far, expected):
     confusion = np.full((1, len(SWEPT), 5), far)
@@ -144,7 +146,7 @@ def test_pitches_and_chords_are_said_where_they_were_measured():
         of("presence", proportion=v, conditions=c) for v, c in ((values, SWEPT), (0.75, (USUAL,)))
     )
     assert (
-        "The same of pitches 0.60 (0.58 to 0.62) and chords 0.40 (0.38 to 0.42)."
+        "The same of pitches 0.60 (0.58 to 0.62), by chance 0.06; of chords 0.40"
         in said(whole, "presence")[0]
     )
     assert "pitches" not in said(usual, "presence")[0]
@@ -263,7 +265,22 @@ def test_a_chapter_draws_what_there_is():
     assert names == ["four_questions", "four_questions_kinds", "stability_over_frequency", "confusion",
                      "stability_over_density"]  # fmt: skip
     assert list(chapters.PLACE.figures(subject, [])) == []
+    chords = of("stability", conditions=SWEPT[-1:])
+    assert [one.name for one in chapters.STABILITY.figures(chords, [])] == names[:2]
+    assert said(chords, "stability") == []
     squeezed = made_up.question("place", {}, conditions=(USUAL,)).squeeze("condition")
     assert isinstance(squeezed, xr.Dataset)
     figures.four_questions({"place": squeezed})
     figures.over_frequency(squeezed, question="place")
+
+
+def test_two_runs_are_compared_where_the_panels_say():
+    run = xr.DataTree(children={
+        "toy": made_up.subject({probe: made_up.question(probe, {}) for probe in QUESTIONS}),
+    })  # fmt: skip
+    compared = compare(run, run)
+    columns = (compared[name].values.astype(str) for name in ("probe", "variable", "at"))
+    found = set(zip(*columns, strict=True))
+    wanted = {at for at in panels() if at[0] in QUESTIONS}
+    assert len(wanted) == 5
+    assert wanted <= found

@@ -74,16 +74,21 @@ def _confusion(result: xr.Dataset, stage: str, kind: str) -> float:
     return estimate(result, stage, "confusion", kind, spacing_semitones=FAR_SEMITONES).value
 
 
-MEASURES = (
-    Measure("presence", "Presence: is it there?", "proportion", "found (share)", _guessing),
-    Measure("stability", "Stability: the same trace?", "containment", "of its energy (share)", _confusion),
-    *(
-        Measure("access", f"Access: {how}?", "auc", "AUC (1)", lambda result, stage, kind: 0.5, 0.4,
-                {"order": order, "density": USUAL})
-        for order, how in (("linear", "linearly"), ("quadratic", "by squares"))
+_ACCESS = {
+    order: Measure("access", f"Access: {how}?", "auc", "AUC (1)", lambda result, stage, kind: 0.5, 0.4,
+                   {"order": order, "density": USUAL})
+    for order, how in (("linear", "linearly"), ("quadratic", "by squares"))
+}  # fmt: skip
+MEASURES = {
+    "presence": Measure("presence", "Presence: is it there?", "proportion", "found (share)", _guessing),
+    "stability": Measure(
+        "stability", "Stability: the same trace?", "containment", "of its energy (share)", _confusion
     ),
-    Measure("place", "Place: the same channels?", "place", "place (1)", lambda result, stage, kind: 0.0),
-)  # fmt: skip
+    **_ACCESS,
+    "place": Measure(
+        "place", "Place: the same channels?", "place", "place (1)", lambda result, stage, kind: 0.0
+    ),
+}
 
 
 def four_questions(
@@ -191,7 +196,7 @@ def kinds_side_by_side(own: Answers, beside: Beside | None = None, name: str = "
 
 def _measured(own: Answers) -> tuple[list[Measure], list[str]]:
     """Return the measures there are, and the stages of all of them."""
-    measures = [m for m in MEASURES if m.question in own]
+    measures = [m for m in MEASURES.values() if m.question in own]
     return measures, merged([[str(s) for s in one["stage"].values] for one in own.values()])
 
 
