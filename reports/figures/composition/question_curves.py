@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
@@ -90,7 +90,7 @@ def over_frequency(
         What the encoder is called.
     """
     wanted, label = OVER_FREQUENCY[question]
-    curves = [_at_usual_density(curve) for curve in CURVES[question]]
+    curves = [_fitted(curve, result) for curve in CURVES[question]]
 
     def style(axes: Axes) -> None:
         frequency = _partials(result)["component_frequency"].values
@@ -263,11 +263,13 @@ def _stages(result: xr.Dataset) -> list[str]:
     return [str(s) for s in result["stage"].values]
 
 
-def _at_usual_density(curve: Curve) -> Curve:
-    if curve.question != "access":
-        return curve
-    labels = {**curve.labels, "density": USUAL}
-    return Curve(curve.question, curve.variable, curve.label, curve.look, labels, curve.chance)
+def _fitted(curve: Curve, result: xr.Dataset) -> Curve:
+    """Return a curve as it is drawn of a result: at the usual density of mixtures, with its own chance."""
+    if curve.question == "access":
+        return replace(curve, labels={**curve.labels, "density": USUAL})
+    if np.isfinite(curve.chance) and "chance" in result:
+        return replace(curve, chance=float(_partials(result)["chance"]))
+    return curve
 
 
 def _points(one: xr.Dataset, x: np.ndarray, variable: str, at: Mapping[str, object]) -> Points:
