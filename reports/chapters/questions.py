@@ -205,7 +205,6 @@ def _figures_of(question: str, subject: Subject, controls: Sequence[Subject]) ->
 
 PRESENCE = Chapter(
     "presence",
-    title="Presence: is it there?",
     columns=(
         _column("proportion", "Presence", "partials found: which one was added, by planes of the same "
                 "context",
@@ -222,7 +221,6 @@ PRESENCE = Chapter(
 )  # fmt: skip
 STABILITY = Chapter(
     "stability",
-    title="Stability: does it leave the same trace in other contexts?",
     columns=(
         _column("containment", "Stability",
                 "share of a partial's trace in the plane of its trace in another context", is_main=True),
@@ -239,7 +237,6 @@ STABILITY = Chapter(
 )  # fmt: skip
 ACCESS = Chapter(
     "access",
-    title="Access: can one readout find it, whatever its phase?",
     columns=(
         *(
             _column("auc", f"{order.capitalize()}, {density}",
@@ -260,7 +257,6 @@ ACCESS = Chapter(
 )  # fmt: skip
 PLACE = Chapter(
     "place",
-    title="Place: do the same few channels answer?",
     columns=(
         _column("place", "Place", "the same few channels answer to a partial: 1; not: 0", is_main=True),
         _column("locality", "Locality", "how few channels hold a partial's trace, against rotated ones"),
