@@ -29,9 +29,7 @@ class Magnitudes(nn.Module):
     def __init__(self, change="none"):
         super().__init__()
         generator = torch.Generator().manual_seed(3)
-        self.rotation = torch.linalg.qr(torch.randn(129, 129, generator=generator, dtype=torch.float64))[
-            0
-        ].float()
+        self.rotation = torch.linalg.qr(torch.randn(129, 129, generator=generator, dtype=torch.float64))[0].float()
         self.change, self.end = change, nn.Identity()
 
     def forward(self, x):  # [B, 1, T]
