@@ -61,11 +61,9 @@ class Column:
 
     def shown(self, result: xr.Dataset | None, stage: str) -> str:
         """Write the number, with its interval where that is shown."""
-        value, low, high = (
-            self.of(result, stage), *(replace(self, value=end).of(result, stage) for end in (self.low, self.high))
-        )  # fmt: skip
-        ends = f" ({interval([low, high], self.unit)})" if self.shows_interval and np.isfinite(low) else ""
-        return written(value, self.unit) + ends
+        ends = [replace(self, value=end).of(result, stage) for end in (self.low, self.high)]
+        beside = f" ({interval(ends, self.unit)})" if self.shows_interval and np.isfinite(ends).all() else ""
+        return written(self.of(result, stage), self.unit) + beside
 
     def beside_random(self, subject: Subject, probe: str, stage: str) -> str:
         """Write the number of a subject, and what random networks have of it."""

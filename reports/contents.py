@@ -174,7 +174,9 @@ def _number_grid(title: str, table: Table) -> Grid:
     roles = {row.role for row in table.rows}
     caption = f"{title}. {'Encoders side by side' if are_several else 'The encoder'}"
     caption += " at its stages" if table.has_stages and not are_several else ""
-    caption += ", random weights as lowest to highest over seeds" if "baseline" in roles else ""
+    drawn = [row.subject for row in table.rows if row.role == "baseline"]
+    what = "random weights" if all(one.startswith("random") for one in drawn) else "baselines"
+    caption += f", {what} as lowest to highest over seeds" if drawn else ""
     caption += ", controls below" if "control" in roles else ""
     headings = [("Who", ""), *([("Stage", "")] if table.has_stages else [])]
     headings += [(column.heading, column.explanation) for column in table.columns]
@@ -230,7 +232,7 @@ def _encoder(
 
 
 def _controls(controls: Sequence[Subject], chapters: Sequence[Chapter], dpi: int) -> Section | None:
-    """Gather what controls gave beside what they must give, control by control, and what they draw together."""
+    """Gather what each control gave beside what it must give, and what controls draw together."""
     if not controls:
         return None
     truths = by_encoder(checks(controls))

@@ -11,7 +11,7 @@ import xarray as xr
 from .selecting import answers
 from .writing import DASH, counted, enumerated, interval, written
 
-# Where a number lies. All are decided on numbers as they are written, so that a sentence cannot contradict them.
+# Where a number lies, decided on numbers as they are written: a sentence cannot contradict those it gives.
 AT_CEILING, ABOVE_CHANCE, BARELY_ABOVE = "at ceiling", "above chance", "barely above chance"
 AT_CHANCE, UNDECIDED, NO_ROOM = "at chance", "undecided", "no room"
 MARGIN = 0.1  # of the way from chance to ceiling: what lies so near to either counts as there
@@ -93,8 +93,8 @@ def standing(one: Estimate, chance: Estimate) -> str:
     standing : str
         `AT_CEILING` and `AT_CHANCE` where the interval keeps within a tenth of the way from either,
         `BARELY_ABOVE` where it does and excludes chance; `ABOVE_CHANCE` where it excludes chance and reaches
-        further; `UNDECIDED` where it holds chance and more than a tenth of the way; `NO_ROOM` where chance
-        is at the ceiling itself.
+        further; `UNDECIDED` where it holds chance and more than a tenth of the way; `NO_ROOM` where chance is
+        as near to the ceiling itself.
 
     Examples
     --------

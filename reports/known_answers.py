@@ -1,4 +1,4 @@
-"""Known answers: what encoders of known truth must give beside what they gave, in a page, a terminal, a document."""
+"""Known answers beside what was measured: as a page, a terminal and a document show them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..probes.run.registry import registered
 from ..probes.run.truths import Truth, truths_of
 from ..synth.errors import InputError
 from .runs import Subject
-from .writing import DASH, counted
+from .writing import DASH
 
 HEADINGS = ("Probe", "What", "Must be", "Measured", "Holds")
 MADE_BY = "<!-- written by `tonotopy controls --markdown`; edits are lost -->"
 OPENING = (
-    "Encoders whose answers are known beforehand, because they are made so: banks of filters and trackers that keep "
-    "partials apart, samples that lose nothing, and controls that lose all. Every probe is held to what truth "
-    "demands of it, as a range."
+    "Encoders whose answers are known beforehand, because they are made so: banks of filters and trackers "
+    "that keep partials apart, samples that lose nothing, and controls that lose all. Every probe is held to "
+    "what truth demands of it, as a range."
 )
 
 
@@ -55,7 +55,7 @@ def summed_up(truths: Sequence[Truth]) -> str:
     >>> summed_up([])
     '0 of 0 known answers hold'
     """
-    return f"{sum(truth.holds for truth in truths)} of {counted(len(truths), 'known answer')} hold"
+    return f"{sum(truth.holds for truth in truths)} of {len(truths):,} known answers hold"
 
 
 def check_page(out: Path) -> None:

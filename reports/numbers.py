@@ -54,7 +54,7 @@ def table_of(chapter: Chapter, encoders: Sequence[Subject], controls: Sequence[S
 
 
 def _rows(chapter: Chapter, subject: Subject) -> Iterator[Row]:
-    """Yield a row for each stage at which there is a value, each followed by one of every kind of baseline."""
+    """Yield a row for each stage at which there is a value, followed by one of every kind of baseline."""
     result, kinds = subject.result(chapter.probe), subject.by_kind(chapter.probe)
     for stage in stages_of(result) if result is not None else ():
         own = [_cell(column, result, kinds.get("random", ()), stage) for column in chapter.columns]

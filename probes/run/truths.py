@@ -90,8 +90,8 @@ def measure_truths(
     seed : int >= 0
         Of the encoders, and of whatever is drawn.
     out : path, optional
-        Folder for the measurements, a run as `run` writes them, in which these encoders are controls. It
-        must not exist; work in progress is taken up where it stopped.
+        Folder for the measurements, a run as `run` writes them, in which these encoders are controls. It must
+        not exist; work in progress is taken up where it stopped.
     progress : Progress, optional
 
     Returns

@@ -1,4 +1,4 @@
-"""Composition beside the four questions: the plane index of earlier versions, readouts, chords, waveform shape."""
+"""Composition beside the four questions: the earlier plane index, readouts, chords, waveform shape."""
 
 from __future__ import annotations
 

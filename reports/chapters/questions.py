@@ -26,10 +26,15 @@ from ..estimates import (
 )
 from ..figures import Illustration
 from ..figures.composition.question_curves import over_density, over_frequency, over_spacing
-from ..figures.composition.questions import four_questions, kinds_side_by_side
+from ..figures.composition.questions import (
+    KINDS,
+    MEASURES,
+    Measure,
+    four_questions,
+    kinds_side_by_side,
+)
 from ..runs import Subject
 from ..selecting import answers
-from ..writing import enumerated
 
 QUESTIONS = ("presence", "stability", "access", "place")
 USUAL, DENSE = 5, 16  # components in the mixtures that readouts are tried on
@@ -63,7 +68,7 @@ def _column(
     is_main: bool = False,
     **labels: object,
 ) -> Column:
-    """Return the column of a variable; the main one of a question shows its interval, and goes side by side."""
+    """Return the column of a variable; a main one shows its interval, and stands side by side too."""
 
     def read(result: xr.Dataset, stage: str, end: str) -> float:
         return getattr(estimate(result, stage, variable, kind, **labels), end)
@@ -77,28 +82,24 @@ def _column(
 def _stood_beside(
     subject: Subject, probe: str, stage: str, variable: str, **labels: object
 ) -> tuple[Estimate, str]:
-    """Return an estimate of partials, and a sentence on how it lies beside those of baselines, if there are any."""
-    own = estimate(subject.result(probe), stage, variable, **labels)
+    """Return an estimate of partials, and a sentence on where it lies beside baselines, if there are any."""
+    own = estimate(subject.result(probe), stage, variable, "partial", **labels)
     others = {
-        kind: [estimate(one, stage, variable, **labels) for one in several]
+        kind: [estimate(one, stage, variable, "partial", **labels) for one in several]
         for kind, several in subject.by_kind(probe).items()
     }
     said = beside(own, others)
     return own, f" That is {said}." if said else ""
 
 
-def _of_other_kinds(result: xr.Dataset, stage: str, variable: str, **labels: object) -> Iterator[str]:
-    """Say what pitches and chords have of it."""
-    found = [(f"{kind}s" if kind == "chord" else f"{kind}es", kind) for kind in ("pitch", "chord")]
-    said = [f"{several} {one}" for several, kind in found
-            if (one := estimate(result, stage, variable, kind, **_for(kind, labels))).is_there]  # fmt: skip
+def _of_other_kinds(result: xr.Dataset, stage: str, measure: Measure) -> Iterator[str]:
+    """Say what pitches and chords have of it, and what chance gives for them."""
+    said = []
+    for kind in ("pitch", "chord"):
+        if (one := measure.of(result, stage, kind)).is_there:
+            said.append(f"{KINDS[kind][0]} {one}, by chance {measure.chance(result, stage, kind):z.2f}")
     if said:
-        yield f"The same of {enumerated(said)}."
-
-
-def _for(kind: str, labels: dict[str, object]) -> dict[str, object]:
-    """Mixtures with chords are of one density."""
-    return {**labels, "density": CHORDS} if kind == "chord" and "density" in labels else labels
+        yield f"The same of {'; of '.join(said)}."
 
 
 def _among(result: xr.Dataset) -> str:
@@ -115,10 +116,10 @@ def _presence(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]
     chance = exactly(float(one["chance"]))
     moved = estimate(result, stage, "transferable")
     yield (
-        f"{_among(result)} {PRESENT[standing(own, chance)]}: of those added {own} are found by planes of the same "
-        f"context, {moved} by those of another; by chance {chance.value:.2f}.{others}"
+        f"{_among(result)} {PRESENT[standing(own, chance)]}: of those added {own} are found by planes of the "
+        f"same context, {moved} by those of another; by chance {chance.value:.2f}.{others}"
     )
-    yield from _of_other_kinds(result, stage, "proportion")
+    yield from _of_other_kinds(result, stage, MEASURES["presence"])
 
 
 def _stability(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
@@ -129,16 +130,17 @@ def _stability(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str
         estimate(result, stage, "confusion", spacing_semitones=s) for s in (STEP_SEMITONES, FAR_SEMITONES)
     )
     yield (
-        f"{_among(result)} {STABLE[standing(own, far)]}: {own} of its energy lies in its own plane of another "
-        f"context, {near} in that of a partial {STEP_SEMITONES:g} semitones away, {far} of one {FAR_SEMITONES:g} or "
-        f"more away.{others}"
+        f"{_among(result)} {STABLE[standing(own, far)]}: {own} of its energy lies in its own plane of "
+        f"another context, {near} in that of a partial {STEP_SEMITONES:g} semitones away, {far} of one "
+        f"{FAR_SEMITONES:g} or more away.{others}"
     )
-    yield from _of_other_kinds(result, stage, "containment")
+    yield from _of_other_kinds(result, stage, MEASURES["stability"])
 
 
 def _access(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
     for order, how in (
-        ("linear", f"by a linear readout of mixtures of {USUAL} a partial"), ("quadratic", "by one of squares it"),
+        ("linear", f"by a linear readout of mixtures of {USUAL} a partial"),
+        ("quadratic", "by one of squares it"),
     ):  # fmt: skip
         own, others = _stood_beside(subject, "access", stage, "auc", order=order, density=USUAL)
         if not own.is_there:
@@ -147,11 +149,11 @@ def _access(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
         chance = Estimate(null, min(0.5, null), max(0.5, null))
         dense = estimate(result, stage, "auc", order=order, density=DENSE)
         said = (
-            f"{how} {READABLE[standing(own, chance)]}: AUC {own}, with permuted labels {null:.2f}.{others} In "
-            f"mixtures of {DENSE} it is {dense}."
+            f"{how} {READABLE[standing(own, chance)]}: AUC {own}, with permuted labels {null:.2f}.{others} "
+            f"In mixtures of {DENSE} it is {dense}."
         )
         yield said if order == "linear" else said[0].upper() + said[1:]
-        yield from _of_other_kinds(result, stage, "auc", order=order, density=USUAL)
+        yield from _of_other_kinds(result, stage, MEASURES[order])
 
 
 def _place(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
@@ -163,15 +165,15 @@ def _place(subject: Subject, result: xr.Dataset, stage: str) -> Iterator[str]:
         f"{_among(result)} {PLACED[standing(own, exactly(0.0))]}: {own} of at most 1; locality "
         f"{parts[0]:z.2f}, consistency {parts[1]:z.2f}.{others}"
     )
-    yield from _of_other_kinds(result, stage, "place")
+    yield from _of_other_kinds(result, stage, MEASURES["place"])
 
 
 def _presence_cautions(one: xr.Dataset) -> Iterator[str]:
     shown = answers(one)
     if shown is not None and float(shown["unchanged"]) >= FAINT:
         yield (
-            f"{100 * float(shown['unchanged']):.0f} % of partials among {int(shown['density'])} others leave the "
-            "frame unchanged; they count as not there"
+            f"{100 * float(shown['unchanged']):.0f} % of partials among {int(shown['density'])} others leave "
+            "the frame unchanged; they count as not there"
         )
 
 
@@ -192,6 +194,8 @@ def _figures_of(question: str, subject: Subject, controls: Sequence[Subject]) ->
     if question == next(iter(own)):  # whatever was measured first leads
         yield four_questions(own, others, {c.name: _answers(c) for c in controls}, subject.name)
         yield kinds_side_by_side(own, others, subject.name)
+    if any(answers(one) is None for one in own.values()):
+        return  # no partials: nothing to draw over frequency, spacing or density
     yield over_frequency(own[question], others[question], question, subject.name)
     if question == "stability":
         yield over_spacing(own, others, subject.name)
@@ -201,9 +205,9 @@ def _figures_of(question: str, subject: Subject, controls: Sequence[Subject]) ->
 
 PRESENCE = Chapter(
     "presence",
-    title="Presence: is it there?",
     columns=(
-        _column("proportion", "Presence", "partials found: which one was added, by planes of the same context",
+        _column("proportion", "Presence", "partials found: which one was added, by planes of the same "
+                "context",
                 is_main=True),
         _column("transferable", "Transferable", "the same by planes of another context"),
         _column("bits", "Bits", "information about which partial was added, less that of shuffled choices"),
@@ -217,11 +221,10 @@ PRESENCE = Chapter(
 )  # fmt: skip
 STABILITY = Chapter(
     "stability",
-    title="Stability: does it leave the same trace in other contexts?",
     columns=(
         _column("containment", "Stability",
                 "share of a partial's trace in the plane of its trace in another context", is_main=True),
-        _column("confusion", "Confusion, 4.5 st", "the same share in the plane of a partial 4.5 semitones away",
+        _column("confusion", "Confusion, 4.5 st", "the same in the plane of a partial 4.5 semitones away",
                 spacing_semitones=STEP_SEMITONES),
         _column("confusion", "Far", "the same, 9 semitones away and more: stability by chance",
                 spacing_semitones=FAR_SEMITONES),
@@ -234,12 +237,11 @@ STABILITY = Chapter(
 )  # fmt: skip
 ACCESS = Chapter(
     "access",
-    title="Access: can one readout find it, whatever its phase?",
     columns=(
         *(
             _column("auc", f"{order.capitalize()}, {density}",
-                    f"AUC of {order} readouts of partials, in mixtures of {density}", is_main=density == USUAL,
-                    order=order, density=density)
+                    f"AUC of {order} readouts of partials, in mixtures of {density}",
+                    is_main=density == USUAL, order=order, density=density)
             for order in ("linear", "quadratic") for density in (USUAL, DENSE)
         ),
         _column("auc", "Pitches", "AUC of linear readouts of pitches, in mixtures of 5", "pitch",
@@ -255,9 +257,8 @@ ACCESS = Chapter(
 )  # fmt: skip
 PLACE = Chapter(
     "place",
-    title="Place: do the same few channels answer?",
     columns=(
-        _column("place", "Place", "whether the same few channels answer to a partial: 1, no: 0", is_main=True),
+        _column("place", "Place", "the same few channels answer to a partial: 1; not: 0", is_main=True),
         _column("locality", "Locality", "how few channels hold a partial's trace, against rotated ones"),
         _column("consistency", "Consistency", "how much more alike its channels are in two contexts than "
                 "different partials' are"),

@@ -28,9 +28,10 @@ def question(
 ) -> xr.Dataset:
     """A result whose measures have given values everywhere, or else 0.5, within intervals of +- `half`."""
     shape, profile = (len(stages), len(conditions)), {}
-    found = {"stage": np.array(stages), "n_channels": np.full(len(stages), 8), "hop": np.full(len(stages), 320),
-             "nyquist_hz": np.full(len(stages), 37.5), "receptive_field": np.full(len(stages), 1000.0),
-             "kind": np.full(len(stages), "nonlinear"), "n_codebooks": np.zeros(len(stages), int)}  # fmt: skip
+    n = len(stages)
+    found = {"stage": np.array(stages), "n_channels": np.full(n, 8), "hop": np.full(n, 320),
+             "nyquist_hz": np.full(n, 37.5), "receptive_field": np.full(n, 1000.0),
+             "kind": np.full(n, "nonlinear"), "n_codebooks": np.zeros(n, int)}  # fmt: skip
     for name, more in MEASURES[probe].items():
         middle = np.broadcast_to(np.asarray(values.get(name, 0.5), float), (*shape, *more)).copy()
         found |= {name: middle, f"{name}_low": middle - half, f"{name}_high": middle + half,

@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tonotopy.encoders import load
+from tonotopy.encoders import available, load
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.tiling import tiling
 from tonotopy.probes.run.registry import registered
-from tonotopy.probes.run.suite import CONTROLS
 from tonotopy.reports import figures
 from tonotopy.reports.chapters import CHAPTERS
 from tonotopy.reports.figures.folding.alias_map import tone_columns
@@ -151,7 +150,7 @@ def test_a_wrong_measurement_fails_its_known_answer(shift, second, holds):
     bank_share = (("stage", "frequency", "component"), [[[shift, 0.0, second, 0.0072]]])
     found = checks([control("control:rectifier", "aliasing", bank_share=bank_share)])
     assert [check.holds for check in found] == holds
-    assert {check.control for check in found} == {"control:rectifier"}
+    assert {check.encoder for check in found} == {"control:rectifier"}
 
 
 @pytest.mark.parametrize(
@@ -178,7 +177,7 @@ def test_the_answers_of_tiling_hold_at_any_sample_rate(sample_rate):
         assert check.holds, check
 
 
-def test_known_answers_are_of_controls_that_are_measured():
+def test_known_answers_are_of_encoders_that_there_are():
     known = [answer.control for probe in registered() for answer in probe.known]
     assert len(known) > 25
-    assert set(known) <= {name for names in CONTROLS.values() for name in names}
+    assert set(known) <= set(available())

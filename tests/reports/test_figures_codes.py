@@ -166,5 +166,5 @@ def test_the_table_has_the_numbers_of_codes_and_texture_its_answer():
     assert cells["Bits"] == "1.50"
     assert cells["Narrow"] == "7 %"
     kept, reused = checks([texture])
-    assert (kept.control, kept.measured, kept.holds) == ("control:texture", "0.03", True)
-    assert (reused.measured, reused.holds) == ("0.015", True)
+    assert (kept.encoder, kept.value, kept.holds) == ("control:texture", pytest.approx(0.03), True)
+    assert (reused.value, reused.holds) == (pytest.approx(0.015), True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
@@ -90,23 +90,23 @@ def over_frequency(
         What the encoder is called.
     """
     wanted, label = OVER_FREQUENCY[question]
-    curves = [_at_usual_density(curve) for curve in CURVES[question]]
+    curves = [_fitted(curve, result) for curve in CURVES[question]]
 
     def style(axes: Axes) -> None:
         frequency = _partials(result)["component_frequency"].values
         low, high = np.nanmin(frequency), np.nanmax(frequency)
         frequency_axis(axes, "x", low / 1.1, high * 1.1, "frequency (Hz)", narrow=True)
 
-    figure = _panels(f"{name}: {question} over frequency", {question: result}, {question: beside or {}}, curves,
-                     _profile, style, label)  # fmt: skip
+    title = f"{name}: {question} over frequency"
+    figure = _panels(title, {question: result}, {question: beside or {}}, curves, _profile, style, label)
     said = [_said_of_ends(result, curve, stage) for curve in curves for stage in _stages(result)]
     return Illustration(
         f"{question}_over_frequency",
         f"{question.capitalize()} over frequency",
         figure,
         wanted,
-        "Shaded: 95 % intervals over groups, in each of which every frequency is drawn anew near its place; thin: "
-        f"baselines, mean over seeds. Lowest and highest: {listed(said)}.",
+        "Shaded: 95 % intervals over groups, in each of which every frequency is drawn anew near its place; "
+        f"thin: baselines, mean over seeds. Lowest and highest: {listed(said)}.",
         f"{question.capitalize()} of single partials over frequency for {name}, one panel per stage "
         f"({', '.join(_stages(result))}).",
     )
@@ -118,8 +118,7 @@ def over_spacing(own: Answers, beside: Beside | None = None, name: str = "") -> 
     Parameters
     ----------
     own, beside, name
-        As in `tonotopy.reports.figures.four_questions`; "stability" is needed, "presence" adds choices of
-        two.
+        As in `tonotopy.reports.figures.four_questions`; "stability" is needed, "presence" adds choices.
     """
     curves = [
         Curve("stability", "confusion", "confusion", FIRST),
@@ -147,8 +146,8 @@ def over_spacing(own: Answers, beside: Beside | None = None, name: str = "") -> 
         "Whom a partial is taken for",
         figure,
         "How far apart must two partials be to be kept apart?",
-        "Confusion: the share of a partial's trace that lies in the plane of another partial in another context, "
-        f"{apart} semitones away (the last: or more). {listed(said)}.",
+        "Confusion: the share of a partial's trace that lies in the plane of another partial in another "
+        f"context, {apart} semitones away (the last: or more). {listed(said)}.",
         f"Confusion and choices between two partials over their distance for {name}, one panel per stage "
         f"({', '.join(_stages(result))}).",
     )
@@ -194,7 +193,7 @@ def over_density(
         figure,
         "Can a partial still be read when more sound?" if question == "access"
         else "Is a partial still there, with the same trace, when more sound?",
-        f"All that sounds beside it is together equally loud, whatever the number; {' / '.join(map(str, numbers))} "
+        f"All that sounds beside it is equally loud, whatever the number; {' / '.join(map(str, numbers))} "
         f"sounding together: {listed(said)}.",
         f"{'Readouts' if question == 'access' else 'Stability and presence'} over the number of partials for "
         f"{name}, one panel per stage ({', '.join(_stages(own[question]))}).",
@@ -264,11 +263,13 @@ def _stages(result: xr.Dataset) -> list[str]:
     return [str(s) for s in result["stage"].values]
 
 
-def _at_usual_density(curve: Curve) -> Curve:
-    if curve.question != "access":
-        return curve
-    labels = {**curve.labels, "density": USUAL}
-    return Curve(curve.question, curve.variable, curve.label, curve.look, labels, curve.chance)
+def _fitted(curve: Curve, result: xr.Dataset) -> Curve:
+    """Return a curve as it is drawn of a result: at the usual density of mixtures, with its own chance."""
+    if curve.question == "access":
+        return replace(curve, labels={**curve.labels, "density": USUAL})
+    if np.isfinite(curve.chance) and "chance" in result:
+        return replace(curve, chance=float(_partials(result)["chance"]))
+    return curve
 
 
 def _points(one: xr.Dataset, x: np.ndarray, variable: str, at: Mapping[str, object]) -> Points:

@@ -22,7 +22,8 @@ Answers = Mapping[str, xr.Dataset]  # what was found of one network, by question
 Beside = Mapping[str, Mapping[str, Sequence[xr.Dataset]]]  # of its baselines, by question and kind
 
 KINDS = {
-    "partial": ("partials", TRAINED, "o"), "pitch": ("pitches", "#D55E00", "^"), "chord": ("chords", THIRD, "s")
+    "partial": ("partials", TRAINED, "o"), "pitch": ("pitches", "#D55E00", "^"),
+    "chord": ("chords", THIRD, "s"),
 }  # fmt: skip
 CONTROLS = {"filterbank:stft": (DARK, "--"), "filterbank:stft_magnitude": (THIRD, "-."),
             "control:decimator": (DARK, ":")}  # fmt: skip
@@ -73,16 +74,21 @@ def _confusion(result: xr.Dataset, stage: str, kind: str) -> float:
     return estimate(result, stage, "confusion", kind, spacing_semitones=FAR_SEMITONES).value
 
 
-MEASURES = (
-    Measure("presence", "Presence: is it there?", "proportion", "found (share)", _guessing),
-    Measure("stability", "Stability: the same trace?", "containment", "of its energy (share)", _confusion),
-    *(
-        Measure("access", f"Access: {how}?", "auc", "AUC (1)", lambda result, stage, kind: 0.5, 0.4,
-                {"order": order, "density": USUAL})
-        for order, how in (("linear", "linearly"), ("quadratic", "by squares"))
+_ACCESS = {
+    order: Measure("access", f"Access: {how}?", "auc", "AUC (1)", lambda result, stage, kind: 0.5, 0.4,
+                   {"order": order, "density": USUAL})
+    for order, how in (("linear", "linearly"), ("quadratic", "by squares"))
+}  # fmt: skip
+MEASURES = {
+    "presence": Measure("presence", "Presence: is it there?", "proportion", "found (share)", _guessing),
+    "stability": Measure(
+        "stability", "Stability: the same trace?", "containment", "of its energy (share)", _confusion
     ),
-    Measure("place", "Place: the same channels?", "place", "place (1)", lambda result, stage, kind: 0.0),
-)  # fmt: skip
+    **_ACCESS,
+    "place": Measure(
+        "place", "Place: the same channels?", "place", "place (1)", lambda result, stage, kind: 0.0
+    ),
+}
 
 
 def four_questions(
@@ -93,8 +99,7 @@ def four_questions(
     Parameters
     ----------
     own : mapping of str to xarray.Dataset
-        What the probes "presence", "stability", "access" and "place" found of the encoder; some may be
-        missing.
+        What the probes "presence", "stability", "access" and "place" found of the encoder; some may lack.
     beside : mapping of str to mapping of str to sequence of xarray.Dataset
         The same of its baselines: by probe, then by kind ("random", "matched", "permuted").
     controls : mapping of str to mapping of str to xarray.Dataset
@@ -107,8 +112,7 @@ def four_questions(
     >>> from tonotopy.encoders import load
     >>> from tonotopy.probes import place
     >>> four_questions({"place": place(load("control:decimator"))}, name="decimator").question
-    'What is left of a partial among others: is it there, does it keep its trace, can it be read, has it a
-    place?'
+    'What is left of a partial: is it there, does it keep its trace, can it be read, has it a place?'
     """
     beside, controls = beside or {}, controls or {}
     measures, stages = _measured(own)
@@ -135,14 +139,14 @@ def four_questions(
         "four_questions",
         "The four questions",
         figure,
-        "What is left of a partial among others: is it there, does it keep its trace, can it be read, has it "
-        "a place?",
+        "What is left of a partial: is it there, does it keep its trace, can it be read, has it a place?",
         "Points: the encoder with its 95 % interval over groups of redrawn frequencies and contexts; smaller "
-        "ones: each of its baselines (matched: random, rescaled layer by layer to the trained level). Grey: what chance gives (of stability: the share that lies in the plane of "
-        f"partials {FAR_SEMITONES:g} semitones away and more); 1 is the most there can be. "
+        "ones: each of its baselines (matched: random, rescaled layer by layer to the trained level). Grey: "
+        "what chance gives (of stability: the share that lies in the plane of partials "
+        f" {FAR_SEMITONES:g} semitones away and more); 1 is the most there can be. "
         f"{listed([_said(m, own[m.question], stages) for m in measures])}.",
-        f"Panels for {', '.join(m.title for m in measures)} with points for {name}, its baselines and some controls "
-        f"at {', '.join(stages)}.",
+        f"Panels for {', '.join(m.title for m in measures)} with points for {name}, its baselines and some "
+        f"controls at {', '.join(stages)}.",
     )
 
 
@@ -182,8 +186,8 @@ def kinds_side_by_side(own: Answers, beside: Beside | None = None, name: str = "
         "Partials, pitches, chords",
         figure,
         "Is what holds for partials true of pitches and chords?",
-        "Pitches change their envelope from context to context, chords their inversion and voicing. Lines are 95 % "
-        "intervals; grey: what chance gives. "
+        "Pitches change their envelope from context to context, chords their inversion and voicing. Lines "
+        "are 95 % intervals; grey: what chance gives. "
         + (f"{listed(said)}." if said else "Only partials were measured."),
         f"Panels for {', '.join(m.title for m in measures)} with points for "
         f"{', '.join(KINDS[k][0] for k in kinds)} at {', '.join(stages)} of {name}.",
@@ -192,7 +196,7 @@ def kinds_side_by_side(own: Answers, beside: Beside | None = None, name: str = "
 
 def _measured(own: Answers) -> tuple[list[Measure], list[str]]:
     """Return the measures there are, and the stages of all of them."""
-    measures = [m for m in MEASURES if m.question in own]
+    measures = [m for m in MEASURES.values() if m.question in own]
     return measures, merged([[str(s) for s in one["stage"].values] for one in own.values()])
 
 
@@ -216,7 +220,7 @@ def _draw_panels(
     grid[0].set_ylim(0.45, len(stages) + 0.55)
     for axes in grid[len(measures) :]:
         axes.set_axis_off()
-    _legend(grid[: len(measures)], grid[len(measures)])
+    _legend(list(grid[: len(measures)]), grid[len(measures)])
     figure.supylabel("stage", size=LABEL_SIZE)
 
 
