@@ -83,7 +83,7 @@ class Jointly:
             raise ValueError("joint evidence is held against its parts' thresholds: that of the claim is 0")
         each = [verdict_p(part.evidence, part.holds, part.threshold, seed) for part in self.parts]
         holding, failing = np.max([p for p, _ in each]), len(each) * np.min([p for _, p in each])
-        return float(holding), float(min(1.0, failing))
+        return float(holding), float(np.minimum(1.0, failing))
 
     def interval(self, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
         """Return the interval of the least margin: its upper end is corrected for the number of parts."""

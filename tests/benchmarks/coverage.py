@@ -54,15 +54,13 @@ def covered(values: np.ndarray, trials: int, generator: np.random.Generator) -> 
 
 def main(names: list[str]) -> None:
     """Print the table."""
+    print("| encoder | measure | mean | half-width | holds |\n|---|---|---|---|---|", flush=True)
     for name in names:
         stage = next(iter(load(name).stages)) if ":" in name else "latent"
         for what, (values, trials) in pooled(name, stage).items():
             share, half = covered(values, trials, np.random.default_rng(0))
             rule = " (Wilson)" if trials and not 1 - CEILING < values.mean() < CEILING else ""
-            print(
-                f"{name:28} {stage:12} {what:28} mean {values.mean():.3f}  half-width {half:.3f}  holds {share:.3f}{rule}",
-                flush=True,
-            )
+            print(f"| {name} | {what} | {values.mean():.3f} | {half:.3f} | {share:.3f}{rule} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -176,7 +176,8 @@ def test_one_page_reports_all(ended, folder):
         [who, stage] for stage in ("first_layer", "latent") for who in ("example_net", "random, 1 seed")
     ]
     known = [cells for cells in rows if "blindness of magnitudes" in cells]
-    assert known == [["control:rectifier", "blindness of magnitudes", "1", "1", "yes"]]
+    assert known == [["polarity", "blindness of magnitudes", "1", "1", "yes"]]
+    assert "control:rectifier: known answers beside what was measured" in page
     assert any(cells[:3] == ["example upright", "first_layer", "supported"] for cells in rows)
     assert any(cells[:3] == ["example idle", "", "supported"] for cells in rows)
     assert "Does a stage tell a sound from the same sound turned upside down?" in page

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tonotopy.encoders import load
+from tonotopy.encoders import available, load
 from tonotopy.encoders.base import CANONICAL_STAGES
-from tonotopy.probes.engine.schema import dataset, subject_attributes
+from tonotopy.probes.composition.waveform_shape import waveform_shape
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.tiling import tiling
 from tonotopy.probes.folding.aliasing import aliasing
@@ -14,68 +14,20 @@ from tonotopy.probes.folding.collapse import collapse_remark
 from tonotopy.probes.hypotheses import composition as composition_claims
 from tonotopy.probes.hypotheses import filters as filter_claims
 from tonotopy.probes.hypotheses import registry
-from tonotopy.probes.hypotheses.admission import complaints
 from tonotopy.probes.hypotheses.deciding import two_sided, verdict_p
 from tonotopy.probes.hypotheses.hypothesis import MACHINES_ON_MUSIC, Hypothesis, NoEvidence
 from tonotopy.probes.hypotheses.registry import HYPOTHESES, registered
 from tonotopy.probes.hypotheses.verdicts import evaluate
+from tonotopy.probes.interventions.interventions import interventions
 from tonotopy.probes.interventions.removal import OWN_ALONE, REMOVALS
-from tonotopy.probes.run.registry import registered as probes_registered
 from tonotopy.probes.run.registry import schema
 from tonotopy.probes.run.suite import CONTROLS
 from tonotopy.synth.errors import InputError
 
+from ..composition.test_waveform_shape import nearest
+from .synthetic import a_run
+
 BY_NAME = {h.name: h for h in HYPOTHESES}
-CONTEXT_PAIRS = np.array([[0, 1], [0, 2], [1, 2]])
-
-
-def a_run(groups, role="encoder", of="", node="a", run=None):
-    """A run, or one with another subject: group -> variables."""
-    run = xr.DataTree() if run is None else run
-    about = {
-        "encoder": node.replace(".", ":", 1),
-        "role": role,
-        "of": of,
-        "sample_rate": 24_000,
-        "modality": "waveform",
-    }
-    run[node] = xr.DataTree(xr.Dataset(attrs=about))
-    for group, variables in groups.items():
-        run[f"{node}/{group}"] = xr.DataTree(dataset(schema()[group], variables))
-    return run
-
-
-def planes(index, stages=("latent",), spread=0.02, components=16, seed=0):
-    """Compositionality of partials whose planes overlap so far with themselves, and with no other.
-
-    `index` of a density, for 1 to 32 others and, as the last condition, of pitches.
-    """
-    generator = np.random.default_rng(seed)
-    densities = [1, 2, 4, 8, 16, 32]
-    overlap = np.zeros((len(stages), 7, components, components, 3))
-    own = np.array([*(index(d) for d in densities), index(4)])[:, None, None]
-    noise = spread * generator.normal(size=(components, 3))
-    overlap[:, :, np.arange(components), np.arange(components)] = own + noise - noise.mean()
-    return {
-        "stage": np.array(stages),
-        "component_kind": np.array(["partial"] * 6 + ["pitch"]),
-        "density": np.array([*densities, 4]),
-        "component_level_dbfs": np.full(7, -20.0),
-        "overlap": overlap,
-        "first_context": CONTEXT_PAIRS[:, 0],
-        "second_context": CONTEXT_PAIRS[:, 1],
-    }
-
-
-def with_controls(run):
-    for node, value in (("filterbank.stft", 1.0), ("control.decimator", 0.0), ("control.texture", 0.0)):
-        flat = {"compositionality": planes(lambda d, v=value: v, spread=0.0)}
-        a_run(flat, "control", node=node, run=run)
-    return run
-
-
-def judged(run, *names):
-    return evaluate(run, [BY_NAME[name] for name in names])
 
 
 def test_every_claim_is_whole():
@@ -89,7 +41,7 @@ def test_every_claim_is_whole():
         assert re.fullmatch("[a-z_]+", hypothesis.name)
         assert hypothesis.family == MACHINES_ON_MUSIC
         assert hypothesis.alternative.strip(), f"{hypothesis.name} does not say what it cannot exclude"
-        assert {*hypothesis.positive, *hypothesis.negative} <= set(CONTROLS["waveform"])
+        assert {*hypothesis.positive, *hypothesis.negative} <= set(available())
 
 
 def test_an_empty_run_gives_reasons_and_no_verdicts():
@@ -98,93 +50,7 @@ def test_an_empty_run_gives_reasons_and_no_verdicts():
     assert all(found["remark"].values)
 
 
-# --- components -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("index", "verdict"), [(0.9, "supported"), (0.2, "refuted"), (0.5, "undecided")])
-def test_stable_partials_are_so_from_half_way_on(index, verdict):
-    run = with_controls(a_run({"compositionality": planes(lambda d: index)}))
-    found = judged(run, "stable_partials_latent", "pitch_is_a_stable_direction")["a"]
-    assert found["verdict"].values.tolist() == [verdict] * 2
-    assert found["effect"].values == pytest.approx([index] * 2, abs=1e-9)
-    assert found["n_units"].values.tolist() == [16, 16]
-
-
-def test_stages_have_verdicts_of_their_own():
-    run = with_controls(a_run({"compositionality": planes(lambda d: 0.9, ("first_layer", "latent"))}))
-    names = [f"stable_partials_{stage}" for stage in ("first_layer", "stack_end", "latent", "quantized")]
-    found = judged(run, *names)["a"]
-    assert found["verdict"].values.tolist() == ["supported", "no verdict", "supported", "no verdict"]
-
-
-def test_traces_are_found_where_stability_is_not():
-    run = with_controls(a_run({"compositionality": planes(lambda d: 0.2)}))
-    found = judged(run, "partials_leave_traces", "stable_partials_latent")["a"]
-    assert found["verdict"].values.tolist() == ["supported", "refuted"]
-    none = planes(lambda d: 0.0, spread=0.0)
-    none["overlap"] = np.random.default_rng(0).random(none["overlap"].shape)
-    run = with_controls(a_run({"compositionality": none}))
-    assert judged(run, "partials_leave_traces")["a"]["verdict"].item() == "undecided"
-
-
-@pytest.mark.parametrize(("slope", "verdict"), [(-0.1, "supported"), (0.1, "refuted"), (-0.02, "undecided")])
-def test_stability_over_density_is_a_slope_over_doublings(slope, verdict):
-    falling = planes(lambda d: 0.5 + slope * np.log2(d))
-    run = with_controls(a_run({"compositionality": falling}))
-    found = judged(run, "stability_falls_with_density")["a"]
-    assert found["effect"].item() == pytest.approx(slope, abs=1e-9)
-    assert found["verdict"].item() == verdict
-    assert found["method"].item() == "t over slopes of groups"
-
-
-def test_company_is_counted_at_the_usual_level():
-    probe = planes(lambda d: 0.9)
-    probe["density"][0] = 4  # the first condition now has as much company, at another level
-    probe["component_level_dbfs"][0] = -50.0
-    probe["overlap"][:, 0] = 0.0
-    found = composition_claims.stability_of("partial", 4)(a_run({"compositionality": probe}), "a", "latent")
-    assert found.effect == pytest.approx(0.9)
-
-
-@pytest.mark.parametrize(
-    ("trained", "verdict"), [(0.52, "supported"), (0.9, "refuted"), (0.1, "refuted"), (0.6, "undecided")]
-)
-def test_architectural_is_what_random_networks_have_too(trained, verdict):
-    run = with_controls(a_run({"compositionality": planes(lambda d: trained)}))
-    for i in range(3):
-        a_run({"compositionality": planes(lambda d: 0.5, seed=i)}, "baseline", "a", f"a.random{i}", run)
-    found = judged(run, "architectural")
-    assert found["a"]["verdict"].item() == verdict
-    assert found["a"]["effect"].item() == pytest.approx(trained - 0.5, abs=1e-9)
-    assert found["a.random0"]["verdict"].item() == "supported"  # beside the other two
-
-
-def test_encoders_are_compared_with_their_like():
-    run = with_controls(a_run({"compositionality": planes(lambda d: 0.9)}))
-    a_run({"compositionality": planes(lambda d: 0.5)}, node="b", run=run)
-    for of in "ab":
-        a_run({"compositionality": planes(lambda d: 0.7)}, "baseline", of, f"{of}.random0", run)
-    found = judged(run, "same_across_encoders")
-    effects = {node: one["effect"].item() for node, one in found.items()}
-    assert effects == pytest.approx({"a": 0.4, "b": -0.4, "a.random0": 0.0, "b.random0": 0.0}, abs=1e-9)
-    assert found["a.random0"]["verdict"].item() == "supported"
-
-
-def test_alone_there_is_nothing_to_compare_with():
-    run = with_controls(a_run({"compositionality": planes(lambda d: 0.9)}))
-    found = judged(run, "architectural", "same_across_encoders")["a"]
-    assert found["remark"].values.tolist() == [
-        "no random networks of a were measured",
-        "no other encoder was measured",
-    ]
-
-
-def test_a_control_that_fails_takes_the_verdicts_with_it():
-    run = with_controls(a_run({"compositionality": planes(lambda d: 0.9)}))
-    a_run({"compositionality": planes(lambda d: 0.3)}, "control", node="control.decimator", run=run)
-    found = judged(run, "stable_partials_latent")["a"]
-    assert found["verdict"].item() == "no verdict"
-    assert "a control fails: control:decimator 0.3 (must be >= -0.01 and <= 0.01)" in found["remark"].item()
+# --- codes, waveform shape, removal ----------------------------------------------------------------------
 
 
 def test_codes_are_reused_beyond_chance():
@@ -200,18 +66,42 @@ def test_codes_are_reused_beyond_chance():
     assert found.n_units == 16
 
 
+def by_own_rule(hypothesis, evidence):
+    """The verdict of a hypothesis on its own: no other is corrected for."""
+    low, high = evidence.interval(0)
+    p = two_sided(*verdict_p(evidence, hypothesis.holds, hypothesis.threshold))
+    if p > 0.05:
+        return "undecided"
+    return (
+        "supported"
+        if low > hypothesis.threshold
+        else "refuted"
+        if high < hypothesis.threshold
+        else "undecided"
+    )
+
+
 @pytest.mark.parametrize(
-    ("claim", "variable"), [("chord_sum", "sum_error"), ("chord_likeness", "position_auc")]
+    ("encoder", "verdict"),
+    [
+        (lambda: load("control:texture"), "supported"),
+        (lambda: nearest(256, 160), "supported"),
+        (lambda: load("filterbank:stft"), "refuted"),
+        (lambda: load("filterbank:stft_magnitude"), "refuted"),
+        (lambda: load("filterbank:gammatone"), "refuted"),
+        (lambda: load("filterbank:stft_mixed"), "refuted"),
+        (lambda: load("filterbank:divisive_tracker"), "refuted"),
+        (lambda: load("control:patches"), "refuted"),
+        (lambda: load("control:patches_mixed"), "refuted"),
+        (lambda: load("control:decimator"), "refuted"),
+    ],
 )
-def test_chords_of_one_root_are_one_draw(claim, variable):
-    variables = {
-        "stage": np.array(["latent"]),
-        "chord": np.array(["48 major", "48 minor", "49 major", "49 minor", "50 major"]),
-        "chord_root": np.array([48, 48, 49, 49, 50]),
-        variable: np.array([[0.2, 0.4, 0.5, np.nan, np.nan]]),
-    }
-    found = getattr(composition_claims, claim)(a_run({"chord_composition": variables}), "a", "latent")
-    assert found.per_unit == pytest.approx([0.3, 0.5])
+def test_waveform_shape_is_supported_for_patterns_alone(encoder, verdict):
+    hypothesis, subject = BY_NAME["waveform_shape_over_spectrum"], encoder()
+    found = waveform_shape(Session(subject), detunings_hz=[10.0])
+    run = xr.DataTree()
+    run["a/waveform_shape"] = xr.DataTree(found)
+    assert by_own_rule(hypothesis, hypothesis.evidence(run, "a", str(found.stage.values[0]))) == verdict
 
 
 def test_shape_counts_by_group_of_sounds():
@@ -240,6 +130,17 @@ def test_removal_counts_by_mixture_and_lost_partials_count_as_nothing():
     variables["beyond_db"] = np.full_like(beyond, np.nan)
     with pytest.raises(NoEvidence):
         composition_claims.specific_removal(a_run({"interventions": variables}), "a", "latent")
+
+
+@pytest.mark.parametrize(
+    ("codec", "verdict"), [("control:identity_codec", "supported"), ("control:mu_law_codec", "refuted")]
+)
+def test_removal_is_supported_where_all_adds_up_and_refuted_where_nothing_does(codec, verdict):
+    found = interventions(Session(load(codec)), tested=1, doses=[0, 1], random_planes=1)
+    run = xr.DataTree()
+    run["a/interventions"] = xr.DataTree(found)
+    hypothesis = BY_NAME["removable_partials"]
+    assert by_own_rule(hypothesis, hypothesis.evidence(run, "a", "latent")) == verdict
 
 
 # --- filters --------------------------------------------------------------------------------------------
@@ -363,27 +264,6 @@ def test_the_gammatone_bank_is_the_ear_s():
     run["g/tiling"] = xr.DataTree(tiling(Session(load("filterbank:gammatone", sample_rate=8_000))))
     assert abs(filter_claims.narrowness(run, "g", "first_layer").effect) < 0.05
     assert filter_claims.unevenness(run, "g", "first_layer").effect < 0.1
-
-
-# --- admission ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def truths():
-    """What claims name as known truth, each measured by the claim's own probe."""
-    run, probes = xr.DataTree(), {probe.name: probe for probe in probes_registered()}
-    needed = {(name, h.group) for h in HYPOTHESES for name in (*h.positive, *h.negative)}
-    for name, group in sorted(needed):
-        encoder, node = load(name, sample_rate=24_000), name.replace(":", ".")
-        if node not in run.children:
-            run[node] = xr.DataTree(xr.Dataset(attrs=subject_attributes(encoder, "control")))
-        run[f"{node}/{group}"] = xr.DataTree(probes[group].measure(Session(encoder)))
-    return run
-
-
-@pytest.mark.parametrize("name", [h.name for h in HYPOTHESES if h.positive or h.negative])
-def test_every_claim_gets_known_truth_right_by_its_own_rule(name, truths):
-    assert complaints(BY_NAME[name], truths) == []
 
 
 # --- registry -------------------------------------------------------------------------------------------
