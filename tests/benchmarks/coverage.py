@@ -1,9 +1,9 @@
 """How often 95 % intervals over eight groups hold the mean of many.
 
-Run with ``python -m tests.benchmarks.coverage [ENCODER ...]``; the outcome is in ``coverage.md``. Twelve seeds
-give 96 groups, each with components and contexts of its own, whose mean is taken for the truth. Eight of them
-at a time, drawn 400 times, give intervals; counted is how often they hold it. (Eight of 96 spread by 4 % less
-about their mean than eight of infinitely many would about theirs.)
+Run with ``python -m tests.benchmarks.coverage [ENCODER ...]``; the outcome is in ``coverage.md``. Twelve
+seeds give 96 groups, with components and contexts of their own, whose mean is taken for the truth. Eight of
+them at a time, drawn 400 times, give intervals; counted is how often they hold it. (Eight of 96 spread by 4 %
+less about their mean than eight of infinitely many would about theirs.)
 """
 
 import sys
