@@ -8,7 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from ..probes.engine.schema import BY_MODALITY, baseline_kind, subjects
-from ..probes.run.schema import validate
+from ..probes.run.schema import validate, without_redefined
 from ..synth.errors import InputError
 
 
@@ -119,6 +119,7 @@ def read_run(source: str | Path | xr.DataTree) -> xr.DataTree:
 
 
 def _checked(tree: xr.DataTree, origin: str) -> xr.DataTree:
+    tree = without_redefined(tree)
     try:
         validate(tree)
     except InputError as error:

@@ -19,7 +19,10 @@ from ...synth.stimuli import COLUMNS, StimulusSet
 from .respond import Plan
 from .variable import STAGE, Variable
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
+REDEFINED = {  # groups of earlier schemas that say something else today
+    "2": ("hypotheses", "aliasing", "codes", "waveform_shape", "interventions"),
+}
 ROLES = ("encoder", "baseline", "control")
 ROOT_ATTRIBUTES = ("schema_version", "created_at", "versions", "device", "precision", "seed", "command")
 SUBJECT_ATTRIBUTES = ("encoder", "modality", "role", "of", "weights_source", "weights_sha256", "weights_note")

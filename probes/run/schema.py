@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 import xarray as xr
 
 from ...synth.errors import InputError
-from ..engine.schema import BY_MODALITY, ROOT_ATTRIBUTES, SCHEMA_VERSION, SUBJECT_ATTRIBUTES, subjects
+from ..engine.schema import (
+    BY_MODALITY,
+    REDEFINED,
+    ROOT_ATTRIBUTES,
+    SCHEMA_VERSION,
+    SUBJECT_ATTRIBUTES,
+    subjects,
+)
 from ..engine.variable import Variable
 from .registry import schema
+
+
+def without_redefined(tree: xr.DataTree) -> xr.DataTree:
+    """Return a run of an earlier schema without what is defined otherwise today; any other as it is.
+
+    What is left out is named in a warning.
+    """
+    version = tree.attrs.get("schema_version")
+    if version not in REDEFINED:
+        return tree
+    found = sorted(
+        {group for node in subjects(tree).values() for group in node.children} & set(REDEFINED[version])
+    )
+    warnings.warn(
+        f"run of schema version {version}: {', '.join(found) or 'nothing'} left out, redefined since",
+        stacklevel=2,
+    )
+    kept = tree.copy()
+    for node in subjects(kept).values():
+        for group in found:
+            if group in node.children:
+                del node[group]
+    kept.attrs = {**tree.attrs, "schema_version": SCHEMA_VERSION}
+    return kept
 
 
 def validate(tree: xr.DataTree) -> None:

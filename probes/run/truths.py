@@ -25,7 +25,9 @@ from ..engine.store import fresh, keep
 from .registry import named, registered
 from .schema import validate_probe
 
-ENOUGH = {name: {"conditions": MAIN} for name in ("presence", "stability", "access", "place")}  # no sweeps
+ENOUGH = {  # partials and pitches: nothing is known of chords
+    name: {"conditions": MAIN[:2]} for name in ("presence", "stability", "access", "place")
+}
 
 
 @dataclass(frozen=True)

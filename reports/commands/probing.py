@@ -132,13 +132,14 @@ def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
     the same settings is used again; one of other settings there is replaced.
     """
     from ...encoders.registry import load
+    from ...probes.composition.draws import USUAL
     from ...probes.engine.progress import Progress
     from ...probes.run.runner import run as run_suite
     from ...probes.run.suite import QUICK, Suite
     from ..html import report as write_report
 
     encoder = load("codec_tiny", seed=seed)
-    suite = Suite((encoder,), QUICK, baselines=1, seed=seed)
+    suite = Suite((encoder,), QUICK, baselines=1, seed=seed, settings={"conditions": (USUAL,)})
     run = out / "codec_tiny.zarr"
     if run.exists() and not _is_run_of(run, suite.description, encoder.weights.sha256):
         import shutil
