@@ -340,6 +340,22 @@ CHORD_COMPOSITION = Probe(
         Known("filterbank:stft", "chord less the sum of its notes", 0, 1e-9, "0", mean_of("sum_error")),
         Known("filterbank:stft", "chord less the notes of another", *near(2, 0.2, "2 ± 0.2"),
               mean_of("wrong_sum_error")),
-        Known("control:decimator", "chord less the sum of its notes", 0, 1e-9, "0", mean_of("sum_error")),
+        *(
+            Known(name, "chord less the sum of its notes", 0, 1e-9, "0", mean_of("sum_error"))
+            for name in ("control:decimator", "control:patches")
+        ),
+        *(
+            Known(name, "chord less the sum of its notes", 1, np.inf, "at least 1", mean_of("sum_error"))
+            for name in ("control:texture", "control:sign_hash", "control:loudness")
+        ),
+        *(
+            Known(name, "chord like its positions, AUC", low, high, f"{low:g} to {high:g}", mean_of("position_auc"))
+            for name, low, high in (
+                ("filterbank:stft", 0.85, 1.0), ("filterbank:stft_magnitude", 0.85, 1.0),
+                ("filterbank:log_tracker", 0.95, 1.0), ("filterbank:harmonic_template", 0.95, 1.0),
+                ("control:patches", 0.4, 0.6), ("control:decimator", 0.4, 0.6), ("control:texture", 0.4, 0.65),
+                ("control:sign_hash", 0.4, 0.65), ("control:loudness", 0.3, 0.6),
+            )
+        ),
     ),
 )  # fmt: skip

@@ -13,6 +13,7 @@ from ..engine.runtime import one_thread
 from ..engine.session import Session
 from ..engine.stages import refuse_codes_alone
 from ..statistics.groups import jackknife_interval
+from ..statistics.information import corrected_information
 from ..statistics.planes import captured_energy, leading_planes
 from .draws import SWEPT, USUAL
 from .mixtures import Condition
@@ -29,7 +30,6 @@ from .questions import (
 from .traces import Trace, Traces, traces
 from .truths import of_presence
 
-SHUFFLES = 19  # of choices: their mean is taken off, nothing is tested
 NOISE_DRAWS = 4  # of sensor noise, for every sound
 TIE = 1e-9  # energies that differ by less are the same but for rounding
 CONFUSABLE = SPACINGS[:-1]  # spacings of two components one of which was added
@@ -224,42 +224,6 @@ def _bits(choices: np.ndarray, seed: int) -> tuple[float, float, float]:
     return jackknife_interval(
         lambda kept: corrected_information(kept.reshape(-1, *kept.shape[2:]), seed), choices, 0
     )
-
-
-def corrected_information(choices: np.ndarray, seed: int) -> float:
-    """Mutual information, bit, of what was added and what it was taken for.
-
-    Parameters
-    ----------
-    choices : int [sounds, N, draws]
-        Which of N components each was taken for.
-    seed : int
-
-    Notes
-    -----
-    Counts overstate it, by as much as where choices are dealt to the components anew within every sound:
-    with I of the counts, I0 of those, and H = log2 N it is ``H (I - I0) / (H - I0)``, from 0 to H. Source
-    of the bias: Panzeri & Treves, Network 7:87, 1996.
-
-    Examples
-    --------
-    >>> round(corrected_information(np.tile(np.arange(8)[:, None], (6, 1, 4)), seed=0), 6)
-    3.0
-    """
-    most = np.log2(choices.shape[1])
-    generator = np.random.default_rng([seed, 37])
-    dealt = [_counted_bits(generator.permuted(choices, axis=1)) for _ in range(SHUFFLES)]
-    chance = float(np.mean(dealt))
-    return float(most * (_counted_bits(choices) - chance) / max(most - chance, 1e-9))
-
-
-def _counted_bits(choices: np.ndarray) -> float:
-    n = choices.shape[1]
-    cell = np.arange(n)[None, :, None] * n + choices
-    joint = np.bincount(cell.ravel(), minlength=n * n).reshape(n, n) / choices.size
-    independent = np.outer(joint.sum(1), joint.sum(0))
-    there = joint > 0
-    return float((joint[there] * np.log2(joint[there] / independent[there])).sum())
 
 
 PRESENCE = Probe(

@@ -23,7 +23,8 @@ CEILING = 0.99  # means beyond it: Wilson's interval, which holds more than 95 %
 def pooled(name: str, stage: str) -> dict[str, tuple[np.ndarray, int]]:
     """Values of all groups, and the trials each is a proportion of (0: it is none)."""
     found: dict[str, list[np.ndarray]] = {}
-    encoder, trials = load(name), {}
+    encoder = load(name)
+    trials: dict[str, int] = {}
     for seed in range(SEEDS):
         session = Session(encoder, [stage], seed=seed)
         there, same, where, read = (
@@ -39,7 +40,7 @@ def pooled(name: str, stage: str) -> dict[str, tuple[np.ndarray, int]]:
             "linear access, of 5": read.auc_by_group.sel(order="linear", density=5),
             "quadratic access, of 5": read.auc_by_group.sel(order="quadratic", density=5),
         }
-        trials = dict.fromkeys(("presence", "transferable"), 2 * components)
+        trials = {"presence": 2 * components, "transferable": 2 * components}
         for what, of in values.items():
             found.setdefault(what, []).append(of.values)
     return {what: (np.concatenate(of), trials.get(what, 0)) for what, of in found.items()}

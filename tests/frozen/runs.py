@@ -17,6 +17,7 @@ from tonotopy.probes.composition.compositionality import compositionality
 from tonotopy.probes.composition.mixtures import Condition
 from tonotopy.probes.composition.perturbations import shape_sounds
 from tonotopy.probes.composition.readout import readout
+from tonotopy.probes.composition.stability import measure as stability
 from tonotopy.probes.composition.waveform_shape import waveform_shape
 from tonotopy.probes.engine import respond
 from tonotopy.probes.engine.session import Session
@@ -98,6 +99,8 @@ def _sounding(encoder: Encoder) -> dict[str, Callable[[], xr.Dataset]]:
             Session(encoder, seed=1), representability_signals(rate, None, 0)[::8], draws=8
         ),
         "tiling": lambda: tiling(Session(encoder)),
+        # the other three questions count what is nearest, which rounding may turn on another processor
+        "stability": lambda: stability(Session(encoder), conditions=CONDITIONS[1:]),
         "compositionality": lambda: compositionality(Session(encoder, seed=1), conditions=CONDITIONS),
         "codes": lambda: codes(Session(encoder, seed=1), contexts=3, phases=4),
         "readout": lambda: readout(Session(encoder, seed=1), densities=(2, 8)),

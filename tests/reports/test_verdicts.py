@@ -27,9 +27,11 @@ def judged(rows=ROWS):
     blank = np.array(["text"] * len(rows))
     names = ("claim", "statement", "justification", "null", "controls", "remark", "family", "method")
     values |= dict.fromkeys((*names, "alternative"), blank)
-    values["needs"] = np.array([NEEDS.get(verdict, "") for verdict in values["verdict"]])
-    values["family_size"] = np.full(len(rows), 22)
-    values["least_p"] = np.where(values["verdict"] == "cannot be decided", 0.35, 0.001)
+    values |= {
+        "needs": np.array([NEEDS.get(verdict, "") for verdict in values["verdict"]]),
+        "family_size": np.full(len(rows), 22),
+        "least_p": np.where(values["verdict"] == "cannot be decided", 0.35, 0.001),
+    }
     return dataset(
         schema()["hypotheses"], {**values, "p_corrected": np.where(values["verdict"] == "refuted", 1e-4, 0.2)}
     )

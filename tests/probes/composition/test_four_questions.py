@@ -121,8 +121,11 @@ def test_what_is_played():
     """Equal total level whatever the density; components where they should be; nested contexts."""
     for density in (1, 4, 32):
         others = draw(Condition("partial", density, -20.0), 0, 24_000, 0).others[0]
+        assert others is not None
         assert np.square(others.amplitude).sum() == pytest.approx(4.0)
     few, many = (draw(Condition("partial", d, -20.0), 3, 24_000, 0).others[1] for d in (4, 32))
+    assert few is not None
+    assert many is not None
     np.testing.assert_array_equal(few.frequency_hz, many.frequency_hz[:4])
     frequency = np.stack([components_of("partial", g, 24_000, 0).frequency_hz for g in range(40)])
     steps = 12 * np.diff(np.log2(frequency), axis=1)

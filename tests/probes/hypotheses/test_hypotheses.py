@@ -426,7 +426,10 @@ def test_false_positives_of_every_kind_of_evidence(kind):
 def test_p_values_keep_to_scale_and_mirror(values, threshold, gain):
     bounds = (min(values) - 1, max(values) + 1)
     for kind in (
-        lambda sign: PerUnit(sign * gain * np.array(values), tuple(sorted(sign * gain * np.array(bounds)))),
+        lambda sign: PerUnit(
+            sign * gain * np.array(values),
+            (min(sign * gain * end for end in bounds), max(sign * gain * end for end in bounds)),
+        ),
         lambda sign: PerGroup(sign * gain * np.array(values)),
     ):
         plain = PerUnit(values, bounds) if isinstance(kind(1), PerUnit) else PerGroup(values)

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.benchmarks.type_one import UNITS, covered, rejected, rejected_groups
 from tonotopy.probes.hypotheses.evidence import PerGroup, PerUnit
 from tonotopy.probes.statistics.means import Bounded, Crossed, Score, Studentised, widest_interval
+
+from ...benchmarks.type_one import UNITS, covered, rejected, rejected_groups
 
 DRAWS = 400
 CELLS = [(kind, size) for kind in UNITS for size in (8, 10, 16)]
