@@ -16,7 +16,7 @@ from ...synth.partials import midi_to_hz
 from ...synth.pitches import TIMBRES
 from ...synth.stimuli import Partial, Stimulus, StimulusSet
 from ..engine.channel_levels import BASELINES, baseline_levels, channel_levels, decibels, window_frames
-from ..engine.known import Known, mean_of, near
+from ..engine.known import Known, known_ranges, mean_of, near
 from ..engine.probe import Compared, Probe
 from ..engine.respond import respond
 from ..engine.runtime import one_thread
@@ -348,14 +348,16 @@ CHORD_COMPOSITION = Probe(
             Known(name, "chord less the sum of its notes", 1, np.inf, "at least 1", mean_of("sum_error"))
             for name in ("control:texture", "control:sign_hash", "control:loudness")
         ),
-        *(
-            Known(name, "chord like its positions, AUC", low, high, f"{low:g} to {high:g}", mean_of("position_auc"))
-            for name, low, high in (
-                ("filterbank:stft", 0.85, 1.0), ("filterbank:stft_magnitude", 0.85, 1.0),
-                ("filterbank:log_tracker", 0.95, 1.0), ("filterbank:harmonic_template", 0.95, 1.0),
-                ("control:patches", 0.4, 0.6), ("control:decimator", 0.4, 0.6), ("control:texture", 0.4, 0.65),
-                ("control:sign_hash", 0.4, 0.65), ("control:loudness", 0.3, 0.6),
-            )
+        *known_ranges(
+            "chord like its positions, AUC",
+            mean_of("position_auc"),
+            {
+                "filterbank:stft": (0.85, 1.0), "filterbank:stft_magnitude": (0.85, 1.0),
+                "filterbank:log_tracker": (0.95, 1.0), "filterbank:harmonic_template": (0.95, 1.0),
+                "control:patches": (0.4, 0.6), "control:decimator": (0.4, 0.6),
+                "control:texture": (0.4, 0.65), "control:sign_hash": (0.4, 0.65),
+                "control:loudness": (0.3, 0.6),
+            },
         ),
     ),
 )  # fmt: skip

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
 
 from ...encoders.base import Encoder
-from ..engine.known import Known
 from ..engine.schema import dataset, stage_coordinates
 from ..engine.session import Session
 from ..engine.stages import run_attributes
@@ -193,13 +192,3 @@ def answer_of(variable: str, kind: str = "partial", **labels: object) -> Callabl
         return float(one.sel(labels))
 
     return read
-
-
-def known_within(
-    what: str, value: Callable[[xr.Dataset, int], float], ranges: Mapping[str, tuple[float, float]]
-) -> tuple[Known, ...]:
-    """Return known answers of several encoders of known truth: a range each, of one value."""
-    return tuple(
-        Known(control, what, low, high, f"{low:g} to {high:g}", value)
-        for control, (low, high) in ranges.items()
-    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..engine.known import Known
-from .questions import SPACINGS, answer_of, known_within
+from ..engine.known import Known, known_ranges
+from .questions import SPACINGS, answer_of
 
 LINEAR = (
     "filterbank:stft", "filterbank:stft_mixed", "filterbank:gammatone", "control:patches", "control:waveform",
@@ -50,9 +50,9 @@ def of_presence() -> tuple[Known, ...]:
     )
     pitches = _ranges((PITCHES, 0.93, 1), ((*ONE_FOR_ALL, TEXTURE, TWO_BANDS), 0, 0.3))
     return (
-        *known_within("proportion of partials found", answer_of("proportion"), own),
-        *known_within("partials found by planes of another context", answer_of("transferable"), transferred),
-        *known_within("proportion of pitches found", answer_of("proportion", "pitch"), pitches),
+        *known_ranges("proportion of partials found", answer_of("proportion"), own),
+        *known_ranges("partials found by planes of another context", answer_of("transferable"), transferred),
+        *known_ranges("proportion of pitches found", answer_of("proportion", "pitch"), pitches),
     )
 
 
@@ -77,11 +77,11 @@ def of_stability() -> tuple[Known, ...]:
     )
     pitches = _ranges((PITCHES, 0.6, 1), ((TEXTURE, HASH, PERMUTED), 0, 0.2))
     return (
-        *known_within("containment of partials", answer_of("containment"), contained),
-        *known_within(
+        *known_ranges("containment of partials", answer_of("containment"), contained),
+        *known_ranges(
             "confusion 4.5 semitones apart", answer_of("confusion", spacing_semitones=NEIGHBOURS), confused
         ),
-        *known_within("containment of pitches", answer_of("containment", "pitch"), pitches),
+        *known_ranges("containment of pitches", answer_of("containment", "pitch"), pitches),
     )
 
 
@@ -104,9 +104,9 @@ def of_access() -> tuple[Known, ...]:
     )
     dense = _ranges(("filterbank:stft_magnitude", 0.94, 1))
     return (
-        *known_within("linear access, mixtures of five", answer_of("auc", order="linear", density=5), linear),
-        *known_within("quadratic access, of five", answer_of("auc", order="quadratic", density=5), quadratic),
-        *known_within("linear access, of sixteen", answer_of("auc", order="linear", density=16), dense),
+        *known_ranges("linear access, mixtures of five", answer_of("auc", order="linear", density=5), linear),
+        *known_ranges("quadratic access, of five", answer_of("auc", order="quadratic", density=5), quadratic),
+        *known_ranges("linear access, of sixteen", answer_of("auc", order="linear", density=16), dense),
     )
 
 
@@ -121,4 +121,4 @@ def of_place() -> tuple[Known, ...]:
           "control:patches_mixed", DOWNSAMPLER, TEXTURE, HASH, PERMUTED, RECTIFIER, *ONE_FOR_ALL), 0, 0.1),
         (TWO_BANDS, 0, 0.35),
     )  # fmt: skip
-    return known_within("place of partials", answer_of("place"), placed)
+    return known_ranges("place of partials", answer_of("place"), placed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,3 +73,19 @@ def mean_of(
         return value if exact is None else value / exact(sample_rate, result)
 
     return read
+
+
+def known_ranges(
+    what: str, value: Callable[[xr.Dataset, int], float], ranges: Mapping[str, tuple[float, float]]
+) -> tuple[Known, ...]:
+    """Return what is known of several controls: a range each, of one value.
+
+    Examples
+    --------
+    >>> [one.text for one in known_ranges("share", mean_of("share"), {"a": (0, 0.1), "b": (0.9, 1)})]
+    ['0 to 0.1', '0.9 to 1']
+    """
+    return tuple(
+        Known(control, what, low, high, f"{low:g} to {high:g}", value)
+        for control, (low, high) in ranges.items()
+    )
