@@ -1,16 +1,20 @@
 """Runs whose values are written down: what the evidence of claims reads, at chosen means."""
 
+from collections.abc import Callable
+
 import numpy as np
 import xarray as xr
 
 from tonotopy.probes.composition.access import ORDERS
 from tonotopy.probes.composition.drawn_mixtures import TRIED
 from tonotopy.probes.composition.draws import GROUPS, MAIN, SWEPT
+from tonotopy.probes.composition.mixtures import Condition
 from tonotopy.probes.engine.schema import dataset
 from tonotopy.probes.run.registry import schema
 
 COMPONENTS = {"partial": 16, "pitch": 10, "chord": 9}
 DENSITIES = sorted(TRIED)
+Mean = float | Callable[[Condition], float]
 
 
 def a_run(groups, role="encoder", of="", node="a", run=None, baseline=""):
@@ -49,7 +53,14 @@ def _spread(shape, spread, seed):
     return noise - noise.mean(-1, keepdims=True)
 
 
-def questions(contained=0.9, transferable=0.9, proportion=0.9, place=0.5, stages=("latent",), spread=0.02):
+def questions(
+    contained: Mean = 0.9,
+    transferable: Mean = 0.9,
+    proportion: Mean = 0.9,
+    place: Mean = 0.5,
+    stages=("latent",),
+    spread=0.02,
+):
     """Presence, stability and place: each mean is a number, or a function of the condition."""
     shape = (len(stages), len(SWEPT), GROUPS)
 
@@ -70,7 +81,7 @@ def questions(contained=0.9, transferable=0.9, proportion=0.9, place=0.5, stages
     }
 
 
-def access(auc=0.5, linear=None, bands=(0.0,) * 4, spread=0.01, seed=0):
+def access(auc: float | Callable[[int], float] = 0.5, linear=None, bands=(0.0,) * 4, spread=0.01, seed=0):
     """Access of both orders, a number or a function of the density; of bands of four partials it is more."""
     means = [auc(d) if callable(auc) else auc for d in DENSITIES]
     orders = [means if linear is None else [linear] * len(means), means]

@@ -313,8 +313,10 @@ def test_relabelling_is_about_each_part_s_threshold():
     other = Jointly(PARTS).relabelled(0.0, np.random.default_rng(3))
     for old, new in zip(PARTS, other.parts, strict=True):
         assert (new.holds, new.threshold) == (old.holds, old.threshold)
-        one, two = (np.abs(part.evidence.per_unit - part.threshold) for part in (old, new))
-        assert two == pytest.approx(one)
+        assert isinstance(old.evidence, PerGroup)
+        assert isinstance(new.evidence, PerGroup)
+        deviations = np.abs(old.evidence.rows - old.threshold)
+        assert np.abs(new.evidence.rows - old.threshold) == pytest.approx(deviations)
 
 
 def test_parts_without_units_have_no_p():
