@@ -28,7 +28,7 @@ from ..hypotheses.hypothesis import Hypothesis
 from ..hypotheses.registry import registered as hypotheses
 from ..hypotheses.verdicts import check_named_once, evaluate
 from .schema import validate_probe
-from .suite import ASKED_BY, CONTROLS, Suite
+from .suite import CONTROLS, MEASURED_BY, Suite
 
 TAKEN = ("stimuli", "hypotheses")  # groups of every run
 Measured = Encoder | LatentModel
@@ -224,7 +224,7 @@ def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) 
     for one in suite.of(subject.encoder.modality):
         if subject.role == "baseline" and subject.baseline not in one.asks_baselines:
             continue
-        if subject.role == "control" and one.name not in ASKED_BY.get(subject.encoder.name, (one.name,)):
+        if subject.role == "control" and one.name not in MEASURED_BY.get(subject.encoder.name, (one.name,)):
             continue
         if reason := one.refusal(session):
             refused[one.name] = reason

@@ -28,7 +28,7 @@ CONTROLS: Mapping[str, tuple[str, ...]] = {  # by modality
     ),
     "melody": ("control:planted",),
 }
-ASKED_BY: Mapping[str, tuple[str, ...]] = {  # controls that stand beside some probes alone
+MEASURED_BY: Mapping[str, tuple[str, ...]] = {  # controls that stand beside some probes alone
     "control:band_codec": ("codes",),
     "control:dominant_codec": ("codes",),
     "control:identity_codec": ("interventions",),
