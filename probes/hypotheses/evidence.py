@@ -11,21 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ...synth.errors import InputError
-from ..statistics.means import (
-    LEVEL,
-    Bounded,
-    Crossed,
-    Method,
-    Score,
-    Studentised,
-    widest_interval,
-    widest_tails,
-)
+from ..statistics.groups import NEAR_END, SKEWNESS_OF_ITEMS, group_methods
+from ..statistics.means import LEVEL, Bounded, Crossed, Method, Studentised, widest_interval, widest_tails
 
-SKEWNESS_OF_ITEMS = 1.75  # share of a sample's skewness: of eight lognormal units it shows less than half
-SKEWNESS_OF_GROUPS = 0.5  # means of many items are hardly skewed, and eight tell that badly
 UNSEEN = 0.1  # share of single items that may be unlike all that were measured, where no range is known
-NEAR_END = 0.1  # proportions as near as that to 0 or 1 are skewed
 ROUNDING = 1e-9  # re a range: what is no further outside lies at its end
 
 
@@ -290,13 +279,7 @@ class PerGroup(OfMean):
 
     def methods(self) -> list[Method]:
         """Return t over groups, and what repeats and proportions near an end ask for."""
-        groups = self.per_unit
-        if crossed := _crossed(self.rows):
-            return crossed
-        if not self._near_end:
-            return [Studentised(groups, SKEWNESS_OF_GROUPS)]
-        pooled = Score(self.effect, int(self.trials or 0) * len(groups))
-        return [Studentised(groups, 0.0), Studentised(groups, SKEWNESS_OF_ITEMS), pooled]
+        return _crossed(self.rows) or group_methods(self.per_unit, self.trials)
 
     def interval(self, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
         """Return the interval of the mean; of proportions within 0 to 1."""

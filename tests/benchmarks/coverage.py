@@ -14,10 +14,9 @@ from tonotopy.encoders import load
 from tonotopy.probes import access, place, presence, stability
 from tonotopy.probes.composition.draws import GROUPS
 from tonotopy.probes.engine.session import Session
-from tonotopy.probes.statistics.groups import group_interval
+from tonotopy.probes.statistics.groups import group_interval, group_methods
 
 SEEDS, REPEATS = 12, 400
-CEILING = 0.99  # means beyond it: Wilson's interval, which holds more than 95 %, takes over
 
 
 def pooled(name: str, stage: str) -> dict[str, tuple[np.ndarray, int]]:
@@ -61,7 +60,7 @@ def main(names: list[str]) -> None:
         stage = next(iter(load(name).stages)) if ":" in name else "latent"
         for what, (values, trials) in pooled(name, stage).items():
             share, half = covered(values, trials, np.random.default_rng(0))
-            rule = " (Wilson)" if trials and not 1 - CEILING < values.mean() < CEILING else ""
+            rule = " (Wilson)" if len(group_methods(values, trials)) > 1 else ""
             print(f"| {name} | {what} | {values.mean():.3f} | {half:.3f} | {share:.3f}{rule} |", flush=True)
 
 
