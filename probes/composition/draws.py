@@ -61,6 +61,13 @@ class Components:
         """How far apart every two components are, [N, N]."""
         return 12 * np.abs(np.log2(self.frequency_hz[:, None] / self.frequency_hz))
 
+    @property
+    def neighbours(self) -> np.ndarray:
+        """Which components are next to each other, bool [N, N]; none of chords, which are in no order."""
+        number = np.arange(len(self.labels))
+        rising = (np.diff(self.frequency_hz) > 0).all()
+        return (np.abs(number[:, None] - number) == 1) & rising
+
     def turned(self, sound: Sound, phases: int | None = None) -> list[Sound]:
         """Return a component at the first of its phases, by default at all."""
         return [

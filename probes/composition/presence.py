@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -146,6 +147,7 @@ def _of_stage(each: Sequence[Traces], seed: int) -> dict[str, np.ndarray]:
     }
 
 
+@dataclass(frozen=True)
 class Identified:
     """What was found in one group.
 
@@ -159,10 +161,10 @@ class Identified:
         Which component it was taken for.
     """
 
-    def __init__(
-        self, own: np.ndarray, transferred: np.ndarray, two: np.ndarray, choices: np.ndarray
-    ) -> None:
-        self.own, self.transferred, self.two_alternative, self.choices = own, transferred, two, choices
+    own: np.ndarray
+    transferred: np.ndarray
+    two_alternative: np.ndarray
+    choices: np.ndarray
 
 
 def identified(trace: Trace, noise: float, seed: Sequence[int]) -> Identified:
@@ -190,7 +192,7 @@ def identified(trace: Trace, noise: float, seed: Sequence[int]) -> Identified:
     for row, several in zip(two, raised, strict=False):
         beside = np.einsum("ndi,nir->ndr", tried[-1, at], several)
         row[at] = _better(held[-1, at][np.arange(len(several)), :, right[at]], np.square(beside).sum(-1))
-    two[-1] = _than_neighbours(held)
+    two[-1] = _than_neighbours(held, trace.draw.of.neighbours)
     return Identified(
         _credit(held).mean((0, 2)), _credit(other).mean((0, 2)), two, (held + shuffled).argmax(-1)
     )
@@ -209,14 +211,13 @@ def _better(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.where(tied, 0.5, one > other).mean(-1)
 
 
-def _than_neighbours(held: np.ndarray) -> np.ndarray:
+def _than_neighbours(held: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
     """How often the right plane of [contexts, N, draws, N] holds more than those next to it, [N]."""
-    n = held.shape[1]
-    found = []
-    for i in range(n):
-        beside = [j for j in (i - 1, i + 1) if 0 <= j < n]
-        found.append(np.mean([_better(held[:, i, :, i], held[:, i, :, j]) for j in beside]))
-    return np.array(found)
+    found = np.full(held.shape[1], np.nan)
+    for i, beside in enumerate(neighbours):
+        several = [_better(held[:, i, :, i], held[:, i, :, j]).mean() for j in np.flatnonzero(beside)]
+        found[i] = np.mean(several) if several else np.nan
+    return found
 
 
 def _bits(choices: np.ndarray, seed: int) -> tuple[float, float, float]:

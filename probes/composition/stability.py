@@ -142,13 +142,10 @@ def confusions(trace: Trace, table: np.ndarray) -> np.ndarray:
     for row, several in zip(found, raised, strict=False):
         held = np.square(np.einsum("nki,nir->nkr", one, several)).sum((1, 2))
         row[::2] = _share(held, one)
-    beside = np.abs(np.subtract.outer(np.arange(n), np.arange(n))) == 1
     both = (table + table.T) / 2
-    for row, which in ((-2, beside), (-1, trace.draw.of.semitones >= FAR_SEMITONES)):
+    for row, which in ((-2, trace.draw.of.neighbours), (-1, trace.draw.of.semitones >= FAR_SEMITONES)):
         count = which.sum(1)
         found[row] = np.where(count > 0, (both * which).sum(1) / np.maximum(count, 1), np.nan)
-    if trace.draw.of.labels[0].startswith("root"):
-        found[-2] = np.nan  # chords are in no order
     return found
 
 
