@@ -39,12 +39,12 @@ picture: demo
 	$(BIN)/python -c "import xarray; from tonotopy.reports import figures; \
 	    run = xarray.open_datatree('tonotopy-demo/picture.zarr'); \
 	    each = [run[name]['selectivity'].to_dataset() for name in ('samplecnn_tiny', 'samplecnn_tiny.random0')]; \
-	    figures.tonotopic_map(each[0], each[1:], 'samplecnn_tiny').figure.savefig('reports/tonotopic_map.png', dpi=110); \
-	    run = xarray.open_datatree('tonotopy-demo/codec_tiny.zarr').load(); \
-	    found = {node.attrs['encoder'] + '.random' * (node.attrs['role'] == 'baseline'): \
-	        node['compositionality'].to_dataset() for name, node in run.children.items() if name != 'stimuli'}; \
-	    own, random = found.pop('codec_tiny'), found.pop('codec_tiny.random'); \
-	    figures.additivity_lesson(own, [random], found, 'codec_tiny').figure.savefig('reports/lesson.png', dpi=110)"
+	    figures.tonotopic_map(each[0], each[1:], 'samplecnn_tiny').figure.savefig('reports/tonotopic_map.png', dpi=110)"
+	$(BIN)/python -c "from tonotopy.reports.chapters.questions import PRESENCE; \
+	    from tonotopy.reports.runs import controls_of, encoders_of, read_run; \
+	    run = read_run('tonotopy-demo/codec_tiny.zarr'); controls = list(controls_of(run).values()); \
+	    drawn = next(iter(PRESENCE.figures(encoders_of(run)[0], controls))); \
+	    drawn.figure.savefig('reports/four_questions.png', dpi=110)"
 	rm -rf tonotopy-demo/latents.zarr
 	$(BIN)/tonotopy latents musicvae_tiny --no-controls --out tonotopy-demo/latents.zarr
 	$(BIN)/python -c "import xarray; from tonotopy.reports import figures; \
