@@ -16,8 +16,10 @@ from .matching import Matching
 
 STFT, GAMMATONE = "filterbank:stft", "filterbank:gammatone"
 DECIMATOR, RECTIFIER = "control:decimator", "control:rectifier"
+PATCHES, PATCHES_MIXED = "control:patches", "control:patches_mixed"
 ONE_FOLD_HZ = 1e-3  # folds no further apart are one: frequencies are known to rounding
 FEWEST_GAPS = 3
+ONE_PLACE = 0.01  # of the mean gap: channels no further apart have one place
 OCTAVES = (-10.0, 10.0)  # no filter is a thousand times narrower or wider than the ear's, or its stage's band
 
 
@@ -95,12 +97,18 @@ def unevenness(run: xr.DataTree, node: str, stage: str) -> PerUnit:
         raise NoEvidence(f"{node} has {len(best)} channels that respond at {stage}")
     off = []
     for scale in SPACINGS:
-        gaps = np.diff(on_scale(best, scale))
+        gaps = np.diff(_places(on_scale(best, scale)))
         if gaps.sum() > 0:
             off.append(np.abs(gaps / gaps.mean() - 1))
     if not off:
         raise NoEvidence(f"all channels of {node} have one best frequency at {stage}")
     return PerUnit(min(off, key=np.mean))
+
+
+def _places(best: np.ndarray) -> np.ndarray:
+    """Return where channels lie, rising, those that share a place once: sine and cosine of one frequency."""
+    gaps = np.diff(best)
+    return best[np.concatenate([[True], gaps > ONE_PLACE * gaps.mean()])]
 
 
 def overlap_of_channels(run: xr.DataTree, node: str, stage: str) -> PerGroup:
@@ -134,6 +142,8 @@ FILTER_CLAIMS = (
         null="signs of the channels' distances from the threshold",
         controls=(Control(GAMMATONE, -0.05, 0.05), Control(DECIMATOR, low=5.0)),
         evidence=narrowness,
+        positive=(STFT,),
+        negative=(PATCHES,),
         family=MACHINES_ON_MUSIC,
         alternative="that channels which were pruned or never respond are the narrow ones",
     ),
@@ -152,6 +162,8 @@ FILTER_CLAIMS = (
         null="signs of the channels' distances from the threshold",
         controls=(Control(STFT, -0.15, 0.0), Control(DECIMATOR, low=8.0)),
         evidence=share_of_nyquist,
+        positive=(STFT,),
+        negative=(PATCHES,),
         family=MACHINES_ON_MUSIC,
         alternative="that channels select sums of tones, or loud ones, and not single quiet tones",
     ),
@@ -192,6 +204,7 @@ FILTER_CLAIMS = (
         null="which signal a prediction belongs to",
         controls=(Control(DECIMATOR, low=0.8),),
         evidence=predicted_and_recovered,
+        positive=(DECIMATOR,),
         family=MACHINES_ON_MUSIC,
         alternative="that signals called easy are easy at any stage, as those of few partials are",
     ),
@@ -215,7 +228,7 @@ FILTER_CLAIMS = (
         negative=(STFT,),
         evidence=collapse_per_tone,
         family=MACHINES_ON_MUSIC,
-        alternative="that tones of one fold are told apart by phase, which the patterns leave out",
+        alternative="that what holds little of a pattern's energy tells tones of one fold apart",
     ),
     Hypothesis(
         "uneven_tiling",
@@ -231,6 +244,8 @@ FILTER_CLAIMS = (
         null="signs of the gaps' distances from the threshold",
         controls=(Control(GAMMATONE, high=0.1),),
         evidence=unevenness,
+        positive=(PATCHES_MIXED,),
+        negative=(STFT,),
         family=MACHINES_ON_MUSIC,
         alternative="that the channels are a draw from an even tiling of which most were not trained",
     ),
@@ -250,6 +265,8 @@ FILTER_CLAIMS = (
         null="signs of the channels' distances from the threshold",
         controls=(Control(STFT, high=1.0), Control(GAMMATONE, low=5.0)),
         evidence=overlap_of_channels,
+        positive=(GAMMATONE,),
+        negative=(STFT, PATCHES),
         family=MACHINES_ON_MUSIC,
         alternative="that kernels overlap because they are long and smooth, whatever they were trained for",
     ),
