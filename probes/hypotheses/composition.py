@@ -47,7 +47,9 @@ def chord_sum(run: xr.DataTree, node: str, stage: str) -> Jointly:
 def reuse(run: xr.DataTree, node: str, stage: str) -> PerUnit:
     """How much oftener each partial's codes of other contexts are there with it than without, from 0 to 1."""
     found, chance = (measured(run, node, "codes", name, stage).values for name in ("reuse", "reuse_chance"))
-    return PerUnit(np.clip(found + chance - pseudo_values(chance), 0, 1), bounds=(0, 1))
+    there = np.isfinite(found) & np.isfinite(chance)
+    beyond = found[there] + chance[there] - pseudo_values(chance[there])
+    return PerUnit(np.clip(beyond, 0, 1), bounds=(0, 1))
 
 
 def shape_preference(run: xr.DataTree, node: str, stage: str) -> PerGroup:

@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from ..engine.grid import USUAL_DBFS, USUAL_OTHERS
-from ..engine.schema import subjects
+from ..engine.schema import baseline_kind, subjects
+from ..statistics.finite import finite_mean
 from .evidence import Evidence, PerGroup, Trend
 from .hypothesis import MACHINES_ON_MUSIC, Control, Hypothesis, NoEvidence, baselines, measured
 from .joint import Jointly, Part
@@ -27,6 +28,7 @@ ARCHITECTURAL = (
     "I chose these models to prove that the effects were architectural and not model-specific––they persist "
     "across task and scale."
 )
+FEWEST_DRAWS = 2  # random networks that a trained one is held against
 BANDS = 4  # of neighbouring components, in which profiles are compared
 MARGIN = 0.1
 REDRAWN = "groups, each with components and contexts of its own"
@@ -128,37 +130,45 @@ def placed(run: xr.DataTree, node: str, stage: str) -> PerGroup:
 
 
 def unreadable_as_matched(run: xr.DataTree, node: str, stage: str) -> Jointly:
-    """Lack of access, and its profile over frequency beside random networks of the same scale."""
+    """Lack of access, and its profile over frequency beside each random network of the same scale."""
     others = baselines(run, node, "matched")
-    if not others:
-        raise NoEvidence(f"no random networks of {node} at its own scale were measured")
+    if len(others) < FEWEST_DRAWS:
+        raise NoEvidence(f"{len(others)} random networks of {node} at its own scale: one draw is no baseline")
     return _alike(run, node, others, stage)
 
 
 def unreadable_as_others(run: xr.DataTree, node: str, stage: str) -> Jointly:
-    """Lack of access, and its profile over frequency beside the other encoders of the run."""
-    family, role = run[node].attrs["of"] or node, run[node].attrs["role"]
-    others = [n for n, s in subjects(run, role).items() if (s.attrs["of"] or n) != family]
+    """Lack of access, and its profile over frequency beside each of the other encoders of the run."""
+    of, role = run[node], run[node].attrs["role"]
+    others = [
+        n
+        for n, s in subjects(run, role).items()
+        if (s.attrs["of"] or n) != (of.attrs["of"] or node) and baseline_kind(s) == baseline_kind(of)
+    ]
     if not others:
         raise NoEvidence("no other encoder was measured")
     return _alike(run, node, others, stage)
 
 
 def _alike(run: xr.DataTree, node: str, others: list[str], stage: str) -> Jointly:
-    """Whether partials cannot be read, and no more nor less than in others, in every band of frequencies."""
+    """Whether partials cannot be read, and no more nor less than in each other, in every band."""
     lacking = Part(readable(run, node, stage, USUAL_OTHERS + 1), "below", 0.75)
     own, *theirs = (_banded(run, n, stage) for n in (node, *others))
     if any(one.shape != own.shape for one in theirs):
         raise NoEvidence(f"{node} and {', '.join(others)} were measured with different partials")
-    apart = own - np.stack(theirs)  # [others, bands, groups]
-    return Jointly((lacking, *(Part(PerGroup(apart[:, band]), "within", MARGIN) for band in range(BANDS))))
+    apart = [band for one in theirs for band in own - one]  # of every other and band: [groups]
+    return Jointly((lacking, *(Part(PerGroup(band), "within", MARGIN) for band in apart)))
 
 
 def _banded(run: xr.DataTree, node: str, stage: str) -> np.ndarray:
     """Quadratic access to partials in mixtures of five, by band of neighbouring partials: [bands, groups]."""
-    values = by_group(run, node, "access", "auc_of_each", stage, order="quadratic", density=USUAL_OTHERS + 1)
-    each = values[np.isfinite(values).all(1)]
-    return np.stack([band.mean(0) for band in np.array_split(each, BANDS)])
+    values = measured(
+        run, node, "access", "auc_of_each", stage, order="quadratic", density=USUAL_OTHERS + 1
+    )  # [components, groups], of partials alone where nothing else was measured
+    if "condition" in values.dims:
+        values = values.isel(condition=_kinds(run, node, "access").index("partial"))
+    each = values.values[np.isfinite(values.values).any(1)]
+    return np.stack([finite_mean(band.T) for band in np.array_split(each, BANDS)])
 
 
 def _claim(
@@ -376,7 +386,7 @@ QUESTION_CLAIMS = (
         "same_across_encoders",
         ARCHITECTURAL,
         "supported",
-        "the same beside the other encoders of the run",
+        "the same beside each other encoder of the run",
         "access",
         "above",
         0.0,

@@ -46,7 +46,7 @@ def compared(encoder: Encoder, stages: list[str]) -> Row:
     return Row(what, f"{min(ours):.2f} s", said, min(ours) / min(bare), 1.25, at_most=True)
 
 
-def battery(encoder: Encoder) -> Row:
+def suite(encoder: Encoder) -> Row:
     """Time ledger, map, collapse and representability at all canonical stages."""
     start = time.perf_counter()
     aliasing(Session(encoder))
@@ -63,7 +63,7 @@ def rows() -> list[Row]:
     for name, weights in (("samplecnn_tiny", "pretrained"), ("encodec_24khz", "random")):
         encoder = load(name, weights=weights)
         stages = [s for s in canonical_stages(encoder) if s not in ("quantized", "codes")]
-        table += [compared(encoder, stages), battery(encoder)]
+        table += [compared(encoder, stages), suite(encoder)]
     share = aliasing(Session(load("control:rectifier"))).share.isel(stage=0, channel=0).mean("frequency")
     found = share.sel(component=["mean_shift", "harmonic_2", "harmonic_4"]).values
     off = float(np.abs(found - np.array([8, 16 / 9, 16 / 225]) / np.pi**2).max())
