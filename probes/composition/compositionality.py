@@ -1,4 +1,4 @@
-"""Compositional stability: whether partials, pitches and chords are separable and stable among others."""
+"""Plane index: how far planes of components overlap in other contexts, as earlier versions measured."""
 
 from __future__ import annotations
 
@@ -47,7 +47,12 @@ def compositionality(
     ensembles: Sequence[Ensemble] | None = None,
     frames: int = 4,
 ) -> xr.Dataset:
-    """Measure whether components leave separable and stable traces in a representation.
+    """Measure how far components' response planes overlap from context to context, and whether parts add up.
+
+    The index was the measure of earlier versions and is kept so that their runs compare; no verdict rests on
+    it. It counts every direction alike, however faint, and depends on basis and layout: raw samples have 0.99
+    as patches and 0 as one channel, an encoder that tells two bands apart 0.53. `presence`, `stability`,
+    `access` and `place` ask what it was taken for.
 
     A component p in a context c is played at K phases. In every frame its changes,
     ``d(phase) = z(c + p) - z(c)``, span its *response plane*: the leading directions of an uncentred
@@ -56,8 +61,8 @@ def compositionality(
 
     - *stability*: overlap of the same component's planes in different contexts,
     - *confusion*: overlap of different components' planes, over the same pairs of contexts,
-    - *index*: stability less confusion. 1: every component has a place of its own, whatever else sounds;
-      0: planes tell nothing of which component it is.
+    - *index*: stability less confusion. 1: every plane is its component's own; 0: planes tell nothing of
+      which component it is.
     - *auc*: how often a same pair overlaps more than a different one. The right channels may answer,
       but by other amounts among other sounds: then the index is middling and the AUC near 1.
 
@@ -361,7 +366,7 @@ def _of_components(result: xr.Dataset, variable: str) -> xr.DataArray | None:
 
 COMPOSITIONALITY = Probe(
     "compositionality",
-    question="Does a partial, pitch or chord keep a place of its own when others sound?",
+    question="How far do planes of components overlap (as earlier versions asked), and do parts add up?",
     variables=VARIABLES["compositionality"],
     measure=compositionality,
     refuses=refuse_codes_alone,

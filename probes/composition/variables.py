@@ -38,7 +38,7 @@ VARIABLES: Groups = {
         "confusion": Variable(
             (*_CONDITION, "component"), "1", "overlap with other components' planes in different contexts"
         ),
-        "index": Variable(_CONDITION, "1", "compositional stability: stability - confusion"),
+        "index": Variable(_CONDITION, "1", "plane index of earlier versions: stability - confusion"),
         "index_low": Variable(_CONDITION, "1", "lower end of the index's 95 % interval"),
         "index_high": Variable(_CONDITION, "1", "upper end of the index's 95 % interval"),
         "index_p": Variable(_CONDITION, "1", "p of the index, components relabelled within contexts"),
