@@ -15,6 +15,7 @@ from ...synth.errors import InputError
 from ...synth.partials import amplitude_of
 from ...synth.stimuli import Partial, Stimulus, StimulusSet
 from ..engine.grid import PARTIALS, partial_grid
+from ..engine.known import Known, mean_of
 from ..engine.probe import Compared, Probe
 from ..engine.runtime import flushing_denormals, holding_memory
 from ..engine.schema import dataset, stage_coordinates
@@ -24,6 +25,7 @@ from ..statistics.resampling import bootstrap_interval, flipped_p
 from .removal import (
     EQUAL_AMONG_OTHERS,
     EQUAL_OF,
+    OWN_ALONE,
     OWN_AMONG_OTHERS,
     REMOVALS,
     Bench,
@@ -359,4 +361,10 @@ INTERVENTIONS = Probe(
     measure=interventions,
     refuses=_refuses,
     compared=Compared("trial", ("beyond_db", "specific_db", "reference_db")),
-)
+    known=(
+        Known("control:identity_codec", "dB a partial falls beyond random planes", 20, np.inf, "at least 20",
+              mean_of("beyond_db", OWN_ALONE)),
+        Known("control:mu_law_codec", "dB a partial falls beyond random planes", -6, 6, "-6 to 6",
+              mean_of("beyond_db", OWN_ALONE)),
+    ),
+)  # fmt: skip
