@@ -14,7 +14,7 @@ from ..engine.probe import Compared, Probe
 from ..engine.respond import respond
 from ..engine.runtime import one_thread
 from ..engine.session import Session
-from ..engine.stages import readable_stages, refuse_codes_alone
+from ..engine.stages import refuse_codes_alone
 from ..statistics.finite import finite_mean
 from ..statistics.ridge import LinearReadout, area_under_curve, leave_one_out_readout
 from .drawn_mixtures import TRIED, Drawn, drawn_mixtures
@@ -29,7 +29,7 @@ from .questions import (
     summarised_variables,
     without_conditions,
 )
-from .traces import NOISE_SHARE, SETTLED, TILE_SECONDS, Played, stacked_frames
+from .traces import NOISE_SHARE, SETTLED, TILE_SECONDS, Played, powered_stages, stacked_frames
 from .truths import of_access
 
 ORDERS = ("linear", "quadratic")
@@ -112,8 +112,7 @@ def access(
 
 def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = MAIN) -> xr.Dataset:
     """Measure access under several conditions; see `access`."""
-    encoder = session.encoder
-    stages = [s for s in readable_stages(encoder, session.stages) if encoder.stages[s].has_power]
+    encoder, stages = session.encoder, powered_stages(session, conditions)
     drawn = [
         [drawn_mixtures(c.kind, group, encoder.sample_rate, session.seed) for group in range(GROUPS)]
         for c in conditions

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from ...encoders.base import Encoder, Stage
+from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from ..engine.respond import Plan, respond
 from ..engine.runtime import one_thread
@@ -91,6 +92,17 @@ def stacked_frames(stage: Stage, sample_rate: float) -> int:
     return max(1, round(DURATION_S * sample_rate / stage.hop))
 
 
+def powered_stages(session: Session[Encoder], conditions: Sequence[Condition]) -> list[str]:
+    """Return the stages that can be asked, or raise where there are none, or no conditions."""
+    encoder = session.encoder
+    if not conditions:
+        raise InputError("conditions: none given; there is `USUAL`, a partial among four others")
+    stages = [s for s in readable_stages(encoder, session.stages) if encoder.stages[s].has_power]
+    if not stages:
+        raise InputError(f"{encoder.name}: integer codes have no traces, and nothing else was requested")
+    return stages
+
+
 def traces(
     session: Session[Encoder], conditions: tuple[Condition, ...]
 ) -> tuple[Played, dict[str, list[Traces]]]:
@@ -109,8 +121,7 @@ def traces(
     traces : dict of str to list of Traces
         By stage, of each condition.
     """
-    encoder = session.encoder
-    stages = [s for s in readable_stages(encoder, session.stages) if encoder.stages[s].has_power]
+    encoder, stages = session.encoder, powered_stages(session, conditions)
     blocks = [
         (i, draw(condition, group, encoder.sample_rate, session.seed))
         for i, condition in enumerate(conditions)

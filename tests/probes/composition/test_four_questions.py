@@ -190,6 +190,10 @@ def test_what_cannot_be_asked_is_refused_in_a_line():
         stability(magnitudes(), conditions=[Condition("partial", -1, -20.0)])
     with pytest.raises(InputError, match="sample rate"):
         components_of("partial", 0, 500, 0)
+    with pytest.raises(InputError, match="integer codes have no traces"):
+        place(load("control:texture"), ["codes"])
+    with pytest.raises(InputError, match="none given"):
+        access(magnitudes(), conditions=[])
     with pytest.raises(InputError, match="no such stage"):
         access(magnitudes(), ["first_layer"])
 
