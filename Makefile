@@ -40,9 +40,13 @@ picture: demo
 	    run = xarray.open_datatree('tonotopy-demo/picture.zarr'); \
 	    each = [run[name]['selectivity'].to_dataset() for name in ('samplecnn_tiny', 'samplecnn_tiny.random0')]; \
 	    figures.tonotopic_map(each[0], each[1:], 'samplecnn_tiny').figure.savefig('reports/tonotopic_map.png', dpi=110)"
+	rm -rf tonotopy-demo/questions.zarr
+	$(BIN)/python -c "from tonotopy.probes import probe; from tonotopy.probes.composition.draws import USUAL; \
+	    questions = ['presence', 'stability', 'access', 'place']; \
+	    probe(['codec_tiny'], 'tonotopy-demo/questions.zarr', probes=questions, baselines=3, conditions=(USUAL,))"
 	$(BIN)/python -c "from tonotopy.reports.chapters.questions import PRESENCE; \
 	    from tonotopy.reports.runs import controls_of, encoders_of, read_run; \
-	    run = read_run('tonotopy-demo/codec_tiny.zarr'); controls = list(controls_of(run).values()); \
+	    run = read_run('tonotopy-demo/questions.zarr'); controls = list(controls_of(run).values()); \
 	    drawn = next(iter(PRESENCE.figures(encoders_of(run)[0], controls))); \
 	    drawn.figure.savefig('reports/four_questions.png', dpi=110)"
 	rm -rf tonotopy-demo/latents.zarr
