@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -76,6 +77,13 @@ def available() -> list[str]:
     return [*_factories, *(e.name for e in entry_points(group=ENTRY_POINT_GROUP) if e.name not in _factories)]
 
 
+def _near(name: str) -> str:
+    """List models, and those of the encoders of known truth that are called alike."""
+    models = [one for one in available() if ":" not in one]
+    alike = get_close_matches(name, [one for one in available() if ":" in one], 4, 0.5)
+    return f"{', '.join((*alike, *models))} and others, which `tonotopy encoders` lists"
+
+
 @overload
 def load(
     name: Literal["musicvae_tiny", "musicvae_2bar", "musicvae_16bar"],
@@ -118,7 +126,7 @@ def load(
     if factory is None:
         plugin = next((e for e in entry_points(group=ENTRY_POINT_GROUP) if e.name == name), None)
         if plugin is None:
-            raise InputError(f"encoder {name!r}: not known; known are {', '.join(available())}")
+            raise InputError(f"encoder {name!r}: not known; known are {_near(name)}")
         factory = plugin.load()
     if isinstance(factory, str):
         module, attribute = factory.split(":")

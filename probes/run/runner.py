@@ -132,16 +132,19 @@ def subjects_of(suite: Suite, loaded: Sequence[Loaded]) -> Iterator[Subject]:
         for kind, draw in one.draws.items():
             for i, baseline in enumerate(drawn_anew(one.encoder, draw, suite.seed, suite.baselines)):
                 yield Subject(f"{node}.{kind}{i}", "baseline", node, baseline, suite.stages, kind)
-    yield from _controls([one.encoder for one in loaded], suite.seed) if suite.controls else ()
+    yield from _controls([one.encoder for one in loaded], suite) if suite.controls else ()
 
 
-def _controls(loaded: Sequence[Measured], seed: int) -> Iterator[Subject]:
-    """Yield the controls of every modality, those of waveforms at every sample rate."""
-    rates = sorted({_rate(encoder) for encoder in loaded})
+def _controls(loaded: Sequence[Measured], suite: Suite) -> Iterator[Subject]:
+    """Yield the controls of every modality that a probe asks, those of waveforms at every sample rate."""
+    rates, seed = sorted({_rate(encoder) for encoder in loaded}), suite.seed
+    probes = {one.name for modality in MODALITIES for one in suite.of(modality)}
     for rate in rates:
         for name in CONTROLS["waveform" if rate else "melody"]:
             if any(e.name == name and _rate(e) == rate for e in loaded):
                 continue  # it is measured already, as an encoder
+            if probes.isdisjoint(MEASURED_BY.get(name, probes)):
+                continue
             control = load(name, seed=seed, sample_rate=rate) if rate else load(name, seed=seed)
             several = rate and sum(r > 0 for r in rates) > 1
             yield Subject(node_name(name) + (f".{rate}" if several else ""), "control", "", control, None)

@@ -11,11 +11,16 @@ from torch import nn
 
 from tonotopy.encoders import load, wrap
 from tonotopy.encoders.abilities import Redraws
+from tonotopy.probes.composition.access import ACCESS
 from tonotopy.probes.composition.compositionality import COMPOSITIONALITY
+from tonotopy.probes.composition.draws import USUAL
 from tonotopy.probes.composition.mixtures import Condition
+from tonotopy.probes.composition.place import PLACE
+from tonotopy.probes.composition.presence import PRESENCE
+from tonotopy.probes.composition.stability import STABILITY
 from tonotopy.probes.engine.activations import activations
 from tonotopy.probes.engine.checkpoint import Work
-from tonotopy.probes.engine.schema import stimuli_from, subjects
+from tonotopy.probes.engine.schema import baseline_kind, stimuli_from, subjects
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.pitch_chord import CHORD_TUNING, PITCH_TUNING, default_chords, default_pitches
 from tonotopy.probes.filters.selectivity import SELECTIVITY, selectivity
@@ -29,7 +34,7 @@ from tonotopy.probes.run import registry, runner
 from tonotopy.probes.run.registry import named, registered
 from tonotopy.probes.run.runner import probe
 from tonotopy.probes.run.schema import validate
-from tonotopy.probes.run.suite import CONTROLS, Suite
+from tonotopy.probes.run.suite import CONTROLS, MEASURED_BY, Suite
 from tonotopy.synth import chords, partials, pitches
 from tonotopy.synth.errors import InputError
 
@@ -58,7 +63,8 @@ def represent_few(session):
 
 
 FEW_SIGNALS = replace(REPRESENTABILITY, measure=represent_few, refuses=lambda session: None)
-SMALLER = {probe.name: probe for probe in (*TUNING, FEW_SIGNALS)}
+QUESTIONS = tuple(one.with_settings(conditions=(USUAL,)) for one in (PRESENCE, STABILITY, ACCESS, PLACE))
+SMALLER = {probe.name: probe for probe in (*TUNING, FEW_SIGNALS, *QUESTIONS)}
 EVERY_PROBE: dict[str, Any] = SMALL | {
     "probes": tuple(SMALLER.get(p.name, p) for p in registered("waveform"))
 }
@@ -108,8 +114,11 @@ def test_every_variable_has_units_and_a_name(wrapped, tmp_path):
             seen += 1
     assert seen > 100
     asked = {one.name for one in registered("waveform")}
-    for node in subjects(tree).values():  # who has neither codes nor a way back to sound
-        assert set(node.children) == asked - {"codes", "interventions"} | {"hypotheses"}
+    asked -= {"codes", "interventions"}  # who has neither codes nor a way back to sound
+    for node in subjects(tree).values():
+        kind = baseline_kind(node)
+        those = {one.name for one in registered("waveform") if kind in one.asks_baselines} & asked
+        assert set(node.children) == (those if node.attrs["role"] == "baseline" else asked) | {"hypotheses"}
 
 
 def test_subjects_are_encoder_baselines_and_controls(wrapped, tmp_path):
@@ -117,7 +126,8 @@ def test_subjects_are_encoder_baselines_and_controls(wrapped, tmp_path):
     tree = xr.open_datatree(probe([wrapped], tmp_path / "run.zarr", **asked))
     assert list(subjects(tree, "encoder")) == ["mine"]
     assert list(subjects(tree, "baseline")) == ["mine.random0", "mine.random1"]
-    assert set(subjects(tree, "control")) == {c.replace(":", ".") for c in CONTROLS["waveform"]}
+    everywhere = set(CONTROLS["waveform"]) - set(MEASURED_BY)
+    assert set(subjects(tree, "control")) == {c.replace(":", ".") for c in everywhere}
     hashes = [tree[n].attrs["weights_sha256"] for n in ("mine", "mine.random0", "mine.random1")]
     assert len(set(hashes)) == 3
     assert {node.attrs["sample_rate"] for node in subjects(tree).values()} == {16_000}
