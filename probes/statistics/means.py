@@ -52,8 +52,9 @@ class Studentised:
     Notes
     -----
     Source: Hall, Journal of the Royal Statistical Society B 54:221, 1992: ``g(T) = T + c T^2 / 3 + c^2 T^3 /
-    27 + c / 6`` with c the skewness over the root of n, which rises with T and can be inverted. Beyond the
-    paper, g(T) is referred to t with n - 1 degrees of freedom, and c multiplied by a share: few units
+    27 + c / 6`` with c the skewness over the root of n, which rises with T and can be inverted. It is meant
+    for T of a few: beyond 5 it goes on with slope 1, where the square would undo what lies far away. Beyond
+    the paper, g(T) is referred to t with n - 1 degrees of freedom, and c multiplied by a share: few units
     tell their skewness badly, and where it is large tell too little of it.
 
     Examples

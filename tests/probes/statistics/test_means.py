@@ -95,3 +95,12 @@ def test_units_that_do_not_differ_are_taken_at_their_word_only_within_a_range():
     assert Studentised(alike, 1.0).tails(0.9) == (1.0, 1.0)
     assert PerUnit(alike, (0, 1)).interval() == pytest.approx(Bounded(alike, 0.0, 1.0).interval())
     assert widest_interval([Studentised(alike, 1.0), Bounded(alike, 0.0, 1.0)])[0] < 0.7
+
+
+@pytest.mark.parametrize("level", [0.9, 0.99, 0.99999, 0.9999999])
+def test_intervals_end_where_p_says(level):
+    """Far out too, where skewness is corrected for no further."""
+    one = Studentised(np.array([0.551, 0.557, 0.632, 0.541, 0.537, 0.581, 0.581, 0.558]), 0.5)
+    low, high = one.interval(level)
+    assert one.tails(low)[0] == pytest.approx((1 - level) / 2, rel=1e-6)
+    assert one.tails(high)[1] == pytest.approx((1 - level) / 2, rel=1e-6)
