@@ -12,7 +12,6 @@ from torch import nn
 from tonotopy.encoders import load, wrap
 from tonotopy.encoders.abilities import Redraws
 from tonotopy.probes.composition.access import ACCESS
-from tonotopy.probes.composition.compositionality import COMPOSITIONALITY
 from tonotopy.probes.composition.draws import USUAL
 from tonotopy.probes.composition.mixtures import Condition
 from tonotopy.probes.composition.place import PLACE
@@ -390,14 +389,14 @@ def test_codes_alone_are_not_asked_for_a_response(tmp_path, name):
 
 def test_a_codec_is_asked_for_codes_and_interventions_and_judged_by_its_controls(tmp_path):
     """What is asked, and what becomes of it; the measures themselves have tests of their own."""
-    asked = (COMPOSITIONALITY.with_settings(conditions=SHORT), "codes")
+    asked = (*QUESTIONS[:2], "codes")
     tree = xr.open_datatree(
-        probe(["codec_tiny"], tmp_path / "run.zarr", baselines=1, probes=asked, weights="random")
+        probe(["codec_tiny"], tmp_path / "run.zarr", baselines=0, probes=asked, weights="random")
     )
-    assert set(tree["codec_tiny"].children) == {"compositionality", "codes", "hypotheses"}
+    assert set(tree["codec_tiny"].children) == {"presence", "stability", "codes", "hypotheses"}
     verdicts = tree["codec_tiny/hypotheses"].to_dataset().set_index(hypothesis="hypothesis")
     told = verdicts.sel(hypothesis="stable_partials_first_layer")
-    assert "filterbank:stft 0.99" in str(told["controls"].values)
+    assert "filterbank:stft 0.469 (must be >= 0.4)" in str(told["controls"].values)
     assert str(told["verdict"].values) in ("supported", "refuted", "undecided")
     unasked = verdicts.sel(hypothesis="narrowband_first_layer")
     assert str(unasked["verdict"].values) == "no verdict"
@@ -421,7 +420,7 @@ def test_a_control_that_is_asked_for_is_an_encoder(tmp_path):
         probe(["filterbank:stft"], tmp_path / "run.zarr", **changed(SMALL, controls=True))
     )
     assert list(subjects(tree, "encoder")) == ["filterbank.stft"]
-    assert len(subjects(tree, "control")) == len(CONTROLS["waveform"]) - 1
+    assert len(subjects(tree, "control")) == len(CONTROLS["waveform"]) - len(MEASURED_BY) - 1
 
 
 def test_names_that_would_meet_in_one_place_are_refused(wrapped, tmp_path):

@@ -96,4 +96,4 @@ def _fail_at(where, name):
 def test_the_four_questions_are_put_without_sweeps():
     known = {probe.name: probe for probe in registered()}
     for name, settings in truths.ENOUGH.items():
-        assert known[name].with_settings(**settings).settings["conditions"] == MAIN
+        assert known[name].with_settings(**settings).settings["conditions"] == MAIN[:2]
