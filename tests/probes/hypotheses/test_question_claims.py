@@ -194,7 +194,8 @@ def test_encoders_with_other_partials_are_not_compared():
     fewer = access()
     fewer["access"]["auc_of_each"] = fewer["access"]["auc_of_each"][..., :5]
     fewer["access"]["auc_by_group"] = fewer["access"]["auc_by_group"][..., :5]
-    a_run(fewer, "baseline", "a", "a.matched0", run, "matched")
+    for i in range(2):
+        a_run(fewer, "baseline", "a", f"a.matched{i}", run, "matched")
     with pytest.raises(NoEvidence, match="measured with different partials"):
         questions.unreadable_as_matched(run, "a", "latent")
 
