@@ -139,10 +139,10 @@ def unreadable_as_matched(run: xr.DataTree, node: str, stage: str) -> Jointly:
 
 def unreadable_as_others(run: xr.DataTree, node: str, stage: str) -> Jointly:
     """Lack of access, and its profile over frequency beside each of the other encoders of the run."""
-    of, role = run[node], run[node].attrs["role"]
+    of = subjects(run)[node]
     others = [
         n
-        for n, s in subjects(run, role).items()
+        for n, s in subjects(run, of.attrs["role"]).items()
         if (s.attrs["of"] or n) != (of.attrs["of"] or node) and baseline_kind(s) == baseline_kind(of)
     ]
     if not others:

@@ -24,19 +24,6 @@ RELATIVE = 1e-3
 ZERO = 1e-12  # the error of something exact is rounding alone
 SWITCHES = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "NUMBA_CPU_NAME", "OPENBLAS_CORETYPE")
 LIBRARIES = ("torch", "numpy", "scipy", "numba", "librosa", "encodec")
-RENAMED = {  # name now -> name in the recording
-    "compositionality/unchanged": "compositionality/unheard",
-    "codes/agreement_context": "codes/agreement_company",
-    "waveform_shape/window_centre": "waveform_shape/heard_centre",
-    "waveform_shape/window_duration": "waveform_shape/heard_duration",
-    "latents/is_active": "latents/is_music",
-    "features/rank": "features/neuron",
-    "traversals/rank": "traversals/neuron",
-}
-ADDED = {  # coordinates of dimensions that had none when the recording was made
-    "compositionality/component", "compositionality/component_2", "compositionality/context_pair",
-    "chord_composition/shuffle", "readout/draw", "readout/shuffle", "tiling/rank", "tiling/rank_2",
-}  # fmt: skip
 # What measures rounding itself is another number on another processor.
 OF_ROUNDING = ("closed_form_error", "arithmetic_distance", "arithmetic_margin", "arithmetic_certainty",
                "arithmetic_changed", "narrow_share", "linearisation_error")  # fmt: skip
@@ -88,7 +75,7 @@ def record(name: str) -> int:
 
 def reword(name: str) -> int:
     """Store the words that are written now, and leave every number as it was recorded."""
-    before, now = read(name), {RENAMED.get(key, key): value for key, value in measured(name).items()}
+    before, now = read(name), measured(name)
     return _write(name, {k: now[k] if v["dtype"] == "text" and k in now else v for k, v in before.items()})
 
 
@@ -106,7 +93,7 @@ def differences(name: str, groups: Collection[str] | None = None, exactly: bool 
     """Name every variable of some groups, or of all, that is not what was recorded, and say how."""
     exactly = same_arithmetic() if exactly is None else exactly
     before = {k: v for k, v in read(name).items() if groups is None or k.split("/")[0] in groups}
-    now = {RENAMED.get(k, k): v for k, v in measured(name, groups).items() if k not in ADDED}
+    now = measured(name, groups)
     found = [f"{key}: {'gone' if key in before else 'new'}" for key in sorted(before.keys() ^ now.keys())]
     for key in sorted(before.keys() & now.keys()):
         if before[key]["sha256"] == now[key]["sha256"] and before[key]["dtype"] == now[key]["dtype"]:
