@@ -57,7 +57,7 @@ class Subject:
         found: dict[str, list[xr.Dataset]] = {}
         for baseline in self.baselines:
             if (one := _result(baseline, probe)) is not None:
-                found.setdefault(baseline.attrs.get("baseline") or "random", []).append(one)
+                found.setdefault(baseline_kind(baseline), []).append(one)
         return found
 
     @property

@@ -11,10 +11,11 @@ from torch import Tensor
 from ...encoders.base import Encoder, Stage
 from ...synth.stimuli import StimulusSet
 from ..engine.probe import Compared, Probe
-from ..engine.respond import respond
+from ..engine.respond import Regrouped, respond
 from ..engine.runtime import one_thread
 from ..engine.session import Session
 from ..engine.stages import refuse_codes_alone
+from ..engine.variable import Variable
 from ..statistics.finite import finite_mean
 from ..statistics.ridge import LinearReadout, area_under_curve, leave_one_out_readout
 from .drawn_mixtures import TRIED, Drawn, drawn_mixtures
@@ -22,7 +23,6 @@ from .draws import GROUPS, MAIN, USUAL
 from .mixtures import Condition, joined, rendered
 from .questions import (
     CONDITION_VARIABLES,
-    Variable,
     answered,
     session_of,
     summarised,
@@ -147,20 +147,14 @@ class _Reader:
     """Collects the frames of one stage, and reads the mixtures of each condition once they are there."""
 
     def __init__(self, drawn: Sequence[Sequence[Drawn]], seed: int) -> None:
-        self._todo, self._seed = list(drawn), seed
-        self._waiting: list[np.ndarray] = []
+        self._todo, self._seed = iter(drawn), seed
+        self._regrouped = Regrouped(sum(len(one.sounds) for one in of) for of in drawn)
         self._found: list[tuple[np.ndarray, np.ndarray]] = []
 
     def add(self, frames: np.ndarray) -> None:  # [b, moments, D]
-        while len(frames):
-            wanted = sum(len(one.sounds) for one in self._todo[0]) - sum(map(len, self._waiting))
-            self._waiting.append(frames[:wanted])
-            frames = frames[wanted:]
-            if len(self._waiting[-1]) == wanted:
-                of, mixtures = self._todo.pop(0), np.concatenate(self._waiting)
-                self._waiting = []
-                with one_thread():
-                    self._found.append(self._read(of, mixtures))
+        for mixtures in self._regrouped.add(frames):
+            with one_thread():
+                self._found.append(self._read(next(self._todo), mixtures))
 
     def _read(self, of: Sequence[Drawn], frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         noise = NOISE_SHARE * float(frames.var((0, 1), dtype=np.float64).sum())
@@ -230,16 +224,16 @@ def _scored(
     if not noise:  # nothing changes at all
         return np.zeros(labels.shape)
     readout = leave_one_out_readout(read[trained], labels[trained], noise * asked * PENALTIES, MOMENTS)
-    through = _noise_through(readout, frames, order)
+    through = _noise_through(readout, read, order)
     return readout(read) + np.sqrt(noise * through) * generator.standard_normal(through.shape)
 
 
-def _noise_through(readout: LinearReadout, frames: np.ndarray, order: str) -> np.ndarray:
-    """Variance of scores re that of the noise, [n, T]."""
+def _noise_through(readout: LinearReadout, read: np.ndarray, order: str) -> np.ndarray:
+    """Variance of scores re that of the noise, [n, T]; of squares, those that are read."""
     squared = np.square(readout.weights)
     if order == "linear":
-        return np.broadcast_to(squared.sum(0), (len(frames), squared.shape[1]))
-    return 4 * np.square(frames) @ squared
+        return np.broadcast_to(squared.sum(0), (len(read), squared.shape[1]))
+    return 4 * read @ squared
 
 
 def _areas(scores: np.ndarray, present: np.ndarray, hidden: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from ..engine.known import Known, mean_of, near
 from ..engine.probe import Compared, Probe
-from ..engine.respond import Plan, respond
+from ..engine.respond import Plan, Regrouped, respond
 from ..engine.runtime import one_thread
 from ..engine.schema import dataset, stage_coordinates
 from ..engine.session import Session
@@ -130,7 +130,7 @@ def compositionality(
     stimuli = joined([block.stimuli for block in blocks])
     plan = respond(
         session.tiled(TILE_SECONDS), stimuli, stages, pick,
-        lambda stage, _rows, values: accumulators[stage].feed(torch.from_numpy(values["frames"])),
+        lambda stage, _rows, values: accumulators[stage].feed(values["frames"]),
         phases=1, frames=frames, label=f"{encoder.name}: {len(stimuli):,} mixtures",
     )  # fmt: skip
     with one_thread():
@@ -214,22 +214,15 @@ class _Accumulator:
 
     def __init__(self, by_kind: Mapping[str, Ensemble], blocks: Sequence[Block]) -> None:
         self._by_kind, self._todo = by_kind, iter(blocks)
-        self._block = next(self._todo)
-        self._waiting: list[Tensor] = []
+        self._regrouped = Regrouped(len(block.stimuli) for block in blocks)
         self._alone: Tensor | None = None
         self._records: dict[Condition, _Record] = {}
         self._pairs = context_pairs(len(_contexts_of(by_kind)))
         self.silence = torch.zeros(0)
 
-    def feed(self, frames_seen: Tensor) -> None:  # [b, C, F]
-        while len(frames_seen):
-            wanted = len(self._block.stimuli) - sum(map(len, self._waiting))
-            self._waiting.append(frames_seen[:wanted])
-            frames_seen = frames_seen[wanted:]
-            if sum(map(len, self._waiting)) == len(self._block.stimuli):
-                self._judge(self._block, torch.cat(self._waiting))
-                self._waiting = []
-                self._block = next(self._todo, self._block)
+    def feed(self, frames_seen: np.ndarray) -> None:  # [b, C, F]
+        for each in self._regrouped.add(frames_seen):
+            self._judge(next(self._todo), torch.from_numpy(each))
 
     def _judge(self, block: Block, frames_seen: Tensor) -> None:
         if block.parts is not None:

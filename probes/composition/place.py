@@ -12,11 +12,12 @@ from ..engine.probe import Compared, Probe
 from ..engine.runtime import one_thread
 from ..engine.session import Session
 from ..engine.stages import refuse_codes_alone
+from ..engine.variable import Variable
+from ..statistics.planes import own_above_others
 from .draws import SWEPT, USUAL
 from .mixtures import Condition
 from .questions import (
     CONDITION_VARIABLES,
-    Variable,
     answered,
     session_of,
     summarised,
@@ -154,9 +155,7 @@ def consistency(trace: Trace) -> np.ndarray:
     """Cosine of components' channel patterns in two contexts, less that of different ones', [N]."""
     size = np.linalg.norm(trace.channel_energy, axis=-1, keepdims=True)
     first, second = trace.channel_energy / np.where(size > 0, size, 1.0)
-    cosines = first @ second.T
-    own = np.diag(cosines)
-    return own - ((cosines.sum(0) + cosines.sum(1)) / 2 - own) / (len(own) - 1)
+    return own_above_others(first @ second.T)
 
 
 PLACE = Probe(

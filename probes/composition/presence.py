@@ -13,6 +13,7 @@ from ..engine.probe import Compared, Probe
 from ..engine.runtime import one_thread
 from ..engine.session import Session
 from ..engine.stages import refuse_codes_alone
+from ..engine.variable import Variable
 from ..statistics.groups import jackknife_interval
 from ..statistics.information import corrected_information
 from ..statistics.planes import captured_energy, leading_planes
@@ -21,7 +22,6 @@ from .mixtures import Condition
 from .questions import (
     CONDITION_VARIABLES,
     SPACINGS,
-    Variable,
     answered,
     session_of,
     summarised,

@@ -12,7 +12,7 @@ from ..engine.probe import Compared, Probe
 from ..engine.runtime import one_thread
 from ..engine.session import Session
 from ..engine.stages import refuse_codes_alone
-from ..statistics.planes import captured_energy, leading_planes
+from ..statistics.planes import captured_energy, leading_planes, own_above_others
 from .draws import FAR_SEMITONES, SWEPT, USUAL
 from .mixtures import Condition
 from .questions import (
@@ -156,9 +156,7 @@ def plane_index(trace: Trace) -> np.ndarray:
     first, second = planes[..., :rank]
     cosines = np.square(np.einsum("nir,mis->nmrs", first, second)).sum((2, 3))
     dimensions = (np.square(first).sum(1) > 0.5).sum(1), (np.square(second).sum(1) > 0.5).sum(1)
-    table = cosines / np.maximum(np.maximum(dimensions[0][:, None], dimensions[1]), 1)
-    own = np.diag(table)
-    return own - ((table.sum(0) + table.sum(1)) / 2 - own) / (len(table) - 1)
+    return own_above_others(cosines / np.maximum(np.maximum(dimensions[0][:, None], dimensions[1]), 1))
 
 
 EVERY_DIRECTION = 1e-8  # of the strongest's energy, that a direction had to have in earlier versions

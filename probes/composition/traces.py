@@ -11,7 +11,7 @@ from torch import Tensor
 from ...encoders.base import Encoder, Stage
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
-from ..engine.respond import Plan, respond
+from ..engine.respond import Plan, Regrouped, respond
 from ..engine.runtime import one_thread
 from ..engine.session import Session
 from ..engine.stages import readable_stages
@@ -188,24 +188,15 @@ class _Collector:
     """Collects frames at one stage, block by block, and keeps traces and sums."""
 
     def __init__(self, blocks: Sequence[tuple[int, Draw]], sizes: Sequence[int]) -> None:
-        self._todo = list(zip(blocks, sizes, strict=True))
-        self._waiting: list[np.ndarray] = []
+        self._todo, self._regrouped = iter(blocks), Regrouped(sizes)
         self._moments: dict[int, _Moments] = {}
         self._groups: dict[int, list[Trace]] = {}
         self.silence = np.zeros(0)
 
     def add(self, frames: np.ndarray) -> None:  # [b, C, F]
-        while len(frames):
-            (condition, one), size = self._todo[0]
-            wanted = size - sum(map(len, self._waiting))
-            self._waiting.append(frames[:wanted])
-            frames = frames[wanted:]
-            if sum(map(len, self._waiting)) == size:
-                block = np.concatenate(self._waiting)
-                self._waiting = []
-                self._todo.pop(0)
-                with one_thread():
-                    self._keep(condition, one, block)
+        for block in self._regrouped.add(frames):
+            with one_thread():
+                self._keep(*next(self._todo), block)
 
     def _keep(self, condition: int, one: Draw, block: np.ndarray) -> None:
         n, phases = len(one.of.labels), len(one.of.turns)

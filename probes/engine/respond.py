@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -271,6 +272,25 @@ def _checked(
             row = rows.start + int(np.flatnonzero(wrong)[0])
             raise InputError(f"{encoder.name}: NaN or Inf in {name} at stage {stage!r}, stimulus {row}")
     return arrays
+
+
+class Regrouped:
+    """Puts tiles, as `respond` writes them, together again to blocks of given sizes, in order."""
+
+    def __init__(self, sizes: Iterable[int]) -> None:
+        self._sizes = deque(sizes)
+        self._waiting: list[np.ndarray] = []
+
+    def add(self, values: np.ndarray) -> Iterator[np.ndarray]:
+        """Take a tile [b, ...], and give every block that is complete by it."""
+        while len(values):
+            missing = self._sizes[0] - sum(map(len, self._waiting))
+            self._waiting.append(values[:missing])
+            values = values[missing:]
+            if len(self._waiting[-1]) == missing:
+                block, self._waiting = np.concatenate(self._waiting), []
+                self._sizes.popleft()
+                yield block
 
 
 class _Tiles:

@@ -131,3 +131,15 @@ def captured_energy(changes: np.ndarray, basis: np.ndarray) -> np.ndarray:
     planes, m, rank = basis.shape
     flat = basis.transpose(1, 0, 2).reshape(m, planes * rank)
     return np.square(changes @ flat).reshape(*changes.shape[:-1], planes, rank).sum(-1)
+
+
+def own_above_others(table: np.ndarray) -> np.ndarray:
+    """How much more alike each of N is to itself than to the others, both ways, in a table [N, N]: [N].
+
+    Examples
+    --------
+    >>> own_above_others(np.array([[1.0, 0.5], [0.0, 1.0]])).tolist()
+    [0.75, 0.75]
+    """
+    own = np.diag(table)
+    return own - ((table.sum(0) + table.sum(1)) / 2 - own) / (len(own) - 1)
