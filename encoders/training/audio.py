@@ -70,7 +70,7 @@ def store_audio(files: Sequence[Path], sample_rate: int, path: Path, progress: b
     InputError
         If no file can be used.
     """
-    key = hashlib.sha256(repr([sample_rate, *map(_fingerprint, files)]).encode()).hexdigest()
+    key = hashlib.sha256(repr([sample_rate, *map(fingerprint, files)]).encode()).hexdigest()
     index = path.with_name(path.name + ".json")
     known = json.loads(index.read_text()) if index.is_file() and path.is_file() else {}
     if known.get("key") != key:
@@ -89,7 +89,7 @@ def store_audio(files: Sequence[Path], sample_rate: int, path: Path, progress: b
     )
 
 
-def _fingerprint(file: Path) -> tuple[str, int, int]:
+def fingerprint(file: Path) -> tuple[str, int, int]:
     try:
         facts = file.stat()
     except OSError:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,18 @@ import soundfile
 from scipy.signal import resample_poly
 
 from ...synth.errors import InputError
-from .scores import KINDS, ControlChange, Note, chords, line, midi_file
+from .scores import (
+    KINDS,
+    ControlChange,
+    Note,
+    chords,
+    density_of,
+    line,
+    mean_midi,
+    midi_file,
+    onset_rate,
+    register_of,
+)
 
 SAMPLE_RATE = 22_050
 PEAK = 0.5
@@ -58,13 +70,21 @@ PLAYED = tuple(family for family, register in FAMILIES.items() if register)
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip: where it lies, its family, what it is for, its program (0 to 127), and its kind of score."""
+    """One clip: where it lies, its family, what it is for, its program (0 to 127), and its kind of score.
+
+    What follows from the score once it is composed: its register (third of the program's sounding range), its
+    density (among the scores of its kind), mean pitch in MIDI note numbers, and onsets per second.
+    """
 
     path: str
     label: str
     split: str
     group: int
     kind: str
+    register: str = ""
+    density: str = ""
+    mean_midi: float = math.nan
+    onsets_per_s: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -133,7 +153,7 @@ def render_corpus(
 
     On disk: ``<split>/<family>/<program>_<n>.wav`` (22,050 Hz, mono, 16 bit, peak -6 dBFS),
     ``corpus.json`` (the recipe) and, written last, ``labels.csv`` (path, label = family, split,
-    group = program, kind). The splits are "training", "validation" (other pieces by the same instruments)
+    group = program, kind, and of each score register, density, mean pitch and onset rate). The splits are "training", "validation" (other pieces by the same instruments)
     and "test" (instruments that occur nowhere else). Interrupted, it goes on where it stopped.
 
     Parameters
@@ -173,15 +193,14 @@ def render_corpus(
     programs = sorted({clip.group for clip in clips})
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
 
-        def render(program: int) -> None:
-            _render_program(folder, [c for c in clips if c.group == program], recipe, font)
+        def render(program: int) -> list[Clip]:
+            return _render_program(folder, [c for c in clips if c.group == program], recipe, font)
 
         from rich.progress import track
 
         done = track(pool.map(render, programs), "rendering", total=len(programs), disable=not progress)
-        for _ in done:
-            pass
-    _write_atomically(folder / "labels.csv", _table(clips))
+        rendered = [clip for several in done for clip in several]
+    _write_atomically(folder / "labels.csv", _table(rendered))
     return folder / "labels.csv"
 
 
@@ -275,15 +294,31 @@ def _score(clip: Clip, n: int, recipe: Recipe, lowest: int, highest: int) -> tup
     return compose(rng, recipe.seconds, low, high), int(rng.integers(0, 81))
 
 
-def _render_program(folder: Path, clips: list[Clip], recipe: Recipe, font: Path) -> None:
-    """Render all clips of one program in one go (loading a soundfont takes long), then cut."""
-    if all((folder / clip.path).is_file() for clip in clips):
-        return
+def _described(clip: Clip, notes: list[Note], seconds: float, lowest: int, highest: int) -> Clip:
+    """Return a clip with what follows from its score."""
+    midi, onsets_per_s = mean_midi(notes), onset_rate(notes, seconds)
+    return replace(
+        clip,
+        register=register_of(midi, lowest, highest),
+        density=density_of(onsets_per_s, clip.kind),
+        mean_midi=round(midi, 3),
+        onsets_per_s=round(onsets_per_s, 4),
+    )
+
+
+def _render_program(folder: Path, clips: list[Clip], recipe: Recipe, font: Path) -> list[Clip]:
+    """Render all clips of one program in one go (loading a soundfont takes long), then cut; describe them."""
     lowest, highest = _sounding_range(clips[0].group, clips[0].label, font)
+    scores = [_score(clip, n, recipe, lowest, highest) for n, clip in enumerate(clips)]
+    described = [
+        _described(clip, own, recipe.seconds, lowest, highest)
+        for clip, (own, _) in zip(clips, scores, strict=True)
+    ]
+    if all((folder / clip.path).is_file() for clip in clips):
+        return described
     notes, controls = [], []
     step_s = recipe.seconds + _GAP_S
-    for n, clip in enumerate(clips):
-        own, reverb = _score(clip, n, recipe, lowest, highest)
+    for n, (own, reverb) in enumerate(scores):
         start = n * step_s
         notes += [Note(x.midi, x.velocity, x.onset_s + start, x.offset_s + start) for x in own]
         controls += [ControlChange(91, reverb, start), ControlChange(120, 0, start + step_s - 0.5)]
@@ -297,6 +332,7 @@ def _render_program(folder: Path, clips: list[Clip], recipe: Recipe, font: Path)
         part = path.with_suffix(".part")
         soundfile.write(part, own * (PEAK / peak), SAMPLE_RATE, subtype="PCM_16", format="WAV")
         os.replace(part, path)
+    return described
 
 
 def _cut(samples: np.ndarray, n_clips: int, seconds: float) -> Iterator[np.ndarray]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...synth.errors import InputError
@@ -19,7 +19,8 @@ _ALIASES = {"train": "training", "valid": "validation", "val": "validation"}
 class LabelledFile:
     """A file to learn from; files of one group (an instrument, an artist) are not independent.
 
-    `kind` is the kind of score where the table tells it ("line", "chords"), or empty.
+    `kind` is the kind of score where the table tells it ("line", "chords"), or empty; `columns` is its row of
+    the table, as it stands.
     """
 
     path: Path
@@ -27,6 +28,7 @@ class LabelledFile:
     split: str
     group: str
     kind: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def find_labels(corpus: str | Path, labels: str | Path | None = None) -> list[LabelledFile]:
@@ -95,7 +97,7 @@ def _from_columns(rows: Sequence[Sequence[str]], corpus: Path, table: Path) -> l
                 f"labels {table}: split {split!r} of {cells['path']}: must be one of {', '.join(SPLITS)}"
             )
         found.append(
-            LabelledFile(corpus / cells["path"], cells["label"], split, group, cells.get("kind", ""))
+            LabelledFile(corpus / cells["path"], cells["label"], split, group, cells.get("kind", ""), cells)
         )
     return found
 

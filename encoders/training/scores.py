@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 KINDS = ("line", "chords")
+REGISTERS = ("low", "middle", "high")
+DENSITIES = ("sparse", "medium", "dense")
 TICKS_PER_SECOND = 960  # 480 ticks a beat at MIDI's default of 120 beats a minute
 
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), tuple(range(12)))
@@ -15,6 +17,11 @@ _QUALITIES = (
     (0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 8), (0, 5, 7), (0, 2, 7),
     (0, 4, 7, 10), (0, 4, 7, 11), (0, 3, 7, 10),
 )  # fmt: skip
+
+
+# Onsets per second between one density and the next, of each kind: about a third of the pieces lies in each,
+# so that density says nothing of the kind.
+_DENSITY_EDGES = {"line": (1.75, 2.25), "chords": (0.75, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,51 @@ def chords(rng: np.random.Generator, seconds: float, lowest: int, highest: int) 
                 own = int(np.clip(velocity + rng.integers(-6, 7), 1, 127))
                 notes.append(Note(midi, own, onset_s, min(seconds, onset_s + length_s)))
     return notes
+
+
+def mean_midi(notes: Sequence[Note]) -> float:
+    """Return the mean pitch of notes, in MIDI note numbers, each counted by how long it sounds.
+
+    Examples
+    --------
+    >>> mean_midi([Note(60, 64, 0.0, 3.0), Note(64, 64, 3.0, 4.0)])
+    61.0
+    """
+    return float(np.average([n.midi for n in notes], weights=[n.offset_s - n.onset_s for n in notes]))
+
+
+def onset_rate(notes: Sequence[Note], seconds: float) -> float:
+    """Return how many times a second notes begin; those that begin together count once.
+
+    Examples
+    --------
+    >>> onset_rate([Note(60, 64, 0.0, 1.0), Note(64, 64, 0.0, 1.0), Note(62, 64, 1.0, 2.0)], 4.0)
+    0.5
+    """
+    return len({note.onset_s for note in notes}) / seconds
+
+
+def register_of(midi: float, lowest: int, highest: int) -> str:
+    """Return the third of an instrument's sounding range in which a pitch lies, one of `REGISTERS`.
+
+    Examples
+    --------
+    >>> register_of(50.0, 40, 100), register_of(70.0, 40, 100), register_of(100.0, 40, 100)
+    ('low', 'middle', 'high')
+    """
+    third = int(3 * (midi - lowest) / max(1, highest - lowest))
+    return REGISTERS[min(max(third, 0), 2)]
+
+
+def density_of(onsets_per_s: float, kind: str) -> str:
+    """Return how dense a piece is among those of its kind, one of `DENSITIES`.
+
+    Examples
+    --------
+    >>> density_of(1.5, "line"), density_of(1.5, "chords")
+    ('sparse', 'dense')
+    """
+    return DENSITIES[sum(onsets_per_s >= edge for edge in _DENSITY_EDGES[kind])]
 
 
 def _rhythm(

@@ -1,0 +1,138 @@
+"""Training of a MusicGen: the next column of a codec's codes, with or without what it is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..codec import codec as codec_from
+from ..codec import codec_tiny
+from ..encodec import EncodecEncoder
+from ..musicgen.config import MusicGenConfig
+from ..musicgen.decoder import ConditionedDecoder, logits_of
+from ..musicgen.delay import delayed
+from ..weights import randomly_initialised
+from .folder import claim
+from .labels import LabelledFile, find_labels
+from .loop import Task, backpropagate, fit, usual_device, warmed_cosine
+from .musicgen_material import CodedClip, MusicGenRecipe, batch, encode_corpus, factors_of
+
+_WARM_STEPS = 200
+
+
+def train_musicgen(
+    corpus: str | Path,
+    out: str | Path,
+    config: MusicGenConfig | None = None,
+    recipe: MusicGenRecipe | None = None,
+    codec: EncodecEncoder | None = None,
+    seed: int = 0,
+    resume: bool = True,
+    progress: bool = False,
+):
+    recipe, out = recipe or MusicGenRecipe(), Path(out)
+    config = config or MusicGenConfig()
+    found = find_labels(corpus)
+    config = replace(config, factors=factors_of(found))
+    codec = codec or codec_tiny(codebooks=config.codebooks)
+    identity = {
+        "config": asdict(config),
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "codec": codec.weights.sha256,
+        "files": _digest(found),
+    }
+    claim(out, identity, resume)
+    clips = encode_corpus(found, codec, out / "codes", progress)
+    learnt = [clip for clip in clips if clip.file.split == "training"]
+    task = MusicGenTask(learnt, config, recipe, seed)
+    fit(task, out, progress)
+    return task, clips
+
+
+def losses(model: ConditionedDecoder, codes: Tensor, chosen: Tensor) -> Tensor:
+    """Return the cross-entropy of each codebook, in nats a token, float32 [K].
+
+    Parameters
+    ----------
+    model : ConditionedDecoder
+    codes : int64 [B, K, T]
+    chosen : int64 [B, factors]
+    """
+    special = model.decoder.config.vocab_size
+    columns = delayed(codes, special)
+    logits = logits_of(model.decoder, columns[..., :-1], model.conditions(chosen)).float()
+    wrong = F.cross_entropy(
+        logits.movedim(-1, 1),  # [B, entries, K, S]
+        columns[..., 1:].masked_fill(columns[..., 1:] == special, -100),
+        reduction="none",
+    )
+    return wrong.sum((0, 2)) / (codes.shape[0] * codes.shape[2])
+
+
+class MusicGenTask(Task):
+    """Saying the next column.
+
+    Parameters
+    ----------
+    clips : sequence of CodedClip
+        To learn from.
+    config : MusicGenConfig
+    recipe : MusicGenRecipe
+    seed : int
+    """
+
+    columns = ("loss", "first_codebook", "last_codebook", "gradient_norm")
+    logged = 50
+    stored = 250
+
+    def __init__(
+        self, clips: Sequence[CodedClip], config: MusicGenConfig, recipe: MusicGenRecipe, seed: int
+    ) -> None:
+        self.clips, self.config, self.recipe, self.seed = clips, config, recipe, seed
+        self.rounds, self.device = recipe.steps, usual_device()
+        model = randomly_initialised(lambda: ConditionedDecoder(config, recipe.dropout), seed)
+        assert isinstance(model, ConditionedDecoder)
+        self.model = model.to(self.device).train()
+        self.asked = model.conditions.indices([clip.asked for clip in clips])
+        self.optimizer = torch.optim.AdamW(
+            _decayed(model, recipe.weight_decay), recipe.learning_rate, betas=(0.9, 0.95)
+        )
+        self.schedule = warmed_cosine(self.optimizer, recipe.steps, _WARM_STEPS)
+        self.parts = {"model": model, "optimizer": self.optimizer, "schedule": self.schedule}
+
+    def batches(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the codes of a step, int64 [B, K, T], and what is asked for, int64 [B, factors]."""
+        frames = self.config.context + 1 - self.config.codebooks  # the last column is only said, never heard
+        yield batch(self.clips, self.asked, self.recipe, frames, self.seed, number)
+
+    def step(self, batch: tuple[Tensor, Tensor], step: int) -> list[float]:
+        """Take a step down."""
+        codes, chosen = (tensor.to(self.device) for tensor in batch)
+        each = losses(self.model, codes, chosen)
+        loss = each.mean()
+        backpropagate(loss, self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        return [loss.item(), each[0].item(), each[-1].item(), float(norm)]
+
+
+def _decayed(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Return parameters in two groups: matrices decay, norms and tables of tokens do not."""
+    tables = {id(table.weight) for table in model.modules() if isinstance(table, nn.Embedding)}
+    every = list(model.parameters())
+    decaying = [p for p in every if p.ndim > 1 and id(p) not in tables]
+    others = [p for p in every if p.ndim <= 1 or id(p) in tables]
+    return [{"params": decaying, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def _digest(found: Sequence[LabelledFile]) -> str:
+    rows = [(file.path.name, file.split, file.group, sorted(file.columns.items())) for file in found]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
