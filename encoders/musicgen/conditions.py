@@ -30,9 +30,10 @@ class FactorConditions(nn.Module):
     def __init__(self, factors: Mapping[str, tuple[str, ...]], dimension: int) -> None:
         super().__init__()
         self.factors = dict(factors)
-        self.tables = nn.ModuleList(nn.Embedding(len(values), dimension) for values in factors.values())
-        for table in self.tables:
+        tables = [nn.Embedding(len(values), dimension) for values in factors.values()]
+        for table in tables:
             nn.init.normal_(table.weight, std=dimension**-0.5)
+        self.tables = nn.ModuleList(tables)
 
     def forward(self, chosen: Tensor) -> Tensor:
         """Return the tokens, float32 [B, factors, d], of values int64 [B, factors]; see `NOT_ASKED`."""
@@ -41,7 +42,7 @@ class FactorConditions(nn.Module):
 
     def tokens(self, asked: Sequence[Asked]) -> Tensor:
         """Return the tokens, float32 [B, factors, d], of values by name; see `indices`."""
-        return self(self.indices(asked).to(self.tables[0].weight.device))
+        return self(self.indices(asked).to(next(self.parameters()).device))
 
     def indices(self, asked: Sequence[Asked]) -> Tensor:
         """Return int64 [B, factors]: which value of each factor is asked for, `NOT_ASKED` for none.

@@ -30,8 +30,8 @@ def transformers_musicgen() -> Any:
 class ConditionedDecoder(nn.Module):
     """A decoder and the tables of its conditions: all that is trained.
 
-    Tokens begin as large as positions, which have a mean square of 1/2: under transformers' own initialisation
-    they begin a tenth as large, and a short training spends itself on making them heard.
+    Tokens begin as large as positions, which have a mean square of 1/2: under transformers' own
+    initialisation they begin a tenth as large, and a short training spends itself on making them heard.
 
     Parameters
     ----------
@@ -52,6 +52,12 @@ def tokens_of(decoder: nn.Module) -> list[nn.Embedding]:
     """Return the tables of tokens, one of each codebook."""
     model: Any = decoder
     return list(model.model.decoder.embed_tokens)
+
+
+def special_of(decoder: nn.Module) -> int:
+    """Return the token of places without a frame: the first that is no entry of a codebook."""
+    model: Any = decoder
+    return int(model.config.vocab_size)
 
 
 def blocks_of(decoder: nn.Module) -> list[nn.Module]:

@@ -13,7 +13,7 @@ from ...synth.errors import InputError
 from ..base import ModuleEncoder, Stage, Weights
 from ..redrawing import redrawn, through_stages
 from ..weights import state_sha256
-from .decoder import blocks_of, logits_of
+from .decoder import blocks_of, logits_of, special_of
 from .delay import aligned, delayed, undelayed
 
 
@@ -107,7 +107,7 @@ class MusicGen(ModuleEncoder):
     ) -> None:
         self.codec, self.decoder, self.conditions, self.context = codec, decoder, conditions, context
         about: Any = decoder
-        self.special, self.n_codebooks = about.config.vocab_size, about.config.num_codebooks
+        self.special, self.n_codebooks = special_of(decoder), int(about.config.num_codebooks)
         if codec.stages["codes"].channels != self.n_codebooks:
             raise InputError(
                 f"{name}: a model of {self.n_codebooks} codebooks, the codec {codec.name} gives "

@@ -116,8 +116,8 @@ def _begun(model: MusicGen, frames: int, batch: int, prompt: Tensor | None) -> T
         model.check_codes(prompt)
         if len(prompt) not in (1, batch) or prompt.shape[2] >= frames:
             raise InputError(
-                f"prompt of shape {tuple(prompt.shape)}: must be 1 or {batch} sequences of fewer than {frames} "
-                "frames"
+                f"prompt of shape {tuple(prompt.shape)}: must be 1 or {batch} sequences of fewer than "
+                f"{frames} frames"
             )
         codes[..., : prompt.shape[2]] = prompt.cpu()
     return delayed(codes, model.special).to(model.device)

@@ -90,6 +90,7 @@ def store_audio(files: Sequence[Path], sample_rate: int, path: Path, progress: b
 
 
 def fingerprint(file: Path) -> tuple[str, int, int]:
+    """Return what tells a file from another, and from itself changed: name, size and time."""
     try:
         facts = file.stat()
     except OSError:

@@ -153,8 +153,9 @@ def render_corpus(
 
     On disk: ``<split>/<family>/<program>_<n>.wav`` (22,050 Hz, mono, 16 bit, peak -6 dBFS),
     ``corpus.json`` (the recipe) and, written last, ``labels.csv`` (path, label = family, split,
-    group = program, kind, and of each score register, density, mean pitch and onset rate). The splits are "training", "validation" (other pieces by the same instruments)
-    and "test" (instruments that occur nowhere else). Interrupted, it goes on where it stopped.
+    group = program, kind, and of each score register, density, mean pitch and onset rate). The splits are
+    "training", "validation" (other pieces by the same instruments) and "test" (instruments that occur nowhere
+    else). Interrupted, it goes on where it stopped.
 
     Parameters
     ----------

@@ -8,19 +8,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..codec import codec as codec_from
 from ..codec import codec_tiny
-from ..encodec import EncodecEncoder
-from ..musicgen.config import MusicGenConfig
-from ..musicgen.decoder import ConditionedDecoder, logits_of
+from ..musicgen.config import MusicGenConfig, metadata_of
+from ..musicgen.decoder import ConditionedDecoder, logits_of, special_of
 from ..musicgen.delay import delayed
+from ..musicgen.named import inference_state, listening, musicgen_tiny
 from ..weights import randomly_initialised
-from .folder import claim
+from .folder import claim, replace_file
 from .labels import LabelledFile, find_labels
 from .loop import Task, backpropagate, fit, usual_device, warmed_cosine
+from .musicgen_card import card
+from .musicgen_evaluation import MusicGenScores, evaluate
 from .musicgen_material import CodedClip, MusicGenRecipe, batch, encode_corpus, factors_of
 
 _WARM_STEPS = 200
@@ -31,16 +33,53 @@ def train_musicgen(
     out: str | Path,
     config: MusicGenConfig | None = None,
     recipe: MusicGenRecipe | None = None,
-    codec: EncodecEncoder | None = None,
     seed: int = 0,
     resume: bool = True,
     progress: bool = False,
-):
-    recipe, out = recipe or MusicGenRecipe(), Path(out)
-    config = config or MusicGenConfig()
+) -> MusicGenScores:
+    """Train a MusicGen to go on with the codes of a corpus, with or without being told of what.
+
+    Writes into `out`: ``model.safetensors`` (float16) and ``model.md`` (the card) when done; ``log.csv`` and
+    ``checkpoint.pt`` on the way; ``codes``, which may be deleted. An interrupted training goes on from its
+    last checkpoint as if nothing had happened: every draw follows from seed and step. The weights are those
+    of the last step; nothing held out chooses among them.
+
+    Parameters
+    ----------
+    corpus : path
+        Folder of audio with labels, which say what is for training; see `find_labels`. Factors are what its
+        table tells of every clip: label (family), kind (texture), register and density.
+    out : path
+        Folder: new, empty, or that of an earlier training of the same recipe.
+    config : MusicGenConfig, optional
+        Its factors are the corpus's.
+    recipe : MusicGenRecipe, optional
+    seed : int
+    resume : bool
+        Go on from a checkpoint; otherwise start over.
+    progress : bool
+        Show what is left, and one line per fifty steps.
+
+    Returns
+    -------
+    scores : MusicGenScores
+        On what was held out; of the weights as they are stored.
+
+    Raises
+    ------
+    InputError
+        If corpus or audio cannot be used, its table tells no factors, transformers is not installed, `out`
+        holds something else, or the training diverges.
+
+    Notes
+    -----
+    Source: Copet et al., Simple and Controllable Music Generation, arXiv 2306.05284; factors take the place
+    of text.
+    """
+    recipe, out, corpus = recipe or MusicGenRecipe(), Path(out), Path(corpus)
     found = find_labels(corpus)
-    config = replace(config, factors=factors_of(found))
-    codec = codec or codec_tiny(codebooks=config.codebooks)
+    config = replace(config or MusicGenConfig(), factors=factors_of(found))
+    codec = codec_tiny(codebooks=config.codebooks)
     identity = {
         "config": asdict(config),
         "recipe": asdict(recipe),
@@ -50,10 +89,16 @@ def train_musicgen(
     }
     claim(out, identity, resume)
     clips = encode_corpus(found, codec, out / "codes", progress)
-    learnt = [clip for clip in clips if clip.file.split == "training"]
-    task = MusicGenTask(learnt, config, recipe, seed)
+    task = MusicGenTask([c for c in clips if c.file.split == "training"], config, recipe, seed)
     fit(task, out, progress)
-    return task, clips
+    weights = out / "model.safetensors"
+    replace_file(weights, save(inference_state(task.model), metadata=metadata_of(config)))
+    model = musicgen_tiny(weights)
+    precise = listening("musicgen", task.model.cpu().eval(), config, "float32")
+    scores = evaluate(model, precise, clips, seed, progress)
+    text = card(weights, config, recipe, seed, clips, model.frame_rate_hz, scores, corpus)
+    replace_file(out / "model.md", text.encode())
+    return scores
 
 
 def losses(model: ConditionedDecoder, codes: Tensor, chosen: Tensor) -> Tensor:
@@ -65,7 +110,7 @@ def losses(model: ConditionedDecoder, codes: Tensor, chosen: Tensor) -> Tensor:
     codes : int64 [B, K, T]
     chosen : int64 [B, factors]
     """
-    special = model.decoder.config.vocab_size
+    special = special_of(model.decoder)
     columns = delayed(codes, special)
     logits = logits_of(model.decoder, columns[..., :-1], model.conditions(chosen)).float()
     wrong = F.cross_entropy(

@@ -54,7 +54,7 @@ def _data(material: MelodyMaterial) -> str:
     ]
     return (
         f"## Data\n\n{material.description} Split by piece; what stands in the test in any transposition is "
-        "in neither of the others.\n\n" + _table(["split", "written", "made up"], rows)
+        "in neither of the others.\n\n" + table(["split", "written", "made up"], rows)
     )
 
 
@@ -74,7 +74,7 @@ def _reconstruction(scores: MusicVAEScores) -> str:
         "step. Forced: each step given the true ones. Untrained: the same sizes with random weights. "
         "float32: the weights before they were rounded. Active latents: the trained model, all other "
         f"dimensions set to zero (mean sigma at least {1 - SIGMA_THRESHOLD:g}). Always saying class 0 gets "
-        f"{always} % of steps.\n\n" + _table(head, rows)
+        f"{always} % of steps.\n\n" + table(head, rows)
     )
 
 
@@ -101,7 +101,7 @@ def _latents(use: LatentUse) -> str:
         for place, dimension in enumerate(posterior.order[:_LISTED], 1)
     ]
     head = ["place", "dimension", "sigma", "variance of mu", "nats", "total", "pitch", "notes"]
-    return f"{text}\n\n{_table(head, rows)}"
+    return f"{text}\n\n{table(head, rows)}"
 
 
 def _recipe(config: MusicVAEConfig, recipe: MusicVAERecipe, seed: int, precision: str) -> str:
@@ -143,6 +143,7 @@ def _spread(values: np.ndarray) -> str:
     return f"{values.mean():.3f} ({values.min():.3f} to {values.max():.3f})"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

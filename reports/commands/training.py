@@ -135,3 +135,28 @@ def train_musicvae(
         material, out, recipe=MusicVAERecipe(steps=steps), seed=seed, resume=resume, progress=True
     )
     print(f"{scores}\n{out / 'model.safetensors'}")
+
+
+@train.command("musicgen")
+def train_musicgen(
+    corpus: Annotated[Path, typer.Option(help="Folder of audio whose labels.csv tells factors.")],
+    out: Out,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of eight stretches of 256 columns.")] = 6_000,
+    seed: Seed = 0,
+    resume: Annotated[bool, typer.Option(help="Go on from a checkpoint.")] = True,
+) -> None:
+    """Train a small MusicGen over codec_tiny's codes (needs tonotopy[models]); interrupted, it goes on.
+
+    Example:
+
+        tonotopy corpus --out corpus --clips-per-program 32
+
+        tonotopy train musicgen --corpus corpus --out training-runs/musicgen
+    """
+    from ...encoders.training.musicgen import train_musicgen as run_training
+    from ...encoders.training.musicgen_material import MusicGenRecipe
+
+    scores = run_training(
+        corpus, out, recipe=MusicGenRecipe(steps=steps), seed=seed, resume=resume, progress=True
+    )
+    print(f"{scores}\n{out / 'model.safetensors'}")
