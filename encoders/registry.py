@@ -60,6 +60,7 @@ _factories: dict[str, str | Callable[..., Encoder]] = {
     "control:identity_codec": ".coders:identity_codec",
     "control:mu_law_codec": ".coders:mu_law_codec",
     "control:planted": ".musicvae.named:planted",
+    "control:planted_stream": ".musicgen.planted:planted_stream",
 }
 
 

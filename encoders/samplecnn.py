@@ -6,18 +6,20 @@ import json
 from dataclasses import asdict, dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..synth.errors import InputError
-from .base import ModuleEncoder, Stage, Weights
+from .base import Stage, Weights, check_waveforms
 from .geometry import Geometry, Layer
 from .redrawing import redrawn, through_stages
 from .resuming import ResumableEncoder
 from .weights import fill, randomly_initialised, read_state, state_sha256, stored_config
 
 METADATA_KEY = "samplecnn"
+_SAMPLES_AT_ONCE = 1_500_000  # of all recordings that are classified together
 _FIRST = Layer(kernel=3, stride=3)
 _SAME = Layer(kernel=3, left_padding=1)
 _POOL = Layer(kernel=3, stride=3)
@@ -165,26 +167,100 @@ def read_config(path: Path) -> SampleCNNConfig | None:
     return stored_config(path, METADATA_KEY, lambda config, labels: SampleCNNConfig(**config))
 
 
-def encode(name: str, network: SampleCNN, weights: Weights) -> ModuleEncoder:
-    """Give a network its stages."""
-    stages = stages_of(network.config)
-    taps = {stage: f"blocks.{stage.removeprefix('block')}" for stage in stages if stage.startswith("block")}
-    taps |= {
-        "first_layer": "blocks.0.conv",
-        "stack_end": f"blocks.{len(network.blocks) - 1}",
-        "latent": "latent",
-    }
-    kernel = network.get_parameter("blocks.0.conv.weight").detach().to(torch.float64).numpy()[:, 0]  # [C, 3]
-    encoder = ResumableEncoder(
-        name, network, network.config.sample_rate, stages, taps, weights, kernels={"first_layer": kernel}
-    )
-    encoder.randomised = lambda seed, kind="random": _redrawn(encoder, network.config, seed, kind)
-    return encoder
+def read_classes(path: Path) -> tuple[str, ...]:
+    """Return the class names stored in a file of weights, in the order of the outputs; () for none.
+
+    Raises
+    ------
+    InputError
+        If the file is no safetensors file, or what is stored are no names, one for each output.
+    """
+
+    def named(config: dict[str, Any], labels: tuple[str, ...] = ()) -> tuple[str, ...]:
+        n_classes = SampleCNNConfig(**config).n_classes
+        if not isinstance(labels, tuple) or not all(isinstance(label, str) for label in labels):
+            raise ValueError(f"labels are {labels!r:.60}, a list of names wanted")
+        if labels and len(labels) != n_classes:
+            raise ValueError(f"{len(labels)} labels of {n_classes} classes")
+        return labels
+
+    return stored_config(path, METADATA_KEY, named) or ()
 
 
-def _redrawn(encoder: ModuleEncoder, config: SampleCNNConfig, seed: int, kind: str) -> ModuleEncoder:
+class SampleCNNEncoder(ResumableEncoder):
+    """A SampleCNN with its stages, and with its classifier.
+
+    Parameters
+    ----------
+    name, network, weights
+        As of `encode`.
+    classes : tuple of str
+        Names of the outputs; without names they are called "class 0", "class 1", and so on.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        As many as the network has outputs, in their order.
+    """
+
+    def __init__(
+        self, name: str, network: SampleCNN, weights: Weights, classes: tuple[str, ...] = ()
+    ) -> None:
+        stages = stages_of(network.config)
+        taps = {
+            stage: f"blocks.{stage.removeprefix('block')}" for stage in stages if stage.startswith("block")
+        }
+        taps |= {
+            "first_layer": "blocks.0.conv",
+            "stack_end": f"blocks.{len(network.blocks) - 1}",
+            "latent": "latent",
+        }
+        kernel = network.get_parameter("blocks.0.conv.weight").detach().double().numpy()[:, 0]  # [C, 3]
+        rate, kernels = network.config.sample_rate, {"first_layer": kernel}
+        super().__init__(name, network, rate, stages, taps, weights, kernels=kernels)
+        self.classes = classes or tuple(f"class {i}" for i in range(network.config.n_classes))
+        self.randomised = lambda seed, kind="random": _redrawn(self, network.config, seed, kind)
+
+    def classify(self, waveforms: Tensor) -> Tensor:
+        """Tell the classes of whole recordings.
+
+        Parameters
+        ----------
+        waveforms : float32 [B, T]
+            At the encoder's sample rate; all of T is averaged over.
+
+        Returns
+        -------
+        probabilities : float32 [B, C]
+            Of `classes`; they sum to 1 (softmax, as in training).
+
+        Raises
+        ------
+        InputError
+            If `waveforms` is not [B, T], holds NaN or Inf, or is shorter than one frame.
+
+        Examples
+        --------
+        >>> samplecnn_tiny().classify(torch.zeros(2, 22_050)).shape
+        torch.Size([2, 12])
+        """
+        check_waveforms(waveforms)
+        size = max(1, _SAMPLES_AT_ONCE // max(1, waveforms.shape[1]))
+        with torch.inference_mode():
+            inputs = waveforms.to(self.device, torch.float32)[:, None]  # [B, 1, T]
+            return torch.cat([self.module(part).softmax(dim=1) for part in inputs.split(size)])
+
+
+def encode(
+    name: str, network: SampleCNN, weights: Weights, classes: tuple[str, ...] = ()
+) -> SampleCNNEncoder:
+    """Give a network its stages, and its outputs their names."""
+    return SampleCNNEncoder(name, network, weights, classes)
+
+
+def _redrawn(encoder: SampleCNNEncoder, config: SampleCNNConfig, seed: int, kind: str) -> SampleCNNEncoder:
     if kind == "random":
-        return _random(encoder.name, config, seed)
+        return _random(encoder.name, config, seed, encoder.classes)
     network, note = redrawn(
         kind,
         encoder.module,
@@ -193,24 +269,25 @@ def _redrawn(encoder: ModuleEncoder, config: SampleCNNConfig, seed: int, kind: s
         seed,
     )
     assert isinstance(network, SampleCNN)
-    return encode(encoder.name, network, Weights(kind, state_sha256(network.state_dict()), note))
+    weights = Weights(kind, state_sha256(network.state_dict()), note)
+    return encode(encoder.name, network, weights, encoder.classes)
 
 
-def _from_file(name: str, path: Path, default: SampleCNNConfig, source: str) -> ModuleEncoder:
+def _from_file(name: str, path: Path, default: SampleCNNConfig, source: str) -> SampleCNNEncoder:
     state = read_state(path)
     network = SampleCNN(read_config(path) or default)
     fill(network, state, str(path))
-    return encode(name, network, Weights(source, state_sha256(state)))
+    return encode(name, network, Weights(source, state_sha256(state)), read_classes(path))
 
 
-def _random(name: str, config: SampleCNNConfig, seed: int) -> ModuleEncoder:
+def _random(name: str, config: SampleCNNConfig, seed: int, classes: tuple[str, ...] = ()) -> SampleCNNEncoder:
     network = randomly_initialised(lambda: SampleCNN(config), seed)
     note = f"He uniform, seed {seed}; batch norms at their initial statistics"
     assert isinstance(network, SampleCNN)
-    return encode(name, network, Weights("random", state_sha256(network.state_dict()), note))
+    return encode(name, network, Weights("random", state_sha256(network.state_dict()), note), classes)
 
 
-def samplecnn(weights: str | Path = "pretrained", seed: int = 0) -> ModuleEncoder:
+def samplecnn(weights: str | Path = "pretrained", seed: int = 0) -> SampleCNNEncoder:
     """Return SampleCNN at the size that its weights have, or at the published size.
 
     Parameters
@@ -243,7 +320,7 @@ def samplecnn(weights: str | Path = "pretrained", seed: int = 0) -> ModuleEncode
     return _from_file("samplecnn", Path(weights), SampleCNNConfig(), str(weights))
 
 
-def samplecnn_tiny(weights: str | Path = "pretrained", seed: int = 0) -> ModuleEncoder:
+def samplecnn_tiny(weights: str | Path = "pretrained", seed: int = 0) -> SampleCNNEncoder:
     """Return the small SampleCNN that comes with the library: 729 samples per frame at `stack_end`.
 
     Trained to tell families of instruments; see the model card ``encoders/zoo/samplecnn_tiny.md``.

@@ -21,6 +21,7 @@ MEASURES = (
     "tokens",
     "interventions",
     "latents",
+    "dictionaries",
 )  # import the ground only
 FLOORS = {
     **dict.fromkeys(GROUND, 0), **dict.fromkeys(MEASURES, 1), "hypotheses": 2, "run": 3

@@ -123,7 +123,7 @@ NOT_IMPORTED = {
     "ruff": "a tool",
     "pyright": "a tool",
 }
-EXTRAS = ("symbolic", "tensorflow")
+EXTRAS = ("models", "symbolic", "tensorflow")
 REFERENCES = {"phik"}  # what the library itself is held to, by its tests
 
 
@@ -165,7 +165,7 @@ def test_what_is_declared_is_used():
 
 def test_constraints_pin_what_is_declared():
     pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().split()}
-    needed = declared_packages("", "symbolic", "test", "dev") - {"setuptools"}  # `pip freeze` leaves it out
+    needed = declared_packages("", "models", "symbolic", "test", "dev") - {"setuptools"}  # `pip freeze` leaves it out
     assert {name.replace("_", "-") for name in needed} <= pinned
 
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from ...synth.errors import InputError
 
-NOT_ASKED = -1
+NOT_REQUESTED = -1
 
-Asked = Mapping[str, str]
+Request = Mapping[str, str]
 
 
 class FactorConditions(nn.Module):
@@ -36,16 +36,16 @@ class FactorConditions(nn.Module):
         self.tables = nn.ModuleList(tables)
 
     def forward(self, chosen: Tensor) -> Tensor:
-        """Return the tokens, float32 [B, factors, d], of values int64 [B, factors]; see `NOT_ASKED`."""
+        """Return the tokens, float32 [B, factors, d], of values int64 [B, factors]; see `NOT_REQUESTED`."""
         tokens = torch.stack([table(chosen[:, i].clamp(min=0)) for i, table in enumerate(self.tables)], dim=1)
-        return tokens * (chosen != NOT_ASKED).to(tokens)[..., None]
+        return tokens * (chosen != NOT_REQUESTED).to(tokens)[..., None]
 
-    def tokens(self, asked: Sequence[Asked]) -> Tensor:
+    def tokens(self, requested: Sequence[Request]) -> Tensor:
         """Return the tokens, float32 [B, factors, d], of values by name; see `indices`."""
-        return self(self.indices(asked).to(next(self.parameters()).device))
+        return self(self.indices(requested).to(next(self.parameters()).device))
 
-    def indices(self, asked: Sequence[Asked]) -> Tensor:
-        """Return int64 [B, factors]: which value of each factor is asked for, `NOT_ASKED` for none.
+    def indices(self, requested: Sequence[Request]) -> Tensor:
+        """Return int64 [B, factors]: which value of each factor is asked for, `NOT_REQUESTED` for none.
 
         Raises
         ------
@@ -60,7 +60,7 @@ class FactorConditions(nn.Module):
                 [-1]])
         """
         rows = []
-        for one in asked:
+        for one in requested:
             for name, value in one.items():
                 if name not in self.factors:
                     raise InputError(f"condition {name!r}: there are {', '.join(self.factors) or 'none'}")
@@ -69,8 +69,8 @@ class FactorConditions(nn.Module):
                     raise InputError(f"condition {name} {value!r}: must be one of {there}")
             rows.append(
                 [
-                    values.index(one[name]) if name in one else NOT_ASKED
+                    values.index(one[name]) if name in one else NOT_REQUESTED
                     for name, values in self.factors.items()
                 ]
             )
-        return torch.tensor(rows, dtype=torch.int64).reshape(len(asked), len(self.factors))
+        return torch.tensor(rows, dtype=torch.int64).reshape(len(requested), len(self.factors))

@@ -75,14 +75,26 @@ def frames_in_column(column: int, codebooks: int) -> list[int]:
 
 
 def aligned(columns: Tensor, codebooks: int) -> Tensor:
-    """Return the columns that stand for frames: of T + K columns [B, S, d] the last T, [B, T, d].
+    """Return the columns that stand for frames: of T + K columns [B, S, d] T - K + 1, [B, T - K + 1, d].
 
     Frame t is column t + K, the first that has heard all codebooks of it; it has also heard the first
-    codebook of the K - 1 frames after it. So no special token is heard in any of them.
+    codebook of the K - 1 frames after it. Of the last K - 1 frames these are not there: such columns have
+    heard special tokens, and are left out.
+
+    Raises
+    ------
+    InputError
+        If there are fewer frames than codebooks.
 
     Examples
     --------
-    >>> aligned(torch.arange(7)[None, :, None], codebooks=4).flatten()
-    tensor([4, 5, 6])
+    >>> aligned(torch.arange(9)[None, :, None], codebooks=4).flatten()
+    tensor([4, 5])
     """
-    return columns[:, codebooks:]
+    frames = columns.shape[1] - codebooks
+    if frames < codebooks:
+        raise InputError(
+            f"{frames} frames of {codebooks} codebooks: a layer has heard all codebooks of a frame and none "
+            f"beyond the end from {codebooks} frames on"
+        )
+    return columns[:, codebooks : frames + 1]

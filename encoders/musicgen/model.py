@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ...synth.errors import InputError
-from ..base import ModuleEncoder, Stage, Weights
+from ..base import ModuleEncoder, Stage, Weights, _Deepest
 from ..redrawing import redrawn, through_stages
 from ..weights import state_sha256
+from .coded import CodedClips
 from .decoder import blocks_of, logits_of, special_of
 from .delay import aligned, delayed, undelayed
 
@@ -20,7 +22,7 @@ from .delay import aligned, delayed, undelayed
 class Conditions(Protocol):
     """What makes tokens to attend to of what is asked for."""
 
-    def tokens(self, asked: Sequence[Any]) -> Tensor:
+    def tokens(self, requested: Sequence[Any]) -> Tensor:
         """Return float32 [B, n, d]; of what is not asked for, zeros."""
         ...
 
@@ -83,6 +85,11 @@ class MusicGen(ModuleEncoder):
     source, note : str
         Where the weights are from.
 
+    draw : callable, optional
+        Returns a decoder and conditions of this architecture, drawn from torch's random state.
+    known_clips : callable, optional
+        Returns labelled clips as codes, where some come with the model.
+
     Attributes
     ----------
     randomised : callable
@@ -94,6 +101,8 @@ class MusicGen(ModuleEncoder):
         If the codec has other codebooks than the decoder.
     """
 
+    codes_any_sound = True  # the control's codec codes a few tones only
+
     def __init__(
         self,
         name: str,
@@ -104,7 +113,9 @@ class MusicGen(ModuleEncoder):
         source: str,
         note: str = "",
         draw: Callable[[], tuple[nn.Module, nn.Module]] | None = None,
+        known_clips: Callable[[], CodedClips] | None = None,
     ) -> None:
+        self.known_clips = known_clips
         self.codec, self.decoder, self.conditions, self.context = codec, decoder, conditions, context
         about: Any = decoder
         self.special, self.n_codebooks = special_of(decoder), int(about.config.num_codebooks)
@@ -173,12 +184,12 @@ class MusicGen(ModuleEncoder):
         if codes.is_floating_point() or int(codes.min()) < 0 or int(codes.max()) >= self.special:
             raise InputError(f"codes: every one must be a whole number, 0 to {self.special - 1}")
 
-    def tokens(self, asked: Any, batch: int) -> Tensor | None:
+    def tokens(self, condition: Any, batch: int) -> Tensor | None:
         """Return what the blocks attend to, float32 [B, n, d]; None where nothing is asked for.
 
         Parameters
         ----------
-        asked : mapping, str, or a sequence of them, or None
+        condition : mapping, str, or a sequence of them, or None
             Values of factors, or a text, for all sequences or one for each.
         batch : int > 0
 
@@ -187,10 +198,12 @@ class MusicGen(ModuleEncoder):
         InputError
             If there is another number of them, or the model cannot be asked for one.
         """
-        if asked is None:
+        if condition is None:
             return None
         several = (
-            list(asked) if isinstance(asked, Sequence) and not isinstance(asked, str) else [asked] * batch
+            list(condition)
+            if isinstance(condition, Sequence) and not isinstance(condition, str)
+            else [condition] * batch
         )
         if len(several) != batch:
             raise InputError(
@@ -200,13 +213,36 @@ class MusicGen(ModuleEncoder):
         with torch.inference_mode():
             return conditions.tokens(several)
 
-    def logits(self, codes: Tensor, asked: Any = None, edit: Edit | None = None) -> Tensor:
+    def run_codes(self, codes: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        """Return what `run` would of waveforms with these codes, {stage: float32 [B, d, F]}.
+
+        Parameters
+        ----------
+        codes : int64 [B, K, F]
+        stages : sequence of str
+            Among `layers`.
+
+        Raises
+        ------
+        InputError
+            If the codes do not fit the model, or a stage is none of its layers.
+        """
+        self.check_codes(codes)
+        for stage in stages:
+            self.layer(stage)
+        found: dict[str, Tensor] = {}
+        columns = delayed(codes.to(self.device), self.special)
+        with torch.inference_mode(), self._recording(stages, found), suppress(_Deepest):
+            logits_of(self.decoder, columns)
+        return {stage: found[stage] for stage in stages}
+
+    def logits(self, codes: Tensor, condition: Any = None, edit: Edit | None = None) -> Tensor:
         """Return what the model says of every code from those before it.
 
         Parameters
         ----------
         codes : int64 [B, K, F]
-        asked : optional
+        condition : optional
             As in `tokens`.
         edit : Edit, optional
 
@@ -221,15 +257,15 @@ class MusicGen(ModuleEncoder):
         """
         self.check_codes(codes)
         columns = delayed(codes.to(self.device), self.special)
-        tokens = self.tokens(asked, len(codes))
+        tokens = self.tokens(condition, len(codes))
         with torch.inference_mode(), self.editing(edit):
             said = logits_of(self.decoder, columns[..., :-1], tokens)  # at column s of column s + 1
         first = said[:, :, :1]  # says nothing of column 0, whose place it takes
         return undelayed(torch.cat([first, said], dim=2))
 
-    def token_losses(self, codes: Tensor, asked: Any = None, edit: Edit | None = None) -> Tensor:
+    def token_losses(self, codes: Tensor, condition: Any = None, edit: Edit | None = None) -> Tensor:
         """Return the cross-entropy of every code given those before it, in nats, float32 [B, K, F]."""
-        said = self.logits(codes, asked, edit).log_softmax(-1)
+        said = self.logits(codes, condition, edit).log_softmax(-1)
         return -said.gather(-1, codes.to(said.device)[..., None])[..., 0]
 
     def layer(self, stage: str) -> nn.Module:
@@ -285,6 +321,7 @@ class MusicGen(ModuleEncoder):
             kind,
             f"the language model {note}; the codec as it is",
             draw,
+            self.known_clips,
         )
         return drawn
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..codec import codec_tiny
 from ..weights import fill, randomly_initialised, read_state
+from .coded import bundled_clips
 from .config import MusicGenConfig, read_config
 from .decoder import ConditionedDecoder
 from .model import MusicGen
@@ -49,7 +50,7 @@ def musicgen_tiny(weights: str | Path = "pretrained", seed: int = 0) -> MusicGen
     Examples
     --------
     >>> model = musicgen_tiny(weights="random")
-    >>> model.generate(10, seeds=(0, 1), asked={"texture": "chords"}).shape
+    >>> model.generate(10, seeds=(0, 1), condition={"texture": "chords"}).shape
     torch.Size([2, 4, 10])
     """
     if weights == "random":
@@ -79,7 +80,8 @@ def listening(name: str, model: nn.Module, config: MusicGenConfig, source: str, 
         return drawn.decoder, drawn.conditions
 
     codec = codec_tiny(codebooks=config.codebooks)
-    return MusicGen(name, codec, model.decoder, model.conditions, config.context, source, note, draw)
+    known = bundled_clips if config == TINY else None
+    return MusicGen(name, codec, model.decoder, model.conditions, config.context, source, note, draw, known)
 
 
 def inference_state(model: ConditionedDecoder) -> dict[str, Tensor]:

@@ -21,7 +21,7 @@ def generate(
     frames: int,
     *,
     seeds: Sequence[int] = (0,),
-    asked: Any = None,
+    condition: Any = None,
     prompt: Tensor | None = None,
     guidance: float = 3.0,
     temperature: float = 1.0,
@@ -40,7 +40,7 @@ def generate(
     seeds : sequence of int
         One for each sequence: what is drawn for it follows from its seed alone, so that sequences of the same
         seed differ by condition and edit only.
-    asked : mapping, str, or a sequence of them, optional
+    condition : mapping, str, or a sequence of them, optional
         Values of factors, or a text; see `MusicGen.tokens`.
     prompt : int64 [B or 1, K, P], optional
         Codes to go on from.
@@ -75,7 +75,7 @@ def generate(
     _check(frames, batch, guidance, temperature, top_k)
     columns = _begun(model, frames, batch, prompt)  # [B, K, S]
     known = 0 if prompt is None else prompt.shape[2]
-    tokens = model.tokens(asked, batch)
+    tokens = model.tokens(condition, batch)
     doubled = tokens is not None and guidance != 1
     if doubled:
         tokens = torch.cat([tokens, torch.zeros_like(tokens)])  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ def generate(
                 logits = without + guidance * (with_condition - without)
             chosen = _chosen(logits, temperature, top_k, generators)
             columns[:, free, column] = chosen[:, free]
-            advance(max(0, column - columns.shape[1]))
+            advance(max(0, column + 1 - columns.shape[1]))
     return undelayed(columns).cpu()
 
 

@@ -23,7 +23,7 @@ from .labels import LabelledFile, find_labels
 from .loop import Task, backpropagate, fit, usual_device, warmed_cosine
 from .musicgen_card import card
 from .musicgen_evaluation import MusicGenScores, evaluate
-from .musicgen_material import CodedClip, MusicGenRecipe, batch, encode_corpus, factors_of
+from .musicgen_material import CodedClip, MusicGenRecipe, batch, coded_clips, encode_corpus, factors_of
 
 _WARM_STEPS = 200
 
@@ -39,10 +39,11 @@ def train_musicgen(
 ) -> MusicGenScores:
     """Train a MusicGen to go on with the codes of a corpus, with or without being told of what.
 
-    Writes into `out`: ``model.safetensors`` (float16) and ``model.md`` (the card) when done; ``log.csv`` and
-    ``checkpoint.pt`` on the way; ``codes``, which may be deleted. An interrupted training goes on from its
-    last checkpoint as if nothing had happened: every draw follows from seed and step. The weights are those
-    of the last step; nothing held out chooses among them.
+    Writes into `out`: ``model.safetensors`` (float16), ``model.md`` (the card) and ``codes.npz`` (a stretch
+    of every clip, with its factors) when done; ``log.csv`` and ``checkpoint.pt`` on the way; ``codes``, which
+    may be deleted. An interrupted training goes on from its last checkpoint as if nothing had happened: every
+    draw follows from seed and step. The weights are those of the last step; nothing held out chooses among
+    them.
 
     Parameters
     ----------
@@ -98,6 +99,7 @@ def train_musicgen(
     scores = evaluate(model, precise, clips, seed, progress)
     text = card(weights, config, recipe, seed, clips, model.frame_rate_hz, scores, corpus)
     replace_file(out / "model.md", text.encode())
+    replace_file(out / "codes.npz", coded_clips(clips, config, seed).stored())
     return scores
 
 
@@ -145,7 +147,7 @@ class MusicGenTask(Task):
         model = randomly_initialised(lambda: ConditionedDecoder(config, recipe.dropout), seed)
         assert isinstance(model, ConditionedDecoder)
         self.model = model.to(self.device).train()
-        self.asked = model.conditions.indices([clip.asked for clip in clips])
+        self.requested = model.conditions.indices([clip.requested for clip in clips])
         self.optimizer = torch.optim.AdamW(
             _decayed(model, recipe.weight_decay), recipe.learning_rate, betas=(0.9, 0.95)
         )
@@ -155,7 +157,7 @@ class MusicGenTask(Task):
     def batches(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the codes of a step, int64 [B, K, T], and what is asked for, int64 [B, factors]."""
         frames = self.config.context + 1 - self.config.codebooks  # the last column is only said, never heard
-        yield batch(self.clips, self.asked, self.recipe, frames, self.seed, number)
+        yield batch(self.clips, self.requested, self.recipe, frames, self.seed, number)
 
     def step(self, batch: tuple[Tensor, Tensor], step: int) -> list[float]:
         """Take a step down."""

@@ -17,9 +17,9 @@ from .musicgen_material import CodedClip, MusicGenRecipe
 from .musicvae_card import table
 
 _MODELS = {
-    "asked": "its factors asked for",
-    "unasked": "not asked",
-    "float32": "asked, before rounding",
+    "conditional": "with its factors",
+    "unconditional": "without",
+    "float32": "with its factors, before rounding",
     "random": "random weights",
 }
 _HEADS = {
@@ -137,7 +137,7 @@ def _recipe(config: MusicGenConfig, recipe: MusicGenRecipe, seed: int) -> str:
         f"- network: {json.dumps(asdict(config))}",
         f"- training: {json.dumps(asdict(recipe))}",
         f"- stretches of {config.context} columns from random places of random clips; of their factors none "
-        f"is asked for in {recipe.unasked:.0%}, and each is left out in {recipe.factor_unasked:.0%}",
+        f"is asked for in {recipe.unconditional:.0%}, and each is left out in {recipe.factor_left_out:.0%}",
         "- AdamW (0.9, 0.95), gradients clipped to norm 1, learning rate linear over the first 200 steps, "
         "then half a cosine down to zero; norms and tables of tokens do not decay",
         f"- seed {seed}",

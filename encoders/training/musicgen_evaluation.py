@@ -58,7 +58,8 @@ class MusicGenScores:
     Parameters
     ----------
     cross_entropy : dict of (str, str) to float64 [K]
-        Of each codebook, nats a code: (what was held out, "asked", "unasked", "float32" or "random").
+        Of each codebook, nats a code: (what was held out, "conditional", "unconditional", "float32" or
+        "random").
     unigram : dict of str to float64 [K]
         Of saying how often every code occurs in what was learnt from.
     heeded : tuple of Heeded
@@ -73,7 +74,9 @@ class MusicGenScores:
 
     def __str__(self) -> str:
         said = {
-            name: float(each.mean()) for (name, how), each in self.cross_entropy.items() if how == "asked"
+            name: float(each.mean())
+            for (name, how), each in self.cross_entropy.items()
+            if how == "conditional"
         }
         told = ", ".join(
             f"{value:.3f} of held-out {name} (unigram {self.unigram[name].mean():.3f})"
@@ -110,13 +113,13 @@ def evaluate(
     for what, own in parts.items():
         console.print(f"cross-entropy of held-out {what}")
         unigram[what] = unigram_cross_entropy(learnt, own, model.special)
-        for how, (one, asks) in {
-            "asked": (model, True),
-            "unasked": (model, False),
+        for how, (one, with_condition) in {
+            "conditional": (model, True),
+            "unconditional": (model, False),
             "float32": (precise, True),
             "random": (untrained, True),
         }.items():
-            cross_entropy[what, how] = held_out_cross_entropy(one, own, asks)
+            cross_entropy[what, how] = held_out_cross_entropy(one, own, with_condition)
     console.print("what is asked for")
     heeded = tuple(heeds(model, seed))
     console.print("how it sounds")
@@ -128,25 +131,25 @@ def frames_of(model: MusicGen) -> int:
     return model.context + 1 - model.n_codebooks
 
 
-def held_out_cross_entropy(model: MusicGen, clips: Sequence[CodedClip], asks: bool) -> np.ndarray:
+def held_out_cross_entropy(model: MusicGen, clips: Sequence[CodedClip], with_condition: bool) -> np.ndarray:
     """Return the cross-entropy of each codebook, float64 [K], nats a code, over stretches of a context."""
-    codes, asked = stretches(clips, frames_of(model))
+    codes, requests = stretches(clips, frames_of(model))
     total = np.zeros(model.n_codebooks)
     for start in range(0, len(codes), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
-        given = asked[rows] if asks else None
+        given = requests[rows] if with_condition else None
         total += model.token_losses(codes[rows], given).double().sum((0, 2)).cpu().numpy()
     return total / (len(codes) * codes.shape[2])
 
 
 def stretches(clips: Sequence[CodedClip], frames: int) -> tuple[Tensor, list[Mapping[str, str]]]:
     """Return whole stretches of clips, one after another, int64 [N, K, T], and the factors of each."""
-    codes, asked = [], []
+    codes, requests = [], []
     for clip in clips:
         for start in range(0, clip.codes.shape[1] - frames + 1, frames):
             codes.append(clip.codes[:, start : start + frames])
-            asked.append(clip.asked)
-    return torch.from_numpy(np.stack(codes).astype(np.int64)), asked
+            requests.append(clip.requested)
+    return torch.from_numpy(np.stack(codes).astype(np.int64)), requests
 
 
 def unigram_cross_entropy(
@@ -164,14 +167,17 @@ def unigram_cross_entropy(
 
 
 def generated(
-    model: MusicGen, asked: Sequence[Mapping[str, str]] | None, seeds: Sequence[int], **how: object
+    model: MusicGen, requests: Sequence[Mapping[str, str]] | None, seeds: Sequence[int], **how: object
 ):
     """Return sounds that a model makes up, float32 [N, T], a context long."""
     sounds = []
     for start in range(0, len(seeds), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         codes = model.generate(
-            frames_of(model), seeds=seeds[rows], asked=None if asked is None else list(asked[rows]), **how
+            frames_of(model),
+            seeds=seeds[rows],
+            condition=None if requests is None else list(requests[rows]),
+            **how,
         )
         sounds.append(model.decode_codes(codes).numpy())
     return np.concatenate(sounds)
@@ -183,11 +189,11 @@ def heeds(model: MusicGen, seed: int) -> list[Heeded]:
     values = getattr(model.conditions, "factors", {})
     for factor, those in values.items():
         of_each = _PER_FAMILY if factor not in JUDGED else _PER_VALUE
-        asked = [{factor: value} for value in those for _ in range(of_each)]
+        requests = [{factor: value} for value in those for _ in range(of_each)]
         place = np.repeat(np.arange(len(those)), of_each)
-        seeds = [1_000 * seed + n for n in range(len(asked))]
+        seeds = [1_000 * seed + n for n in range(len(requests))]
         for guidance in (1.0, 3.0):
-            sounds = generated(model, asked, seeds, guidance=guidance)
+            sounds = generated(model, requests, seeds, guidance=guidance)
             judge = _judged(factor, those, sounds, model.sample_rate)
             if judge is not None:
                 name, statistic = judge
@@ -250,9 +256,9 @@ def musicality(
     """Return descriptors of sounds from real codes, shuffled ones, and what models make up."""
     rng = np.random.default_rng(seed)
     frames = frames_of(model)
-    real, asked = stretches([c for c in clips if c.file.split == "validation"], frames)
+    real, every = stretches([c for c in clips if c.file.split == "validation"], frames)
     chosen = rng.permutation(len(real))[:_SOUNDS]
-    codes, requests = real[chosen], [asked[n] for n in chosen]
+    codes, requests = real[chosen], [every[n] for n in chosen]
     in_time = torch.from_numpy(np.stack([own[:, rng.permutation(frames)] for own in codes.numpy()]))
     everywhere = torch.from_numpy(rng.permuted(codes.numpy(), axis=2))
     uniform = torch.from_numpy(rng.integers(0, model.special, codes.shape))
@@ -263,14 +269,14 @@ def musicality(
         "codes drawn evenly": uniform,
     }
     seeds = [1_000 * seed + n for n in range(len(codes))]
-    heard = {name: model.decode_codes(own).numpy() for name, own in sounds.items()}
-    heard["the model, not asked"] = generated(model, None, seeds)
-    heard["the model, asked, guidance 3"] = generated(model, requests, seeds, guidance=3.0)
-    heard["the model, asked, guidance 3, of the 32 likeliest"] = generated(
+    sounding = {name: model.decode_codes(own).numpy() for name, own in sounds.items()}
+    sounding["the model, not asked"] = generated(model, None, seeds)
+    sounding["the model, asked, guidance 3"] = generated(model, requests, seeds, guidance=3.0)
+    sounding["the model, asked, guidance 3, of the 32 likeliest"] = generated(
         model, requests, seeds, guidance=3.0, top_k=32
     )
-    heard["the model at random weights"] = generated(untrained, None, seeds)
+    sounding["the model at random weights"] = generated(untrained, None, seeds)
     return {
         name: {key: values for key, values in describe(own, model.sample_rate).items() if key in MUSICALITY}
-        for name, own in heard.items()
+        for name, own in sounding.items()
     }

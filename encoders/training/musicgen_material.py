@@ -14,7 +14,9 @@ from torch import Tensor
 
 from ...synth.errors import InputError
 from ..encodec import EncodecEncoder
-from ..musicgen.conditions import NOT_ASKED
+from ..musicgen.coded import UNITS, CodedClips
+from ..musicgen.conditions import NOT_REQUESTED
+from ..musicgen.config import MusicGenConfig
 from .audio import decode, fingerprint
 from .labels import LabelledFile
 from .scores import DENSITIES, KINDS, REGISTERS
@@ -39,7 +41,7 @@ class MusicGenRecipe:
     weight_decay : float >= 0
     dropout : float, 0 to 1
         Share of what every part of a block adds to the residual stream that is left out.
-    unasked, factor_unasked : float, 0 to 1
+    unconditional, factor_left_out : float, 0 to 1
         How often no factor is asked for, and how often each of them is not.
 
     Raises
@@ -53,8 +55,8 @@ class MusicGenRecipe:
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     dropout: float = 0.05
-    unasked: float = 0.15
-    factor_unasked: float = 0.10
+    unconditional: float = 0.15
+    factor_left_out: float = 0.10
 
     def __post_init__(self) -> None:
         if not (self.steps >= 1 and self.batch_size >= 1 and self.learning_rate > 0):
@@ -62,7 +64,7 @@ class MusicGenRecipe:
                 f"training with {self.steps} steps, batch {self.batch_size}, rate {self.learning_rate}: "
                 "must be at least 1 step, batches of at least 1 and a positive rate"
             )
-        for name in ("dropout", "unasked", "factor_unasked"):
+        for name in ("dropout", "unconditional", "factor_left_out"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"training with {name} {getattr(self, name)}: must be 0 to 1, 1 excluded")
 
@@ -73,7 +75,7 @@ class CodedClip:
 
     file: LabelledFile
     codes: np.ndarray
-    asked: Mapping[str, str]
+    requested: Mapping[str, str]
 
 
 def factors_of(found: Sequence[LabelledFile]) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -101,7 +103,7 @@ def _place(value: str) -> tuple[int, str]:
     return (_ORDER.index(value) if value in _ORDER else len(_ORDER), value)
 
 
-def asked_of(file: LabelledFile) -> dict[str, str]:
+def requested_of(file: LabelledFile) -> dict[str, str]:
     """Return the values of the factors of a file, as far as its table tells them."""
     values = {name: file.columns.get(_COLUMNS.get(name, name), "") for name in FACTORS}
     return {name: value for name, value in values.items() if value}
@@ -134,7 +136,7 @@ def encode_corpus(
     for start in track(starts, "encoding", disable=not progress):
         several = found[start : start + _AT_ONCE]
         for file, codes in zip(several, _codes(several, codec, out), strict=True):
-            clips.append(CodedClip(file, codes, asked_of(file)))
+            clips.append(CodedClip(file, codes, requested_of(file)))
     return clips
 
 
@@ -158,9 +160,34 @@ def _codes(files: Sequence[LabelledFile], codec: EncodecEncoder, out: Path) -> l
     return [row[:, row[0] >= 0] for row in np.load(path)]
 
 
+def coded_clips(clips: Sequence[CodedClip], config: MusicGenConfig, seed: int) -> CodedClips:
+    """Return a stretch of every clip, as long as a model's context holds, with what the table tells of it."""
+    frames = config.context + 1 - config.codebooks
+    rng = np.random.default_rng(seed)
+    long = [clip for clip in clips if clip.codes.shape[1] >= frames]
+    starts = [int(rng.integers(0, clip.codes.shape[1] - frames + 1)) for clip in long]
+    programs = {group: n for n, group in enumerate(sorted({clip.file.group for clip in long}))}
+    told = {name: [clip.file.columns.get(name, "") for clip in long] for name in UNITS}
+    return CodedClips(
+        np.stack(
+            [clip.codes[:, start : start + frames] for clip, start in zip(long, starts, strict=True)]
+        ).astype(np.uint8 if config.entries <= 256 else np.int16),
+        np.array([clip.file.split for clip in long]),
+        np.array([programs[clip.file.group] for clip in long]),
+        config.values,
+        {
+            name: np.array(
+                [values.index(clip.requested[name]) if name in clip.requested else -1 for clip in long]
+            )
+            for name, values in config.factors
+        },
+        {name: np.array([float(value or "nan") for value in values]) for name, values in told.items()},
+    )
+
+
 def batch(
     clips: Sequence[CodedClip],
-    asked: Tensor,
+    values: Tensor,
     recipe: MusicGenRecipe,
     frames: int,
     seed: int,
@@ -173,7 +200,7 @@ def batch(
     Parameters
     ----------
     clips : sequence of CodedClip
-    asked : int64 [clips, factors]
+    values : int64 [clips, factors]
         What every clip's factors are.
     recipe : MusicGenRecipe
     frames : int > 0
@@ -188,7 +215,7 @@ def batch(
         own = own if own.shape[1] >= frames else np.tile(own, -(-frames // own.shape[1]))
         start = int(rng.integers(0, own.shape[1] - frames + 1))
         codes[row] = own[:, start : start + frames]
-    unasked = rng.random((recipe.batch_size, asked.shape[1])) < recipe.factor_unasked
-    unasked |= rng.random((recipe.batch_size, 1)) < recipe.unasked
-    given = asked[torch.from_numpy(chosen)]
-    return torch.from_numpy(codes), given.masked_fill(torch.from_numpy(unasked), NOT_ASKED)
+    left_out = rng.random((recipe.batch_size, values.shape[1])) < recipe.factor_left_out
+    left_out |= rng.random((recipe.batch_size, 1)) < recipe.unconditional
+    given = values[torch.from_numpy(chosen)]
+    return torch.from_numpy(codes), given.masked_fill(torch.from_numpy(left_out), NOT_REQUESTED)

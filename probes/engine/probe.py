@@ -74,6 +74,8 @@ class Probe:
     known : tuple of Known
     settings : mapping of str to object
         Keyword arguments of `measure`; see `with_settings`.
+    by_default : bool
+        Whether it asks every encoder of its modality; otherwise it is named where it is wanted.
 
     Raises
     ------
@@ -92,6 +94,7 @@ class Probe:
     compared: Compared | None = None
     known: tuple[Known, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
+    by_default: bool = True
 
     def __post_init__(self) -> None:
         kinds = self.asks_baselines

@@ -32,6 +32,8 @@ _BUILT_IN = (  # in the order of the report
     "..composition.chord_composition:CHORD_COMPOSITION",
     "..composition.waveform_shape:WAVEFORM_SHAPE",
     "..interventions.interventions:INTERVENTIONS",
+    "..dictionaries.probes:DICTIONARIES",
+    "..dictionaries.probes:LABELS",
     "..latents.probes:LATENTS",
     "..latents.probes:RECONSTRUCTION",
     "..latents.probes:FEATURES",
@@ -63,6 +65,17 @@ def registered(modality: str | None = None) -> tuple[Probe, ...]:
             else:
                 found[probe.name] = probe
     return tuple(probe for probe in found.values() if modality in (None, probe.modality))
+
+
+def usual(modality: str | None = None) -> tuple[Probe, ...]:
+    """Return the probes that ask where none is named, of one modality if given.
+
+    Examples
+    --------
+    >>> "labels" in [probe.name for probe in usual("waveform")]
+    False
+    """
+    return tuple(probe for probe in registered(modality) if probe.by_default)
 
 
 def _probes_of(point: EntryPoint) -> list[Probe]:

@@ -11,7 +11,7 @@ from ...encoders.musicvae.base import LatentModel
 from ...synth.errors import InputError
 from ...synth.melodies import whole_number
 from ..engine.probe import Probe
-from .registry import named, registered
+from .registry import named, registered, usual
 
 CONTROLS: Mapping[str, tuple[str, ...]] = {  # by modality
     "waveform": (
@@ -25,6 +25,7 @@ CONTROLS: Mapping[str, tuple[str, ...]] = {  # by modality
         "control:dominant_codec",
         "control:identity_codec",
         "control:mu_law_codec",
+        "control:planted_stream",
     ),
     "melody": ("control:planted",),
 }
@@ -33,6 +34,7 @@ MEASURED_BY: Mapping[str, tuple[str, ...]] = {  # controls that stand beside som
     "control:dominant_codec": ("codes",),
     "control:identity_codec": ("interventions",),
     "control:mu_law_codec": ("interventions",),
+    "control:planted_stream": ("dictionaries", "labels", "steering"),
 }
 QUICK = (
     "presence",
@@ -54,7 +56,7 @@ class Suite:
     encoders : sequence of str, Encoder or LatentModel
         Names that `load` knows, or encoders at hand (from `wrap`, say).
     probes : sequence of str or Probe
-        Those that are not of an encoder's modality skip it. All that there are, if left out.
+        Those that are not of an encoder's modality skip it. All that ask by default, if left out.
     modality : str, optional
         Of the encoders; those of another are refused. Any, if left out.
     stages : sequence of str, optional
@@ -96,7 +98,7 @@ class Suite:
             object.__setattr__(self, name, _several(getattr(self, name)))
         if not self.encoders:
             raise InputError("encoders: none given")
-        probes = registered(self.modality) if self.probes is None else named(self.probes)
+        probes = usual(self.modality) if self.probes is None else named(self.probes)
         if not probes:
             raise InputError(f"probes: none given; there are {', '.join(p.name for p in registered())}")
         for one in probes:

@@ -44,12 +44,15 @@ class ProbingCommand(TyperCommand):
 
     def format_help(self, ctx: typer.Context, formatter: Any) -> None:
         """Write the help, with names, questions and settings of the probes below it."""
-        from ...probes.run.registry import registered
-
-        self.epilog = "\n\n".join(
-            f"**{probe.name}**: {probe.question}" for probe in registered(self.modality)
-        )
+        self.epilog = "\n\n".join(f"**{probe.name}**: {probe.question}" for probe in self.listed())
         super().format_help(ctx, formatter)
+
+
+    def listed(self) -> tuple[Any, ...]:
+        """Return the probes below the help."""
+        from ...probes.run.registry import usual
+
+        return usual(self.modality)
 
 
 class MelodyCommand(ProbingCommand):

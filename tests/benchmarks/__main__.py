@@ -3,6 +3,7 @@
 from ..benchmarks import (
     bench_aliasing,
     bench_compositionality,
+    bench_dictionaries,
     bench_exactness,
     bench_features,
     bench_latents,
@@ -27,6 +28,7 @@ def main() -> None:
         bench_features,
         bench_phik,
         bench_latents,
+        bench_dictionaries,
         bench_memory,
     ):
         for row in bench.rows():

@@ -263,3 +263,53 @@ def test_deep_stages_have_a_steady_state():
     for stage in ("stack_end", "latent"):
         frames = encoder.run(tone[None], [stage])[stage][0, :, 1:-1]
         torch.testing.assert_close(frames, frames[:, :1].expand_as(frames))
+
+
+def test_classify_is_the_softmax_over_whole_recordings():
+    encoder = module.samplecnn_tiny()
+    waveforms = 0.1 * torch.randn(3, 40_000, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = network_of(encoder)(waveforms[:, None]).softmax(dim=1)
+    probabilities = encoder.classify(waveforms)
+    assert (probabilities.shape, probabilities.dtype) == ((3, 12), torch.float32)
+    torch.testing.assert_close(probabilities, expected)
+    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(3))
+
+
+def test_classify_in_parts_is_classify(monkeypatch):
+    encoder = module.samplecnn_tiny(weights="random")
+    waveforms = torch.randn(5, 3_000, generator=torch.Generator().manual_seed(0))
+    whole = encoder.classify(waveforms)
+    monkeypatch.setattr(module, "_SAMPLES_AT_ONCE", 6_000)  # two at once, then one
+    torch.testing.assert_close(encoder.classify(waveforms), whole)
+
+
+def test_classes_are_those_stored(tmp_path):
+    bundled = module.samplecnn_tiny()
+    assert bundled.classes[:3] == ("bass", "brass", "chromatic percussion")
+    assert len(bundled.classes) == 12
+    for kind in ("random", "permuted"):
+        redrawn = bundled.randomised(1, kind)
+        assert isinstance(redrawn, module.SampleCNNEncoder)
+        assert redrawn.classes == bundled.classes
+    stored(THIN, tmp_path / "named.safetensors", metadata_of(THIN, ("low", "high")))
+    assert samplecnn(tmp_path / "named.safetensors").classes == ("low", "high")
+    stored(THIN, tmp_path / "unnamed.safetensors", metadata_of(THIN))
+    assert samplecnn(tmp_path / "unnamed.safetensors").classes == ("class 0", "class 1")
+    stored(THIN, tmp_path / "three.safetensors", metadata_of(THIN, ("a", "b", "c")))
+    with pytest.raises(InputError, match="3 labels of 2 classes"):
+        samplecnn(tmp_path / "three.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("waveforms", "said"),
+    [
+        (torch.zeros(700), r"\[B, T\]"),
+        (torch.zeros(1, 700), "short"),
+        (torch.full((1, 9_000), torch.nan), "NaN"),
+    ],
+)
+def test_classify_refuses_what_is_no_recording(waveforms, said):
+    with pytest.raises(InputError, match=said) as error:
+        module.samplecnn_tiny(weights="random").classify(waveforms)
+    assert "\n" not in str(error.value)

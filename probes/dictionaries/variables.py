@@ -1,0 +1,88 @@
+"""What is measured of sparse dictionaries, of their features' labels, and of steering by them."""
+
+from __future__ import annotations
+
+from ..engine.variable import STAGE, Groups, Variable
+
+_S, _SV, _SF = ("stage",), ("stage", "variant"), ("stage", "feature")
+_SVF = ("stage", "variant", "feature")
+_SVA = ("stage", "variant", "ablation")
+_SVDF = ("stage", "variant", "definition", "fate")
+_SVC = ("stage", "variant", "known_class")
+_SE = ("stage", "shown", "example")
+
+_STAGE = {name: STAGE[name] for name in ("stage", "n_channels", "hop", "kind")}
+_VARIANT = {"variant": Variable(("variant",), "1", "which dictionary")}
+_FEATURE = {"feature": Variable(("feature",), "1", "feature of the dictionary, from 0")}
+
+VARIABLES: Groups = {
+    "dictionaries": {
+        **_STAGE,
+        **_VARIANT,
+        **_FEATURE,
+        "rank": Variable(("rank",), "1", "principal components kept"),
+        "ablation": Variable(("ablation",), "1", "what takes the place of the activations"),
+        "definition": Variable(("definition",), "1", "what a feature's rate is a share of"),
+        "fate": Variable(("fate",), "1", "what becomes of a feature in the funnel"),
+        "n_features": Variable(_S, "1", "features of the dictionaries"),
+        "k": Variable(_S, "1", "features kept of a frame"),
+        "n_learnt_from": Variable(_S, "frames", "frames that dictionaries were learnt from"),
+        "n_frames": Variable(_S, "frames", "frames of the clips that all else is measured on"),
+        "l0": Variable(_SV, "1", "features active at a frame, on average"),
+        "explained_variance": Variable(_SV, "1", "share of the variance about each channel's mean"),
+        "components_variance": Variable(
+            ("stage", "rank"), "1", "share of the variance that principal components explain"
+        ),
+        "unused_share": Variable(_SV, "1", "share of features that are never active"),
+        "seeds_cosine": Variable(_S, "1", "mean cosine of features matched with those of another seed"),
+        "random_cosine": Variable(_S, "1", "the same between random directions"),
+        "cross_entropy": Variable(_S, "nats", "cross-entropy of a code, nothing changed"),
+        "cross_entropy_with": Variable(_SV, "nats", "cross-entropy with reconstructed activations"),
+        "cross_entropy_ablated": Variable(
+            ("stage", "ablation"), "nats", "cross-entropy without the activations"
+        ),
+        "recovered": Variable(
+            _SVA,
+            "1",
+            "share of what the ablation costs that is recovered; NaN where it costs hardly anything",
+        ),
+        "funnel": Variable(_SVDF, "1", "features by what becomes of them"),
+        "token_rate": Variable(_SVF, "1", "share of frames at which the feature is active"),
+        "clip_rate": Variable(_SVF, "1", "share of clips on which the feature is active"),
+    },
+    "labels": {
+        **_STAGE,
+        **_VARIANT,
+        **_FEATURE,
+        "factor": Variable(("factor",), "1", "what is known of clips"),
+        "known_class": Variable(("known_class",), "1", "class of a factor"),
+        "class_factor": Variable(("known_class",), "1", "the factor that a class is of"),
+        "shown": Variable(("shown",), "1", "place among the labels that are shown, from 1"),
+        "example": Variable(("example",), "1", "place among the clips that excite a feature most, from 1"),
+        "frame": Variable(("frame",), "frames", "frame of a clip"),
+        "sample": Variable(("sample",), "samples", "sample of a clip"),
+        "n_clips": Variable(_S, "1", "clips that features are labelled on"),
+        "label": Variable(_SF, "1", "label of the feature"),
+        "label_factor": Variable(_SF, "1", "what the label is of"),
+        "measure": Variable(_SF, "1", "what the score is"),
+        "score": Variable(_SF, "1", "score on clips that the label was not made from"),
+        "baseline": Variable(_SF, "1", "what the best of all features scores by chance"),
+        "score_low": Variable(_SF, "1", "lower end of its 95 % interval over groups of clips"),
+        "score_high": Variable(_SF, "1", "upper end of its 95 % interval over groups of clips"),
+        "p": Variable(_SF, "1", "p of the label on the clips it was made from, over features and factors"),
+        "held_out_p": Variable(_SF, "1", "p on the other clips, over the labels that are beyond chance"),
+        "is_kept": Variable(_SF, "1", "whether the label holds on clips it was not made from"),
+        "n_beyond": Variable(_SV, "1", "features beyond the null where labels are made"),
+        "n_kept": Variable(_SV, "1", "features whose label holds on the other clips"),
+        "n_kept_shuffled": Variable(_S, "1", "features whose label holds where truths are shuffled"),
+        "n_by_factor": Variable(("stage", "variant", "factor"), "1", "features whose label holds, by factor"),
+        "f1": Variable(_SVC, "1", "F1 of the best feature of a class, on clips it was not chosen on"),
+        "mcc": Variable(_SVC, "1", "Matthews correlation of the best feature of a class, the same"),
+        "chance_f1": Variable(_S, "1", "mean F1 over classes where truths are shuffled"),
+        "chance_mcc": Variable(_S, "1", "mean Matthews correlation over classes where truths are shuffled"),
+        "shown_feature": Variable(("stage", "shown"), "1", "the feature that is shown; -1 for none"),
+        "example_sound": Variable((*_SE, "sample"), "1", "sound of a clip, of full scale 32767"),
+        "example_firing": Variable((*_SE, "frame"), "1", "the feature over the clip"),
+    },
+    "steering": {},
+}
