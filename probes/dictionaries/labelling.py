@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,6 +15,7 @@ from ..engine.schema import dataset
 from ..engine.session import Session
 from .firing import Key
 from .labels.base import Evidence, Label, Truth, split_in_halves
+from .labels.choosing import chosen_labelers
 from .labels.known_truth import KnownTruth, count_by_factor, shuffled
 from .labels.recovery import recovery
 from .learning import TRAINED, VARIANTS, Learning, Learnt, firing_over_time, learnt, stages_of
@@ -32,6 +35,7 @@ def labels(
     k: int = 8,
     tokens: int = 250_000,
     permutations: int = 999,
+    labelers: str = "",
 ) -> xr.Dataset:
     """Label the features of an encoder's dictionaries by what is known of the clips.
 
@@ -43,6 +47,8 @@ def labels(
         As of `Learning`.
     permutations : int > 0
         Of each null.
+    labelers : str
+        What labels beside known truth; see `chosen_labelers`.
 
     Returns
     -------
@@ -71,6 +77,7 @@ def labels(
         values = _table(with_labels[0], widest) | _counts(with_labels, without, truths)
         values |= _recovered(own, classes, session.seed)
         values |= _examples(session.encoder, found, stage, with_labels[0])
+        values |= _listened(session, found, own[0], widest, labelers, [name for _, name in classes])
         each.append(values)
     encoder = session.encoder
     coordinates = {
@@ -83,6 +90,7 @@ def labels(
         "factor": np.array([truth.name for truth in truths]),
         "known_class": np.array([f"{factor}: {name}" for factor, name in classes]),
         "class_factor": np.array([factor for factor, _ in classes]),
+        "labeler": np.array([one.name for one in chosen_labelers(labelers, (), ())], str),
         "shown": 1 + np.arange(SHOWN),
         "example": 1 + np.arange(EXAMPLES),
         "n_clips": np.full(len(stages), sum(map(len, found.clips))),
@@ -114,6 +122,48 @@ def evidence_of(session: Session[Encoder], found: Learnt, key: Key) -> Evidence:
     truths, groups = joined_truths(found.clips), joined_groups(found.clips)
     halves = split_in_halves(groups, session.seed, _parts(found.clips))
     return Evidence(found.firings[key].mean, truths, groups, halves)
+
+
+def _listened(
+    session: Session[Encoder],
+    found: Learnt,
+    evidence: Evidence,
+    features: int,
+    labelers: str,
+    texts: Sequence[str],
+) -> dict[str, np.ndarray]:
+    """Return what labelers that listen say of the features, by labeler and feature; nothing without any."""
+    if not labelers:
+        return {}
+    with_sounds = replace(
+        evidence, sounds=_Sounds(session.encoder, found.clips), sample_rate=session.encoder.sample_rate
+    )
+    chosen = chosen_labelers(labelers, tuple(dict.fromkeys(texts)), evidence.active.tolist())
+    tables = [_table(one.label(with_sounds, session.progress), features) for one in chosen]
+    names = {
+        "label": "other_label",
+        "score": "other_score",
+        "baseline": "other_baseline",
+        "score_low": "other_low",
+        "score_high": "other_high",
+        "is_kept": "other_is_kept",
+    }
+    return {other: np.stack([table[name] for table in tables]) for name, other in names.items()}
+
+
+class _Sounds(Sequence[np.ndarray]):
+    """The sounds of clips, one after another, decoded when they are wanted."""
+
+    def __init__(self, encoder: Encoder, clips: Sequence[Clips]) -> None:
+        self._encoder = encoder
+        self._places = [(part, row) for part in clips for row in range(len(part))]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: Any) -> Any:
+        part, row = self._places[index]
+        return part.sounds(self._encoder, np.array([row]))[0]
 
 
 def _parts(clips: Sequence[Clips]) -> np.ndarray:

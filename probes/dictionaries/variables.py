@@ -9,6 +9,7 @@ _SVF = ("stage", "variant", "feature")
 _SVA = ("stage", "variant", "ablation")
 _SVDF = ("stage", "variant", "definition", "fate")
 _SVC = ("stage", "variant", "known_class")
+_SLF = ("stage", "labeler", "feature")
 _SE = ("stage", "shown", "example")
 
 _STAGE = {name: STAGE[name] for name in ("stage", "n_channels", "hop", "kind")}
@@ -57,6 +58,7 @@ VARIABLES: Groups = {
         "factor": Variable(("factor",), "1", "what is known of clips"),
         "known_class": Variable(("known_class",), "1", "class of a factor"),
         "class_factor": Variable(("known_class",), "1", "the factor that a class is of"),
+        "labeler": Variable(("labeler",), "1", "what labels beside known truth"),
         "shown": Variable(("shown",), "1", "place among the labels that are shown, from 1"),
         "example": Variable(("example",), "1", "place among the clips that excite a feature most, from 1"),
         "frame": Variable(("frame",), "frames", "frame of a clip"),
@@ -72,6 +74,12 @@ VARIABLES: Groups = {
         "p": Variable(_SF, "1", "p of the label on the clips it was made from, over features and factors"),
         "held_out_p": Variable(_SF, "1", "p on the other clips, over the labels that are beyond chance"),
         "is_kept": Variable(_SF, "1", "whether the label holds on clips it was not made from"),
+        "other_label": Variable(_SLF, "1", "label that a labeler gives"),
+        "other_score": Variable(_SLF, "1", "its score on clips that it was not made from"),
+        "other_baseline": Variable(_SLF, "1", "what chance gives in the same measure"),
+        "other_low": Variable(_SLF, "1", "lower end of the score's 95 % interval"),
+        "other_high": Variable(_SLF, "1", "upper end of the score's 95 % interval"),
+        "other_is_kept": Variable(_SLF, "1", "whether the label holds on clips it was not made from"),
         "n_beyond": Variable(_SV, "1", "features beyond the null where labels are made"),
         "n_kept": Variable(_SV, "1", "features whose label holds on the other clips"),
         "n_kept_shuffled": Variable(_S, "1", "features whose label holds where truths are shuffled"),
