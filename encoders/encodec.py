@@ -250,7 +250,7 @@ def listen(name: str, codec: Any, codebooks: int | None, origin: str, seed: int 
     if not 1 <= used <= available:
         raise InputError(f"codebooks {used}: {name} has 1 to {available}")
     books = [layer._codebook for layer in codec.quantizer.vq.layers[:used]]
-    note = "" if all(book.inited for book in books) else _fill(codec.eval(), books, seed)
+    note = "" if all(book.inited for book in books) else fill_codebooks(codec.eval(), books, seed)
     taps = {stage: f"codec.encoder.model.{index}" for stage, index in BLOCKS.items()}
     taps["first_layer"] += ".conv.conv"  # before its norm
     stages = _stages(codec, used)
@@ -343,7 +343,7 @@ def _first_kernels(codec: Any) -> np.ndarray:  # [C, 7]
 POOL, SOUND_S, SOUNDS = 4096, 1.0, 8
 
 
-def _fill(codec: Any, books: list[Any], seed: int) -> str:
+def fill_codebooks(codec: Any, books: list[Any], seed: int) -> str:
     """Fill codebooks, residual by residual, and return the sentence that says so.
 
     The latents of a few sounds, and points drawn between pairs of them, are the data; of each codebook

@@ -275,7 +275,9 @@ def _redrawn(encoder: SampleCNNEncoder, config: SampleCNNConfig, seed: int, kind
 
 def _from_file(name: str, path: Path, default: SampleCNNConfig, source: str) -> SampleCNNEncoder:
     state = read_state(path)
-    network = SampleCNN(read_config(path) or default)
+    config = read_config(path) or default
+    network = randomly_initialised(lambda: SampleCNN(config), 0)  # leaves the caller's random state alone
+    assert isinstance(network, SampleCNN)
     fill(network, state, str(path))
     return encode(name, network, Weights(source, state_sha256(state)), read_classes(path))
 

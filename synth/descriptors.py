@@ -51,7 +51,7 @@ def describe(sounds: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
     >>> tone = np.sin(2 * np.pi * 440 * np.arange(24_000) / 24_000)
     >>> found = describe(tone[None], 24_000)
     >>> {name: round(float(found[name][0]), 1) for name in ("level", "centroid", "voiced_share", "f0")}
-    {'level': -3.0, 'centroid': 440.1, 'voiced_share': 1.0, 'f0': 440.0}
+    {'level': -3.0, 'centroid': 439.8, 'voiced_share': 1.0, 'f0': 440.0}
     """
     sounds = np.asarray(sounds, np.float64)
     if sounds.ndim != 2 or 0 in sounds.shape or sounds.shape[1] < 0.1 * sample_rate:

@@ -39,7 +39,8 @@ class Edit:
         ``change(stream)`` returns a stream of the same shape, float32 [B, S, d]; S is as many columns as are
         run at once.
     rows : {"all", "conditional"}
-        With guidance every sequence runs twice, once unconditionally: whether that is changed as well.
+        With guidance every sequence runs twice, once unconditionally: whether that is changed as well. What
+        runs once is changed.
     """
 
     stage: str

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base import Stage, Weights
-from ..encodec import _fill, quantized_stages
+from ..encodec import fill_codebooks, quantized_stages
 from ..geometry import Geometry, Layer
 from ..quantization import check_codes
 from ..resuming import ResumableEncoder
@@ -127,7 +127,7 @@ def _filled(codec: Any, books: list[Any], seed: int) -> str:
     like = SimpleNamespace(
         encoder=codec.encoder, sample_rate=codec.config.sampling_rate, normalize=False, channels=1
     )
-    return _fill(like, books, seed)
+    return fill_codebooks(like, books, seed)
 
 
 def _blocks(codec: Any) -> dict[str, int]:

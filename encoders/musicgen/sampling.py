@@ -102,7 +102,7 @@ def generate(
 def _check(frames: int, batch: int, guidance: float, temperature: float, top_k: int) -> None:
     if frames < 1 or batch < 1:
         raise InputError(f"{frames} frames of {batch} sequences: must be at least 1 of each")
-    if not (temperature >= 0 and top_k >= 0 and abs(guidance) < float("inf")):
+    if not (0 <= temperature < float("inf") and top_k >= 0 and abs(guidance) < float("inf")):
         raise InputError(
             f"temperature {temperature}, top_k {top_k}, guidance {guidance}: must be finite, and the first "
             "two not negative"

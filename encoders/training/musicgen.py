@@ -89,7 +89,7 @@ def train_musicgen(
         "files": _digest(found),
     }
     claim(out, identity, resume)
-    clips = encode_corpus(found, codec, out / "codes", progress)
+    clips = encode_corpus(found, codec, out / "codes", tuple(config.values), progress)
     task = MusicGenTask([c for c in clips if c.file.split == "training"], config, recipe, seed)
     fit(task, out, progress)
     weights = out / "model.safetensors"

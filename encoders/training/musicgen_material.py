@@ -103,14 +103,18 @@ def _place(value: str) -> tuple[int, str]:
     return (_ORDER.index(value) if value in _ORDER else len(_ORDER), value)
 
 
-def requested_of(file: LabelledFile) -> dict[str, str]:
-    """Return the values of the factors of a file, as far as its table tells them."""
-    values = {name: file.columns.get(_COLUMNS.get(name, name), "") for name in FACTORS}
+def requested_of(file: LabelledFile, names: Sequence[str] = FACTORS) -> dict[str, str]:
+    """Return the values of some factors of a file, as far as its table tells them."""
+    values = {name: file.columns.get(_COLUMNS.get(name, name), "") for name in names}
     return {name: value for name, value in values.items() if value}
 
 
 def encode_corpus(
-    found: Sequence[LabelledFile], codec: EncodecEncoder, out: Path, progress: bool = False
+    found: Sequence[LabelledFile],
+    codec: EncodecEncoder,
+    out: Path,
+    factors: Sequence[str] = FACTORS,
+    progress: bool = False,
 ) -> list[CodedClip]:
     """Return clips as codes; what an earlier call left in ``out`` is not encoded again.
 
@@ -121,6 +125,8 @@ def encode_corpus(
         Of as many codebooks as are wanted.
     out : path
         Folder for ``<digest>.npy``, a file for every few clips.
+    factors : sequence of str
+        Those that are wanted of each.
     progress : bool
 
     Raises
@@ -136,7 +142,7 @@ def encode_corpus(
     for start in track(starts, "encoding", disable=not progress):
         several = found[start : start + _AT_ONCE]
         for file, codes in zip(several, _codes(several, codec, out), strict=True):
-            clips.append(CodedClip(file, codes, requested_of(file)))
+            clips.append(CodedClip(file, codes, requested_of(file, factors)))
     return clips
 
 

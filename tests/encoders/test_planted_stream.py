@@ -190,7 +190,8 @@ def test_an_empty_edit_changes_nothing(model):
 def test_generation_needs_no_cache(model, asked):
     edit = addition("layer_1", planted_direction("level -33 dBFS"))
     cached, whole = (
-        model.generate(20, seeds=range(4), condition=asked, edit=edit, cached=cached) for cached in (True, False)
+        model.generate(20, seeds=range(4), condition=asked, edit=edit, cached=cached)
+        for cached in (True, False)
     )
     assert torch.equal(cached, whole)
 
