@@ -11,6 +11,7 @@ import typer
 
 from ..synth.errors import InputError
 from .commands.controls import controls
+from .commands.dictionaries import sae
 from .commands.judging import compare, hypotheses
 from .commands.listing import encoders, probes
 from .commands.options import MelodyCommand, ProbingCommand
@@ -29,6 +30,7 @@ app.command()(demo)
 app.command(cls=ProbingCommand)(probe)
 app.command(cls=MelodyCommand)(latents)
 app.add_typer(train, name="train")
+app.add_typer(sae, name="sae")
 for command in (report, hypotheses, controls, compare, encoders, probes, stimuli, activations, corpus):
     app.command()(command)
 

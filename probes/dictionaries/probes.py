@@ -6,10 +6,12 @@ import numpy as np
 import xarray as xr
 
 from ...encoders.musicgen.planted import PLANTED as PLANTED_FEATURES
+from ...encoders.musicgen.planted import expected_level_dbfs
 from ..engine.known import Known
 from ..engine.probe import Probe
-from . import labelling, measures
+from . import labelling, measures, steering
 from .learning import PLANTED, TRAINED
+from .steering_table import DOSES, TESTED
 from .variables import VARIABLES
 
 BASELINES = ("random", "permuted")
@@ -24,6 +26,38 @@ def _planted_labels(result: xr.Dataset, _: int) -> float:
         for i, (factor, text) in enumerate(wanted)
     ]
     return float(np.mean(right))
+
+
+def _planted_levels(result: xr.Dataset) -> xr.Dataset:
+    """Return what steering by planted levels did, by `steered`, at the first stage."""
+    one = result.isel(stage=0)
+    return one.isel(steered=np.flatnonzero(one["label_factor"].values == "level"))
+
+
+def _beyond_all(result: xr.Dataset, _: int) -> float:
+    """Return the share of planted levels of which no random direction has the effect; NaN without any."""
+    levels = _planted_levels(result)
+    if not levels.sizes["steered"]:
+        return np.nan
+    return float((levels["p"].values <= result.attrs["least_p"] * (1 + 1e-9)).mean())
+
+
+def _off_closed_form(result: xr.Dataset, _: int) -> float:
+    """Return how far levels in the steered sounds lie from the closed form, of it, at most; doses from 1."""
+    levels = _planted_levels(result)
+    doses = [dose for dose in DOSES if dose >= 1]
+    reached = (result["unsteered"] + levels["change"]).sel(descriptor="level", dose=doses)  # [steered, doses]
+    expected = [
+        [expected_level_dbfs(result.attrs["frames"], dose, f"level {label}") for dose in doses]
+        for label in levels["label"].values
+    ]
+    return float(np.abs(reached.values / np.array(expected) - 1).max(initial=-np.inf))
+
+
+def _pitch_moved(result: xr.Dataset, _: int) -> float:
+    """Return the greatest change of the fundamental by a planted level, at the tested dose, in octaves."""
+    found = _planted_levels(result)["change"].sel(descriptor="f0", dose=TESTED)
+    return float(np.abs(found.values).max(initial=-np.inf))
 
 
 DICTIONARIES = Probe(
@@ -55,5 +89,22 @@ LABELS = Probe(
               lambda result, _: float((result["n_kept"].sel(variant=TRAINED) - len(PLANTED_FEATURES)).max())),
         Known(PLANTED, "labels that are kept of shuffled truths", 0, 1, "at most 1",
               lambda result, _: float(result["n_kept_shuffled"].max())),
+    ),
+)  # fmt: skip
+STEERING = Probe(
+    "steering",
+    question="Does adding a feature's direction while generating change the sound as its label says?",
+    variables=VARIABLES["steering"],
+    measure=steering.steering,
+    refuses=steering.refuses,
+    asks_baselines=(),
+    by_default=False,
+    known=(
+        Known(PLANTED, "share of planted levels that no random direction comes up to", 1, 1, "all",
+              _beyond_all),
+        Known(PLANTED, "greatest distance of a level from the closed form", 0, 0.02, "at most 0.02 of it",
+              _off_closed_form),
+        Known(PLANTED, "octaves that steering by a level moves the pitch", 0, 0.05, "at most 0.05",
+              _pitch_moved),
     ),
 )  # fmt: skip

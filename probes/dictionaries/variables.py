@@ -11,6 +11,8 @@ _SVDF = ("stage", "variant", "definition", "fate")
 _SVC = ("stage", "variant", "known_class")
 _SLF = ("stage", "labeler", "feature")
 _SE = ("stage", "shown", "example")
+_SP, _SPD = ("stage", "steered"), ("stage", "steered", "dose")
+_SPDD = ("stage", "steered", "dose", "descriptor")
 
 _STAGE = {name: STAGE[name] for name in ("stage", "n_channels", "hop", "kind")}
 _VARIANT = {"variant": Variable(("variant",), "1", "which dictionary")}
@@ -92,5 +94,57 @@ VARIABLES: Groups = {
         "example_sound": Variable((*_SE, "sample"), "1", "sound of a clip, of full scale 32767"),
         "example_firing": Variable((*_SE, "frame"), "1", "the feature over the clip"),
     },
-    "steering": {},
+    "steering": {
+        **_STAGE,
+        "steered": Variable(("steered",), "1", "place among the features that are steered by, from 1"),
+        "dose": Variable(("dose",), "1", "what is added, re the norm of dose 1; all p are of the attribute"),
+        "descriptor": Variable(("descriptor",), "1", "what sounds are described by"),
+        "descriptor_units": Variable(("descriptor",), "1", "units of a change of the descriptor"),
+        "direction": Variable(("direction",), "1", "random direction, from 0"),
+        "sample": Variable(("sample",), "samples", "sample of a sound"),
+        "norm": Variable(_S, "1", "norm of what is added at dose 1"),
+        "stream_norm": Variable(_S, "1", "mean norm of the residual stream on labelled clips"),
+        "unsteered": Variable(
+            ("descriptor",), "as of the descriptor", "mean over sounds that nothing is added to"
+        ),
+        "steered_feature": Variable(_SP, "1", "the feature that is steered by; -1 for none"),
+        "label": Variable(_SP, "1", "label of the feature"),
+        "label_factor": Variable(_SP, "1", "what the label is of"),
+        "target": Variable(_SP, "1", "the descriptor that is to change"),
+        "sign": Variable(_SP, "1", "which way it is to change, by the labelled clips"),
+        "change": Variable(
+            _SPDD, "as of the descriptor", "change of the descriptor, mean over seeds; undefined ones count 0"
+        ),
+        "change_error": Variable(_SPDD, "as of the descriptor", "standard error of the change over seeds"),
+        "change_means": Variable(_SPDD, "as of the descriptor", "change by the difference of means"),
+        "change_random": Variable(
+            ("stage", "direction", "descriptor"),
+            "as of the descriptor",
+            "change by a random direction, at the tested dose",
+        ),
+        "effect": Variable(_SP, "as of the target", "change of the target as the label says, tested dose"),
+        "effect_means": Variable(_SP, "as of the target", "the same by the difference of means"),
+        "p": Variable(_SP, "1", "share of random directions, and of this, with at least the effect"),
+        "p_means": Variable(_SP, "1", "the same of the difference of means"),
+        "p_holm": Variable(_SP, "1", "p after Holm's correction over all features of all stages"),
+        "p_means_holm": Variable(_SP, "1", "the same of the difference of means"),
+        "survives": Variable(_SP, "1", "whether the corrected p is at most 0.05"),
+        "means_survive": Variable(_SP, "1", "the same of the difference of means"),
+        "means_cosine": Variable(_SP, "1", "cosine of the feature's direction and the difference of means"),
+        "off_target_p": Variable(
+            ("stage", "steered", "descriptor"),
+            "1",
+            "two-sided p of the change among random directions, tested dose, not corrected",
+        ),
+        "token_loss": Variable(_SPD, "nats", "cross-entropy of what is generated under the model as it is"),
+        "token_loss_means": Variable(_SPD, "nats", "the same by the difference of means"),
+        "token_loss_random": Variable(
+            ("stage", "direction"), "nats", "the same by a random direction, at the tested dose"
+        ),
+        "silent_share": Variable(_SPD, "1", "share of sounds below -60 dB re full scale"),
+        "silent_random": Variable(_S, "1", "the same by random directions, at the tested dose"),
+        "undefined_share": Variable(_SPDD, "1", "share of seeds that count as unchanged: nothing to compare"),
+        "sound_before": Variable((*_SP, "sample"), "1", "sound of seed 0, of full scale 32767"),
+        "sound_after": Variable((*_SP, "sample"), "1", "the same, steered at the tested dose"),
+    },
 }

@@ -34,6 +34,7 @@ _BUILT_IN = (  # in the order of the report
     "..interventions.interventions:INTERVENTIONS",
     "..dictionaries.probes:DICTIONARIES",
     "..dictionaries.probes:LABELS",
+    "..dictionaries.probes:STEERING",
     "..latents.probes:LATENTS",
     "..latents.probes:RECONSTRUCTION",
     "..latents.probes:FEATURES",

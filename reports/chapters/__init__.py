@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from ...probes.engine.probe import Probe
 from ..chapter import Chapter, default_chapter
-from . import composition, filters, folding, interventions, latents, questions, tokens
+from . import (
+    composition,
+    dictionaries,
+    filters,
+    folding,
+    interventions,
+    latents,
+    questions,
+    steering,
+    tokens,
+)
 
+_ROOMS = (
+    filters, folding, questions, composition, tokens, interventions, dictionaries, steering, latents,
+)  # fmt: skip
 CHAPTERS = {
     chapter.probe: chapter
-    for room in (filters, folding, questions, composition, tokens, interventions, latents)
+    for room in _ROOMS
     for chapter in room.CHAPTERS
 }
 

@@ -204,7 +204,7 @@ def test_correction_is_over_the_family_that_was_declared():
 def test_a_claim_of_the_source_is_always_of_its_whole_family():
     one = HYPOTHESES[0]
     found = evaluate(a_run({"a": ("encoder", "", SHARP)}), [one])["a"]
-    assert found["family_size"].item() == len(HYPOTHESES)
+    assert found["family_size"].item() == sum(h.family == one.family for h in HYPOTHESES) > 20
 
 
 def perfect(n):

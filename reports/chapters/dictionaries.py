@@ -1,0 +1,295 @@
+"""Sparse dictionaries: how many features there are, how faithful they are, and how many mean something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+import xarray as xr
+
+from ...probes.dictionaries.learning import FROZEN, TRAINED
+from ..audio import Sounds
+from ..chapter import Chapter, each_stage
+from ..columns import Column, Value, measured
+from ..dictionary_audio import feature_clips
+from ..figures import Illustration
+from ..figures.dictionaries.classes import class_recovery, mean_recovery, measured_classes
+from ..figures.dictionaries.examples import feature_examples
+from ..figures.dictionaries.explained import COSTS, components_beside, explained_variance
+from ..figures.dictionaries.funnel import KEPT, feature_funnel
+from ..figures.dictionaries.labelled import SHUFFLED, by_factor, label_counts, labels_by_factor
+from ..figures.dictionaries.series import Beside, Series, drawn_stages, series_of
+from ..runs import Subject
+from ..selecting import stages_of
+from ..writing import counted, enumerated, listed, written
+
+MOST_DETAILED = 4  # stages that have a figure of their own
+Draw = Callable[[xr.Dataset, Beside, str], Iterable[Illustration]]
+
+
+def drawn(probe: str, draw: Draw) -> Callable[[Subject, Sequence[Subject]], Iterable[Illustration]]:
+    """Return what draws a subject's figures, beside its baselines."""
+
+    def figures(subject: Subject, controls: Sequence[Subject]) -> Iterable[Illustration]:
+        result = subject.result(probe)
+        return [] if result is None else draw(result, subject.by_kind(probe), subject.name)
+
+    return figures
+
+
+def drawn_of_all(probe: str, draw: Draw) -> Callable[[Sequence[Subject]], Iterable[Illustration]]:
+    """Return what draws the figures of every control."""
+    figures = drawn(probe, draw)
+    return lambda controls: [one for control in controls for one in figures(control, ())]
+
+
+def _read(variable: str, **labels: str) -> Value:
+    """Return what reads a variable at a stage; NaN where it was not measured."""
+    return lambda result, stage: (
+        float(result[variable].sel({"stage": stage, **labels})) if variable in result else np.nan
+    )
+
+
+# how many features there are, and how faithful they are
+
+
+def _components(result: xr.Dataset, stage: str) -> float:
+    """Return what as many components explain as features are kept, between two numbers of them if need be."""
+    beside = components_beside(result.sel(stage=stage))
+    k = int(result["k"].sel(stage=stage))
+    return float(np.interp(k, list(beside), list(beside.values()))) if beside else np.nan
+
+
+def _surviving(definition: str) -> Value:
+    return _read("funnel", variant=TRAINED, definition=definition, fate="surviving")
+
+
+def _dictionaries_about(subject: Subject) -> Iterator[str]:
+    if (found := subject.result("dictionaries")) is None:
+        return
+    yield f"Dictionaries: {found.attrs['dictionaries']}. Measured on {found.attrs['clips']}."
+
+
+def _opening(subject: Subject, found: xr.Dataset) -> Iterator[str]:
+    """Say how many features there are, how many mean something and how many steer, as far as measured."""
+    stages = stages_of(found)
+    counts = [int(found["n_features"].sel(stage=stage)) for stage in stages]
+    if len(set(counts)) == 1:
+        yield f"There are {counted(counts[0], 'feature')} at {'each of ' * (len(stages) > 1)}{enumerated(stages)}."
+    else:
+        each = [f"{counted(n, 'feature')} at {stage}" for n, stage in zip(counts, stages, strict=True)]
+        yield f"There are {enumerated(each)}."
+    if (labels := subject.result("labels")) is not None:
+        yield f"Of these mean something: {listed(list(_meaningful(subject, labels)))}."
+    if (steering := subject.result("steering")) is not None and (n := int(steering.attrs["n_steered"])):
+        own, rivals = (int(steering.attrs[name]) for name in ("n_survive", "n_means_survive"))
+        yield (
+            f"Of {n} that {'was' if n == 1 else 'were'} steered by {own or 'none'} "
+            f"{'steer' if own > 1 else 'steers'}; difference of means steers for {rivals or 'none'}."
+        )
+
+
+def _meaningful(subject: Subject, labels: xr.Dataset) -> Iterator[str]:
+    """Write how many labels hold at each stage, with random weights in brackets if they were measured."""
+    own, *others = series_of(labels, {"random": subject.of_baselines("labels")})
+    for stage in stages_of(labels):
+        random = [text for one in others if one.name != FROZEN
+                  if (text := one.written("n_kept", stage, "count"))]  # fmt: skip
+        beside = f" ({random[0]})" if random else ""
+        yield f"{own.values('n_kept', stage)[0]:.0f} at {stage}{beside}"
+
+
+def _opening_and_each_stage(subject: Subject) -> Iterator[str]:
+    if (found := subject.result("dictionaries")) is not None:
+        yield " ".join(_opening(subject, found))
+        yield from each_stage("dictionaries", _how_many)(subject)
+
+
+def _how_many(subject: Subject, found: xr.Dataset, stage: str) -> Iterator[str]:
+    one = found.sel(stage=stage, variant=TRAINED)
+    features, k = int(one["n_features"]), int(one["k"])
+    frames, clips = (int(_surviving(d)(found, stage)) for d in ("frames", "clips"))
+    yield (
+        f"{k:,} of {counted(features, 'feature')} {'is' if k == 1 else 'are'} kept of a frame. "
+        f"{frames:,} ({written(frames / features, 'share')}) {'is' if frames == 1 else 'are'} active on "
+        f"{KEPT} of frames, {clips:,} ({written(clips / features, 'share')}) on as large a share of clips."
+    )
+    yield from _how_faithful(subject, found, stage)
+    own, random = float(one["seeds_cosine"]), float(one["random_cosine"])
+    if np.isfinite([own, random]).all():
+        more = "" if round(own, 2) > round(random, 2) else "; no more than chance"
+        yield (
+            f"Features match those of another seed with a mean cosine of {own:.2f}, random directions with "
+            f"{random:.2f}{more}."
+        )
+
+
+def _how_faithful(subject: Subject, found: xr.Dataset, stage: str) -> Iterator[str]:
+    """Tell explained variance beside components and baselines, and recovered cross-entropy if measured."""
+    one = found.sel(stage=stage, variant=TRAINED)
+    own = float(one["explained_variance"])
+    if np.isfinite(own):
+        beside = [
+            f"{counted(k, 'principal component')} {value:.3f}" for k, value in components_beside(one).items()
+        ]
+        others = series_of(found, subject.by_kind("dictionaries"))[1:]
+        beside += [
+            f"{who} {' to '.join(dict.fromkeys(f'{value:.3f}' for value in ends))}"
+            for who, ends in _ranges(others, "explained_variance", stage)
+        ]
+        yield f"It explains {own:.3f} of the variance" + (f"; {enumerated(beside)}." if beside else ".")
+    if "recovered" in one:
+        yield _recovered(one)
+
+
+def _ranges(series: Sequence[Series], variable: str, stage: str) -> Iterator[tuple[str, tuple[float, float]]]:
+    for each in series:
+        if len(values := each.values(variable, stage)):
+            yield each.name, (float(values.min()), float(values.max()))
+
+
+def _recovered(one: xr.Dataset) -> str:
+    shares = {str(a): float(one["recovered"].sel(ablation=a)) for a in one["ablation"].values}
+    there = {ablation: share for ablation, share in shares.items() if np.isfinite(share)}
+    said = ""
+    if there:
+        each = [f"{written(share, 'percent')} of what {COSTS[a]} cost" for a, share in there.items()]
+        said = f"Reconstructed activations recover {enumerated(each)} in cross-entropy"
+    if len(there) == len(shares):
+        return f"{said}."
+    names = enumerated([COSTS[a] for a in shares if a not in there])
+    undefined = f"ecovered cross-entropy is undefined for {names}, which cost hardly anything."
+    return f"{said}; r{undefined}" if said else f"R{undefined}"
+
+
+def _dictionaries(found: xr.Dataset, beside: Beside, name: str) -> Sequence[Illustration]:
+    return [feature_funnel(found, beside, name), explained_variance(found, beside, name)]
+
+
+# how many mean something
+
+
+def _labels_about(subject: Subject) -> Iterator[str]:
+    if (found := subject.result("labels")) is None:
+        return
+    yield f"Features are labelled on {found.attrs['clips']}, {found.attrs['permutations']} permutations."
+    if found.attrs["left_out"]:
+        yield f"Not labelled by: {found.attrs['left_out']}."
+
+
+def _how_many_mean_something(subject: Subject, found: xr.Dataset, stage: str) -> Iterator[str]:
+    own, *others = series_of(found, subject.by_kind("labels"))
+    kept = int(own.values("n_kept", stage)[0])
+    shuffled = float(found["n_kept_shuffled"].sel(stage=stage))
+    beside = {**dict(_ranges(others, "n_kept", stage)), SHUFFLED: (shuffled, shuffled)}
+    said = [f"{who} {_between(*ends)}" for who, ends in beside.items()]
+    yield (
+        f"{kept or 'no'} {'feature has' if kept == 1 else 'features have'} a label that holds on clips that "
+        f"it was not made from; beside it {enumerated(said)}."
+    )
+    if kept and (as_many := [who for who, (_, most) in beside.items() if most >= kept]):
+        yield f"That is no more than {enumerated(as_many)} {'have' if len(as_many) > 1 else 'has'}."
+    if kept:
+        yield f"By factor: {by_factor(found.sel(stage=stage, variant=TRAINED))}."
+    yield from _how_well_classes_are_told(found, stage)
+
+
+def _how_well_classes_are_told(found: xr.Dataset, stage: str) -> Iterator[str]:
+    if not (classes := measured_classes(found, stage)):
+        return
+    f1 = mean_recovery(found.sel(stage=stage, variant=TRAINED), "f1")
+    chance = float(found["chance_f1"].sel(stage=stage))
+    by_chance = f", by chance {chance:.2f}" if np.isfinite(chance) else ""
+    if len(classes) == 1:
+        yield f"The best feature for {classes[0]} has an F1 of {f1:.2f}{by_chance}."
+    else:
+        yield f"The best features for {len(classes)} classes have a mean F1 of {f1:.2f}{by_chance}."
+
+
+def _between(low: float, high: float) -> str:
+    return " to ".join(dict.fromkeys(written(end, "count") for end in (low, high)))
+
+
+def _labels(found: xr.Dataset, beside: Beside, name: str) -> Iterator[Illustration]:
+    yield label_counts(found, beside, name)
+    if found.sizes["factor"]:
+        yield labels_by_factor(found, beside, name)
+    for stage in drawn_stages(found, MOST_DETAILED):
+        if (found["shown_feature"].sel(stage=stage) >= 0).any():
+            yield feature_examples(found, stage, name)
+    for stage in drawn_stages(found, MOST_DETAILED):
+        if measured_classes(found, stage):
+            yield class_recovery(found, stage, beside, name)
+
+
+def _counts_of_labels(found: xr.Dataset, beside: Beside, name: str) -> Sequence[Illustration]:
+    return [label_counts(found, beside, name)]
+
+
+def _exciting_clips(found: xr.Dataset) -> Sounds | None:
+    clips = feature_clips(found, drawn_stages(found, MOST_DETAILED))
+    caption = "Clips that excite the features drawn above most, every feature's at one gain:"
+    return Sounds(caption, clips) if clips else None
+
+
+def _mean(measure: str) -> Value:
+    return lambda result, stage: mean_recovery(result.sel(stage=stage, variant=TRAINED), measure)
+
+
+DICTIONARIES = Chapter(
+    "dictionaries",
+    "Sparse dictionaries",
+    columns=(
+        measured("n_features", "Features", "of the dictionary", "count", is_compared=False),
+        measured("k", "k", "features kept of a frame", "count", is_compared=False),
+        Column("L0", "features active at a frame, on average", "number", _read("l0", variant=TRAINED)),
+        Column("Explained", "share of variance that the dictionary explains", "number",
+               _read("explained_variance", variant=TRAINED)),
+        Column("Components", "share that k principal components explain; between the next numbers of them "
+               "where k was not measured", "number", _components),
+        Column("Frozen decoder", "share that a dictionary explains whose decoder stays random", "number",
+               _read("explained_variance", variant=FROZEN), is_compared=False),
+        Column("Recovered (zero)", "share of the cross-entropy that zeros cost which reconstructed "
+               "activations recover", "percent", _read("recovered", variant=TRAINED, ablation="zero")),
+        Column("Recovered (mean)", "the same of what mean activations cost", "percent",
+               _read("recovered", variant=TRAINED, ablation="mean")),
+        Column("Unused", "features that are never active", "share", _read("unused_share", variant=TRAINED)),
+        Column("Surviving (frames)", f"features active on {KEPT} of frames", "count",
+               _surviving("frames")),
+        Column("Surviving (clips)", f"features active on {KEPT} of clips", "count",
+               _surviving("clips")),
+        measured("seeds_cosine", "Seeds", "mean cosine of features matched with those of another seed", "1"),
+        measured("random_cosine", "Random", "the same between random directions", "1", is_compared=False),
+    ),
+    about=_dictionaries_about,
+    findings=_opening_and_each_stage,
+    figures=drawn("dictionaries", _dictionaries),
+    figures_of_controls=drawn_of_all("dictionaries", _dictionaries),
+)  # fmt: skip
+LABELS = Chapter(
+    "labels",
+    "What features mean",
+    columns=(
+        measured("n_clips", "Clips", "that features are labelled on", "count", is_compared=False),
+        Column("Beyond null", "features beyond the null on the clips that labels are made from", "count",
+               _read("n_beyond", variant=TRAINED)),
+        Column("Kept", "features whose label holds on the other clips", "count",
+               _read("n_kept", variant=TRAINED)),
+        Column("Frozen decoder", "the same with a decoder that stays random", "count",
+               _read("n_kept", variant=FROZEN), is_compared=False),
+        Column("Shuffled", "the same with shuffled truths", "count", _read("n_kept_shuffled"),
+               is_compared=False),
+        Column("F1", "mean over classes of the best feature's F1, on clips it was not chosen on", "1",
+               _mean("f1")),
+        Column("Chance F1", "the same with shuffled truths", "1", _read("chance_f1"), is_compared=False),
+        Column("MCC", "mean Matthews correlation of the same", "1", _mean("mcc")),
+        Column("Chance MCC", "the correlation with shuffled truths", "1", _read("chance_mcc"),
+               is_compared=False),
+    ),
+    about=_labels_about,
+    findings=each_stage("labels", _how_many_mean_something),
+    figures=drawn("labels", _labels),
+    figures_of_controls=drawn_of_all("labels", _counts_of_labels),
+    sounds=_exciting_clips,
+)  # fmt: skip
+CHAPTERS = (DICTIONARIES, LABELS)

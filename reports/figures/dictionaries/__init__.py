@@ -1,0 +1,1 @@
+"""Figures of sparse dictionaries: their features, what these mean, and what they steer."""
