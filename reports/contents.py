@@ -24,7 +24,7 @@ from .verdicts import GROUP, VerdictRow, explained, verdict_rows, verdict_senten
 from .writing import counted, enumerated, hertz
 
 VERDICTS = (
-    "Each claim of Machines on Music is a hypothesis with a statistic, controls, a null and a threshold. It "
+    "Each claim of a source is a hypothesis with a statistic, controls, a null and a threshold. It "
     "is supported or refuted where the corrected p is at most 0.05 and the 95 % interval lies on one side of "
     "the threshold, cannot be decided where so few units could never reach that p, and has no verdict where "
     "a control fails or something was not measured."

@@ -13,11 +13,12 @@ from .figures.dictionaries.steered import steered_at
 
 HIGHEST_RATE_HZ = 12_000  # a page holds many clips
 MOST_S, MOST_STEERED_S = 90.0, 40.0  # of all clips of a chapter together: 2.9 and 1.3 MB
+MOST_FEATURES = 8  # of a stage, however short clips are
 CLIPS, PEAK = 2, 0.9
 
 
 def feature_clips(labels: xr.Dataset, stages: Sequence[str]) -> list[Clip]:
-    """Return the clips that excite features most, two a feature, as many features as a page has room for.
+    """Return the clips that excite features most, two a feature, of as many features as a page has room for.
 
     Parameters
     ----------
@@ -34,7 +35,8 @@ def feature_clips(labels: xr.Dataset, stages: Sequence[str]) -> list[Clip]:
     rate = int(labels.attrs["sample_rate"])
     examples = labels["example"].values[:CLIPS]
     length_s = labels.sizes["sample"] / rate
-    most = max(1, int(MOST_S / length_s / len(examples) / max(1, len(stages))))
+    room = MOST_S / length_s / len(examples) / max(1, len(stages))
+    most = int(np.clip(room, 1, MOST_FEATURES))
     found = []
     for stage in stages:
         one = labels.sel(stage=stage)

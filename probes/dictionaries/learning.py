@@ -133,6 +133,7 @@ def learnt(session: Session[Encoder], learning: Learning, variants: tuple[str, .
     encoder = session.encoder
     stages = stages_of(encoder, session.stages)
     given = {stage: _given(encoder, stage, learning) for stage in stages}
+    like = {stage: _like(encoder, stage, learning) for stage in stages}
     missing = [stage for stage in stages if given[stage] is None or FROZEN in variants]
     rows = _rows(session, missing, learning) if missing else {}
     dictionaries: dict[Key, Dictionary] = {}
@@ -142,7 +143,7 @@ def learnt(session: Session[Encoder], learning: Learning, variants: tuple[str, .
             own = given[stage]
             origin = Origin(encoder.name, stage, encoder.weights.sha256)
             if own is None:
-                own = _learn(rows[stage], learning.recipe(), session.seed, origin)
+                own = _learn(rows[stage], learning.recipe(like[stage]), session.seed, origin)
             dictionaries[stage, TRAINED] = own
             if FROZEN in variants:
                 frozen = learning.recipe(own, frozen=True)
@@ -197,10 +198,19 @@ def _given(encoder: Encoder, stage: str, learning: Learning) -> Dictionary | Non
     return bundled(encoder.name, stage, sha256)
 
 
-def bundled(model: str, stage: str, weights_sha256: str) -> Dictionary | None:
-    """Return the dictionary that comes with the library for a stage of a model with these weights, if any.
+def _like(encoder: Encoder, stage: str, learning: Learning) -> Dictionary | None:
+    """Return the dictionary whose size a baseline's is to have: that of the network it is a baseline of."""
+    if encoder.weights.source not in BASELINE_KINDS:
+        return None
+    several = [read_dictionary(path.strip()) for path in learning.dictionary.split(",") if path.strip()]
+    own = next((one for one in several if one.origin.stage in ("", stage)), None)
+    return own or bundled(encoder.name, stage)
 
-    Of the control it is the one that reads and writes what is planted.
+
+def bundled(model: str, stage: str, weights_sha256: str = "") -> Dictionary | None:
+    """Return the dictionary that comes with the library for a stage of a model, of these weights, if any.
+
+    Of any weights, where they are not given. Of the control it is the one that reads and writes what is planted.
     """
     if model == PLANTED:
         encoder, bias, decoder = planted_dictionary_arrays()
@@ -212,7 +222,7 @@ def bundled(model: str, stage: str, weights_sha256: str) -> Dictionary | None:
         return None
     with as_file(resource) as path:
         found = read_dictionary(Path(path))
-    return found if found.origin.weights_sha256 == weights_sha256 else None
+    return found if weights_sha256 in ("", found.origin.weights_sha256) else None
 
 
 def sparse_rows(dictionary: Dictionary, activations: Tensor) -> Tensor:

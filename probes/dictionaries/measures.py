@@ -15,6 +15,7 @@ from ..engine.schema import dataset
 from ..engine.session import Session
 from .dictionary import Dictionary
 from .firing import Firing
+from .labels.choosing import parsed
 from .learning import TRAINED, VARIANTS, Learning, Learnt, learnt, stages_of
 from .material import AT_ONCE
 from .numbers import FATES, funnel, matching_across_seeds, recovered
@@ -31,6 +32,7 @@ def refuses(session: Session[Encoder], **settings: object) -> str | None:
     learning = Learning(**{k: v for k, v in settings.items() if k in Learning.__dataclass_fields__})  # type: ignore[arg-type]
     encoder = session.encoder
     stages_of(encoder, session.stages)
+    parsed(str(settings.get("labelers", "")))
     if not learning.corpus and not (isinstance(encoder, MusicGen) and encoder.known_clips is not None):
         return f"no labelled clips come with {encoder.name}, and no corpus is given"
     return None

@@ -285,8 +285,8 @@ def _of_stage(plan: _Plan, drawn: Tensor, before: Judged, sounded: Callable[...,
     if not len(plan.features):
         return Found([], before, [], [], None, np.zeros(0))
     doses = torch.tensor(DOSES[1:])[:, None] * plan.norm
-    own = [sounded(doses * direction, keep=True) for direction in plan.features]
-    rivals = [sounded(doses * direction) for direction in plan.means]
+    own = sounded((doses * plan.features[:, None]).flatten(0, 1), keep=True).split(len(doses))
+    rivals = sounded((doses * plan.means[:, None]).flatten(0, 1)).split(len(doses))
     random = sounded(TESTED * plan.norm * drawn)
     chosen = plan.means[torch.tensor(plan.which_means)]
     cosines = (plan.features * chosen).sum(1).numpy()

@@ -29,7 +29,7 @@ TARGETS = {
 }
 MOST_OF_ONE_TEXT = 3
 LEAST_ERRORS = 2.0  # standard errors that sounds of a class must lie from the others to point anywhere
-_DESCRIBED = 240  # clips of a part that are played to find out
+MOST_DESCRIBED = 240  # clips of a part that are played to find out
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +189,7 @@ def labelled_sounds(
     seed: int,
     progress: Progress,
 ) -> LabelledSounds:
-    """Play clips of which some factor is known, up to 240 of a part, and describe them.
+    """Play clips of which some factor is known, up to `MOST_DESCRIBED` of a part, and describe them.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def labelled_sounds(
     generator, first, chosen = np.random.default_rng([seed, 24]), 0, []
     for part in clips:
         rows = np.flatnonzero((known & is_found_on)[first : first + len(part)])
-        chosen.append((part, first, np.sort(generator.permutation(rows)[:_DESCRIBED])))
+        chosen.append((part, first, np.sort(generator.permutation(rows)[:MOST_DESCRIBED])))
         first += len(part)
     total = sum(len(rows) for *_, rows in chosen)
     with progress.task(f"{encoder.name}: sounds of labelled clips", total) as advance:

@@ -97,6 +97,11 @@ class Judged:
     losses: np.ndarray
     first: np.ndarray
 
+    def split(self, size: int) -> list[Judged]:
+        """Return parts of so many directions each."""
+        starts = range(0, len(self.values), size)
+        return [Judged(*(a[i : i + size] for a in (self.values, self.losses, self.first))) for i in starts]
+
 
 def steered_sounds(
     encoder: MusicGen,

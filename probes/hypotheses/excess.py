@@ -18,6 +18,7 @@ from ...synth.errors import InputError
 from ..statistics.agreement import rank_correlation
 from ..statistics.groups import jackknife_interval
 from ..statistics.means import BRACKET, LEVEL
+from ..statistics.resampling import ALPHA
 from .evidence import PerUnit
 from .exchanges import DRAWS, MOST_ORDERED, exchanged_tails
 from .joint import Jointly, Part
@@ -194,76 +195,69 @@ class PerLabel(PerUnit):
 
 @dataclass(frozen=True)
 class Survival:
-    """Shares of what survives a correction for how many were tried, and of what would without it.
-
-    The effect is the mean share that survives.
+    """Share of features that are beyond what chance gives at a level; the effect is the mean over labels.
 
     Parameters
     ----------
-    survives : float in 0..1 [labels]
-        Share of the features of a label that survive correction.
-    nominal : float in 0..1 [labels]
-        The same without.
+    shares : float in 0..1 [labels]
+        Share of the features of a label whose p is at most the level.
+    least_corrected : float in 0..1
+        The least p of any feature, corrected for how many there are.
 
     Notes
     -----
-    Units are labels: features of one label are hardly more than one, if they are copies. That many survive
-    is tested with the correction, which holds whatever features have to do with one another: they share
-    random directions and seeds. That few do is tested without it: a strict test keeps few of many that are
-    genuine. Both by Gaffke's bounds, see `PerUnit`.
+    Units are labels: features of one label are hardly more than one, if they are copies. Tested by Gaffke's
+    bounds, see `PerUnit`, against the level. Features share random directions and seeds: by chance all may
+    pass at once. So p of the share being above is no less than the corrected one, unless that is at most
+    0.05, which holds whatever features have to do with one another.
 
     Examples
     --------
-    >>> Survival(np.ones(4), np.ones(4)).tails(0.05)[0] < 0.001
-    True
-    >>> Survival(np.zeros(4), np.ones(4)).interval()[1]  # a correction alone refutes nothing
-    1.0
+    >>> Survival(np.ones(4), 0.01).tails(0.05)[0] < 0.001, Survival(np.ones(4), 0.2).tails(0.05)[0]
+    (True, 0.2)
     """
 
     unit: ClassVar[str] = "labels"
-    survives: npt.ArrayLike
-    nominal: npt.ArrayLike
+    shares: npt.ArrayLike
+    least_corrected: float
 
     @cached_property
-    def _both(self) -> tuple[PerLabel, PerLabel]:
-        return PerLabel(self.survives, (0, 1)), PerLabel(self.nominal, (0, 1))
+    def _each(self) -> PerLabel:
+        return PerLabel(self.shares, (0, 1))
 
     @property
     def effect(self) -> float:
-        """Mean over labels of the share that survives."""
-        return self._both[0].effect
+        """Mean over labels."""
+        return self._each.effect
 
     @property
     def n_units(self) -> int:
         """Labels."""
-        return self._both[0].n_units
+        return self._each.n_units
 
     @property
     def method(self) -> str:
         """Where p and interval come from, in words."""
-        return (
-            f"{self._both[0].method}; upper end by the share without correction, {self._both[1].effect:.2g}"
-        )
+        return f"{self._each.method}; least p corrected for all features {self.least_corrected:.2g}"
 
     def tails(self, threshold: float, seed: int = 0) -> tuple[float, float]:
-        """Return p-values of the share with correction being above, and without it below, a threshold."""
-        corrected, nominal = self._both
-        return corrected.tails(threshold)[0], nominal.tails(threshold)[1]
+        """Return p-values of the share being above a threshold, and below it."""
+        above, below = self._each.tails(threshold)
+        return (above if self.least_corrected <= ALPHA else max(above, self.least_corrected)), below
 
     def interval(self, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
-        """Return the lower end of the share with correction, and the upper end of that without."""
-        corrected, nominal = self._both
-        return corrected.interval(level=level)[0], nominal.interval(level=level)[1]
+        """Return the interval of the share."""
+        return self._each.interval(level=level)
 
     def clearest(self, n: int) -> Iterator[Survival]:
-        """Yield `n` labels that all survive, and none."""
-        yield Survival(np.ones(n), np.ones(n))
-        yield Survival(np.zeros(n), np.zeros(n))
+        """Yield `n` labels all of whose features pass, and none."""
+        yield Survival(np.ones(n), 0.0)
+        yield Survival(np.zeros(n), 1.0)
 
     def relabelled(self, threshold: float, generator: np.random.Generator) -> Survival:
-        """Let each survive by chance alone."""
-        by_chance = (generator.random(self.n_units) < threshold).astype(float)
-        return Survival(by_chance, by_chance)
+        """Draw p of all labels by chance."""
+        p = generator.random(self.n_units)
+        return Survival(p <= threshold, float(min(1.0, p.min() * len(p))))
 
 
 @dataclass(frozen=True)
@@ -342,11 +336,11 @@ class Ordering:
         return exchanged_tails(null, self.effect, threshold, self.exact)
 
     def interval(self, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
-        """Leave out single layers; NaN of fewer than four."""
-        if self.n_units < 4:
+        """Leave out single layers; NaN of fewer than four, and where layers do not differ."""
+        if self.n_units < 4 or not np.isfinite(self.effect):
             return np.nan, np.nan
         _, low, high = jackknife_interval(self._among, np.arange(self.n_units), 0, level)
-        return max(-1.0, low), min(1.0, high)
+        return float(np.clip(low, -1, 1)), float(np.clip(high, -1, 1))
 
     def clearest(self, n: int) -> Iterator[Ordering]:
         """Yield `n` layers that differ as they lie apart, and the more the nearer they are."""

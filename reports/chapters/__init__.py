@@ -19,11 +19,7 @@ from . import (
 _ROOMS = (
     filters, folding, questions, composition, tokens, interventions, dictionaries, steering, latents,
 )  # fmt: skip
-CHAPTERS = {
-    chapter.probe: chapter
-    for room in _ROOMS
-    for chapter in room.CHAPTERS
-}
+CHAPTERS = {chapter.probe: chapter for room in _ROOMS for chapter in room.CHAPTERS}
 
 
 def chapter_of(probe: Probe) -> Chapter:

@@ -17,13 +17,15 @@ from ..figures.dictionaries.classes import class_recovery, mean_recovery, measur
 from ..figures.dictionaries.examples import feature_examples
 from ..figures.dictionaries.explained import COSTS, components_beside, explained_variance
 from ..figures.dictionaries.funnel import KEPT, feature_funnel
-from ..figures.dictionaries.labelled import SHUFFLED, by_factor, label_counts, labels_by_factor
+from ..figures.dictionaries.labelled import SHUFFLED, factor_counts, label_counts, labels_by_factor
 from ..figures.dictionaries.series import Beside, Series, drawn_stages, series_of
+from ..figures.dictionaries.steered import is_decided
 from ..runs import Subject
 from ..selecting import stages_of
 from ..writing import counted, enumerated, listed, written
 
 MOST_DETAILED = 4  # stages that have a figure of their own
+MOST_NAMED = 3  # factors that a sentence names
 Draw = Callable[[xr.Dataset, Beside, str], Iterable[Illustration]]
 
 
@@ -75,7 +77,8 @@ def _opening(subject: Subject, found: xr.Dataset) -> Iterator[str]:
     stages = stages_of(found)
     counts = [int(found["n_features"].sel(stage=stage)) for stage in stages]
     if len(set(counts)) == 1:
-        yield f"There are {counted(counts[0], 'feature')} at {'each of ' * (len(stages) > 1)}{enumerated(stages)}."
+        where = f"{'each of ' * (len(stages) > 1)}{enumerated(stages)}"
+        yield f"There are {counted(counts[0], 'feature')} at {where}."
     else:
         each = [f"{counted(n, 'feature')} at {stage}" for n, stage in zip(counts, stages, strict=True)]
         yield f"There are {enumerated(each)}."
@@ -83,83 +86,67 @@ def _opening(subject: Subject, found: xr.Dataset) -> Iterator[str]:
         yield f"Of these mean something: {listed(list(_meaningful(subject, labels)))}."
     if (steering := subject.result("steering")) is not None and (n := int(steering.attrs["n_steered"])):
         own, rivals = (int(steering.attrs[name]) for name in ("n_survive", "n_means_survive"))
-        yield (
-            f"Of {n} that {'was' if n == 1 else 'were'} steered by {own or 'none'} "
-            f"{'steer' if own > 1 else 'steers'}; difference of means steers for {rivals or 'none'}."
-        )
+        tried = f"Of {n} that {'was' if n == 1 else 'were'} steered by"
+        if is_decided(steering):
+            yield (
+                f"{tried} {own or 'none'} {'steer' if own > 1 else 'steers'}; difference of means steers for "
+                f"{rivals or 'none'}."
+            )
+        else:
+            yield f"{tried} it is not decided whether any steers."
 
 
 def _meaningful(subject: Subject, labels: xr.Dataset) -> Iterator[str]:
     """Write how many labels hold at each stage, with random weights in brackets if they were measured."""
     own, *others = series_of(labels, {"random": subject.of_baselines("labels")})
     for stage in stages_of(labels):
-        random = [text for one in others if one.name != FROZEN
-                  if (text := one.written("n_kept", stage, "count"))]  # fmt: skip
-        beside = f" ({random[0]})" if random else ""
+        random = [one.written("n_kept", stage, "count") for one in others if one.name != FROZEN]
+        beside = "".join(f" ({text})" for text in random if text)
         yield f"{own.values('n_kept', stage)[0]:.0f} at {stage}{beside}"
 
 
-def _opening_and_each_stage(subject: Subject) -> Iterator[str]:
+def _how_many(subject: Subject) -> Iterator[str]:
     if (found := subject.result("dictionaries")) is not None:
         yield " ".join(_opening(subject, found))
-        yield from each_stage("dictionaries", _how_many)(subject)
-
-
-def _how_many(subject: Subject, found: xr.Dataset, stage: str) -> Iterator[str]:
-    one = found.sel(stage=stage, variant=TRAINED)
-    features, k = int(one["n_features"]), int(one["k"])
-    frames, clips = (int(_surviving(d)(found, stage)) for d in ("frames", "clips"))
-    yield (
-        f"{k:,} of {counted(features, 'feature')} {'is' if k == 1 else 'are'} kept of a frame. "
-        f"{frames:,} ({written(frames / features, 'share')}) {'is' if frames == 1 else 'are'} active on "
-        f"{KEPT} of frames, {clips:,} ({written(clips / features, 'share')}) on as large a share of clips."
-    )
-    yield from _how_faithful(subject, found, stage)
-    own, random = float(one["seeds_cosine"]), float(one["random_cosine"])
-    if np.isfinite([own, random]).all():
-        more = "" if round(own, 2) > round(random, 2) else "; no more than chance"
-        yield (
-            f"Features match those of another seed with a mean cosine of {own:.2f}, random directions with "
-            f"{random:.2f}{more}."
-        )
+        yield from each_stage("dictionaries", _how_faithful)(subject)
 
 
 def _how_faithful(subject: Subject, found: xr.Dataset, stage: str) -> Iterator[str]:
-    """Tell explained variance beside components and baselines, and recovered cross-entropy if measured."""
     one = found.sel(stage=stage, variant=TRAINED)
-    own = float(one["explained_variance"])
-    if np.isfinite(own):
+    features = int(one["n_features"])
+    frames, clips = (int(_surviving(d)(found, stage)) for d in ("frames", "clips"))
+    yield (
+        f"{frames:,} of {counted(features, 'feature')} ({written(frames / features, 'share')}) "
+        f"{'is' if frames == 1 else 'are'} active on {KEPT} of frames, {clips:,} "
+        f"({written(clips / features, 'share')}) on as large a share of clips."
+    )
+    if np.isfinite(own := float(one["explained_variance"])):
         beside = [
             f"{counted(k, 'principal component')} {value:.3f}" for k, value in components_beside(one).items()
         ]
-        others = series_of(found, subject.by_kind("dictionaries"))[1:]
-        beside += [
-            f"{who} {' to '.join(dict.fromkeys(f'{value:.3f}' for value in ends))}"
-            for who, ends in _ranges(others, "explained_variance", stage)
-        ]
-        yield f"It explains {own:.3f} of the variance" + (f"; {enumerated(beside)}." if beside else ".")
-    if "recovered" in one:
-        yield _recovered(one)
+        others = series_of(found, {"random": subject.of_baselines("dictionaries")})[1:]
+        for who, ends in _ranges(others, "explained_variance", stage):
+            beside.append(f"{who} {' to '.join(dict.fromkeys(f'{value:.3f}' for value in ends))}")
+        yield f"The dictionary explains {own:.3f} of the variance; {enumerated(beside)}."
+    if "recovered" in one and (undefined := _undefined(one)):
+        yield f"Recovered cross-entropy is undefined for {enumerated(undefined)}, which cost hardly anything."
+    match, random = float(one["seeds_cosine"]), float(one["random_cosine"])
+    if round(match, 2) <= round(random, 2):
+        yield (
+            f"Features match those of another seed no better than random directions do: mean cosine "
+            f"{match:.2f}, random {random:.2f}."
+        )
+
+
+def _undefined(one: xr.Dataset) -> list[str]:
+    """Return what of the ablations, in words, costs so little that nothing can be recovered."""
+    return [COSTS[str(a)] for a in one["ablation"].values if np.isnan(one["recovered"].sel(ablation=a))]
 
 
 def _ranges(series: Sequence[Series], variable: str, stage: str) -> Iterator[tuple[str, tuple[float, float]]]:
     for each in series:
         if len(values := each.values(variable, stage)):
             yield each.name, (float(values.min()), float(values.max()))
-
-
-def _recovered(one: xr.Dataset) -> str:
-    shares = {str(a): float(one["recovered"].sel(ablation=a)) for a in one["ablation"].values}
-    there = {ablation: share for ablation, share in shares.items() if np.isfinite(share)}
-    said = ""
-    if there:
-        each = [f"{written(share, 'percent')} of what {COSTS[a]} cost" for a, share in there.items()]
-        said = f"Reconstructed activations recover {enumerated(each)} in cross-entropy"
-    if len(there) == len(shares):
-        return f"{said}."
-    names = enumerated([COSTS[a] for a in shares if a not in there])
-    undefined = f"ecovered cross-entropy is undefined for {names}, which cost hardly anything."
-    return f"{said}; r{undefined}" if said else f"R{undefined}"
 
 
 def _dictionaries(found: xr.Dataset, beside: Beside, name: str) -> Sequence[Illustration]:
@@ -188,22 +175,24 @@ def _how_many_mean_something(subject: Subject, found: xr.Dataset, stage: str) ->
         f"it was not made from; beside it {enumerated(said)}."
     )
     if kept and (as_many := [who for who, (_, most) in beside.items() if most >= kept]):
-        yield f"That is no more than {enumerated(as_many)} {'have' if len(as_many) > 1 else 'has'}."
+        yield f"That is no more than with {enumerated(as_many)}."
     if kept:
-        yield f"By factor: {by_factor(found.sel(stage=stage, variant=TRAINED))}."
-    yield from _how_well_classes_are_told(found, stage)
+        counts, named = factor_counts(found.sel(stage=stage, variant=TRAINED)), []
+        for factor, count in list(counts.items())[:MOST_NAMED]:
+            named.append(f"{factor} {count}")
+        yield f"{'By factor' if len(named) == len(counts) else 'Most by factor'}: {', '.join(named)}."
+    yield from _what_others_say(found.sel(stage=stage))
 
 
-def _how_well_classes_are_told(found: xr.Dataset, stage: str) -> Iterator[str]:
-    if not (classes := measured_classes(found, stage)):
+def _what_others_say(one: xr.Dataset) -> Iterator[str]:
+    """Count the labels that labelers beside known truth give, and those of them that hold."""
+    if "other_label" not in one:
         return
-    f1 = mean_recovery(found.sel(stage=stage, variant=TRAINED), "f1")
-    chance = float(found["chance_f1"].sel(stage=stage))
-    by_chance = f", by chance {chance:.2f}" if np.isfinite(chance) else ""
-    if len(classes) == 1:
-        yield f"The best feature for {classes[0]} has an F1 of {f1:.2f}{by_chance}."
-    else:
-        yield f"The best features for {len(classes)} classes have a mean F1 of {f1:.2f}{by_chance}."
+    for labeler in one["labeler"].values:
+        own = one.sel(labeler=labeler)
+        if given := int((own["other_label"] != "").sum()):
+            kept = int(own["other_is_kept"].sum())
+            yield f"Of {counted(given, 'label')} by {labeler} {kept or 'none'} hold{'s' * (kept < 2)}."
 
 
 def _between(low: float, high: float) -> str:
@@ -228,7 +217,7 @@ def _counts_of_labels(found: xr.Dataset, beside: Beside, name: str) -> Sequence[
 
 def _exciting_clips(found: xr.Dataset) -> Sounds | None:
     clips = feature_clips(found, drawn_stages(found, MOST_DETAILED))
-    caption = "Clips that excite the features drawn above most, every feature's at one gain:"
+    caption = "Clips that excite the first of these features most, those of a feature at one gain:"
     return Sounds(caption, clips) if clips else None
 
 
@@ -262,7 +251,7 @@ DICTIONARIES = Chapter(
         measured("random_cosine", "Random", "the same between random directions", "1", is_compared=False),
     ),
     about=_dictionaries_about,
-    findings=_opening_and_each_stage,
+    findings=_how_many,
     figures=drawn("dictionaries", _dictionaries),
     figures_of_controls=drawn_of_all("dictionaries", _dictionaries),
 )  # fmt: skip
@@ -281,7 +270,7 @@ LABELS = Chapter(
                is_compared=False),
         Column("F1", "mean over classes of the best feature's F1, on clips it was not chosen on", "1",
                _mean("f1")),
-        Column("Chance F1", "the same with shuffled truths", "1", _read("chance_f1"), is_compared=False),
+        Column("Chance F1", "that F1 with shuffled truths", "1", _read("chance_f1"), is_compared=False),
         Column("MCC", "mean Matthews correlation of the same", "1", _mean("mcc")),
         Column("Chance MCC", "the correlation with shuffled truths", "1", _read("chance_mcc"),
                is_compared=False),

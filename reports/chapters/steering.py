@@ -14,7 +14,14 @@ from ..columns import Column, Value, measured
 from ..dictionary_audio import steered_clips
 from ..figures import Illustration
 from ..figures.dictionaries.series import Beside, drawn_stages
-from ..figures.dictionaries.steered import cost, random_cost, steered_at, steering_doses, steering_effects
+from ..figures.dictionaries.steered import (
+    cost,
+    is_decided,
+    random_cost,
+    steered_at,
+    steering_doses,
+    steering_effects,
+)
 from ..runs import Subject
 from ..selecting import stages_of
 from ..writing import counted
@@ -41,6 +48,13 @@ def _how_many_steer(subject: Subject) -> Iterator[str]:
         int(found.attrs[f"n_{one}"]) for one in ("survive", "means_survive", "beats_means")
     )
     beyond = f"beyond {counted(found.sizes['direction'], 'random direction')} of the same norm"
+    if not is_decided(found):
+        yield (
+            f"It is not decided whether {'the one feature' if n == 1 else f'any of {n} features'} steers: "
+            f"with {counted(found.sizes['direction'], 'random direction')} the least p, corrected, is "
+            f"{float(found.attrs['least_p_holm']):.2g}, above {ALPHA:g}."
+        )
+        return
     if n == 1:
         yield (
             f"The one feature that was steered by {'changes' if own else 'does not change'} its target as "
@@ -48,20 +62,14 @@ def _how_many_steer(subject: Subject) -> Iterator[str]:
             f"{'does' if rivals else 'does not'}. The feature does {'' if better else 'no '}more than "
             "difference of means."
         )
-    else:
-        yield (
-            f"Of {n} features that were steered by, {_so_many(own, n)} {_change(own)} target as "
-            f"{'their' if own > 1 else 'its'} label says, {beyond} (corrected p at most {ALPHA:g}); "
-            f"difference of means does for {_so_many(rivals, n)}. {_so_many(better, n).capitalize()} "
-            f"{'do' if better > 1 else 'does'} more than difference of means."
-        )
-    if (least := float(found.attrs["least_p_holm"])) > ALPHA:
-        yield (
-            f"So few random directions cannot tell a single one: its least p, corrected, is {least:.2g}, "
-            f"above {ALPHA:g}."
-        )
+        return
+    yield (
+        f"Of {n} features that were steered by, {_so_many(own, n)} {_change(own)} target as "
+        f"{'their' if own > 1 else 'its'} label says, {beyond} (corrected p at most {ALPHA:g}); "
+        f"difference of means does for {_so_many(rivals, n)}. {_so_many(better, n).capitalize()} "
+        f"{'do' if better > 1 else 'does'} more than difference of means."
+    )
     yield from _by_stage(found)
-    yield from _what_it_costs(found)
 
 
 def _so_many(count: int, total: int) -> str:
@@ -81,22 +89,6 @@ def _by_stage(found: xr.Dataset) -> Iterator[str]:
             for stage, some in each.items()
         ]
         yield f"By stage: {', '.join(said)}."
-
-
-def _what_it_costs(found: xr.Dataset) -> Iterator[str]:
-    dose = float(found.attrs["tested_dose"])
-    costs = {
-        "features": _cost("token_loss"), "difference of means": _cost("token_loss_means"),
-        "random directions": _random_cost,
-    }  # fmt: skip
-    for stage in stages_of(found):
-        values = {who: value(found, stage) for who, value in costs.items()}
-        if np.isfinite(list(values.values())).all():
-            said = [f"{value:+z.2f} by {who}" for who, value in values.items()]
-            yield (
-                f"{stage}: at dose {dose:g} the cross-entropy of what is generated changes by {said[0]}, "
-                f"{said[1]} and {said[2]} (nats)."
-            )
 
 
 def _cost(variable: str) -> Value:
@@ -154,8 +146,8 @@ STEERING = Chapter(
         Column("Means survive", "the same by difference of means", "count", _sum_at("means_survive")),
         Column("Cost", "nats by which the cross-entropy of what is generated rises, mean over features",
                "1", _cost("token_loss")),
-        Column("Cost of means", "the same by difference of means", "1", _cost("token_loss_means")),
-        Column("Cost of random", "the same by random directions", "1", _random_cost),
+        Column("Cost of means", "that rise by difference of means", "1", _cost("token_loss_means")),
+        Column("Cost of random", "that rise by random directions", "1", _random_cost),
         Column("Silent", "share of steered sounds below -60 dB re full scale", "percent", _silent),
         measured("norm", "Norm", "of what is added at dose 1", "number", is_compared=False),
         measured("stream_norm", "Stream", "mean norm of the residual stream", "number", is_compared=False),

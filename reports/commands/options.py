@@ -47,7 +47,6 @@ class ProbingCommand(TyperCommand):
         self.epilog = "\n\n".join(f"**{probe.name}**: {probe.question}" for probe in self.listed())
         super().format_help(ctx, formatter)
 
-
     def listed(self) -> tuple[Any, ...]:
         """Return the probes below the help."""
         from ...probes.run.registry import usual

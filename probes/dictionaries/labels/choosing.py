@@ -40,22 +40,40 @@ def chosen_labelers(listed: str, texts: Sequence[str], features: Sequence[int]) 
     ['samplecnn_tiny']
     """
     found: list[Labeler] = []
-    for one in filter(None, (part.strip() for part in listed.split(","))):
-        kind, _, rest = one.partition(":")
-        if one == "classifier":
-            found.append(samplecnn_classifier())
-        elif kind == "classifier" and rest:
-            found.append(folder_classifier(rest))
-        elif kind == "clap" and rest:
+    for kind, rest in parsed(listed):
+        if kind == "classifier":
+            found.append(folder_classifier(rest) if rest else samplecnn_classifier())
+        elif kind == "clap":
             found.append(Clap(rest, tuple(texts)))
-        elif kind == "endpoint" and "@" in rest:
+        else:
             model, url = rest.split("@", 1)
             answers = f"labels-{re.sub('[^A-Za-z0-9.-]+', '-', model)}.jsonl"
             found.append(Endpoint(Chat(url, model), answers, features))
-        else:
-            raise InputError(f"labeler {one!r}: not known; there are {KNOWN}")
     names = [labeler.name for labeler in found]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"labelers {listed!r}: {name} is given twice")
     return tuple(found)
+
+
+def parsed(listed: str) -> list[tuple[str, str]]:
+    """Return kinds of labelers, each with what stands after the colon; nothing is loaded.
+
+    Raises
+    ------
+    InputError
+        If one is not known.
+
+    Examples
+    --------
+    >>> parsed("classifier, clap:my_clap")
+    [('classifier', ''), ('clap', 'my_clap')]
+    """
+    found = []
+    for one in filter(None, (part.strip() for part in listed.split(","))):
+        kind, colon, rest = one.partition(":")
+        complete = {"classifier": bool(rest) or not colon, "clap": bool(rest), "endpoint": "@" in rest}
+        if not complete.get(kind, False):
+            raise InputError(f"labeler {one!r}: not known; there are {KNOWN}")
+        found.append((kind, rest))
+    return found

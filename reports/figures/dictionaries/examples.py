@@ -13,7 +13,8 @@ ROW_IN = 0.86
 COLUMNS_OF_SOUND = 260  # of an envelope: about one a pixel
 WAVE = "#9A9A9A"
 FULL_SCALE = 32_767
-TINY = 1e-9
+TINY, BASE = 1e-9, 0.05
+LONGEST = 80  # of a title, in characters
 
 
 def feature_examples(result: xr.Dataset, stage: str, name: str = "") -> Illustration:
@@ -39,9 +40,9 @@ def feature_examples(result: xr.Dataset, stage: str, name: str = "") -> Illustra
             for axes, example in zip(row, at["example"].values, strict=True):
                 _panel(axes, at.sel(example=example), rate, most)
             title = feature_title(one, int(at["shown_feature"]))
-            over_all = row[0].text(0, 1.04, title, transform=row[0].transAxes, fontsize=8, fontweight="bold")
+            over_all = row[0].text(0, 1.04, title, transform=row[0].transAxes, fontsize=7.5)
             over_all.set_in_layout(False)  # it runs over all panels; an empty title keeps its height
-            row[-1].set_title(" ", fontsize=8)
+            row[-1].set_title(" ", fontsize=7.5)
         for axes, example in zip(grid[-1], one["example"].values, strict=True):
             axes.set_xlabel(f"s (clip {example})")
     return Illustration(
@@ -59,7 +60,7 @@ def feature_examples(result: xr.Dataset, stage: str, name: str = "") -> Illustra
 
 
 def feature_title(one: xr.Dataset, feature: int) -> str:
-    """Write number, label, score and null of a feature at a stage, on a line.
+    """Write number, label, score and null of a feature at a stage, on a line; a long label is cut.
 
     Parameters
     ----------
@@ -71,7 +72,10 @@ def feature_title(one: xr.Dataset, feature: int) -> str:
     score, low, high, null = (float(at[n]) for n in ("score", "score_low", "score_high", "baseline"))
     ends = f" ({low:z.2f} to {high:z.2f})" if np.isfinite([low, high]).all() else ""
     measure = str(at["measure"].values)
-    return f"{feature_name(one, feature)} – {measure} {score:z.2f}{ends}, by chance {null:z.2f}"
+    scores = f" – {measure} {score:z.2f}{ends}, by chance {null:z.2f}"
+    name = f"{feature}: {label_name(at)}"
+    room = LONGEST - len(scores)
+    return (name if len(name) <= room else f"{name[: room - 1]}…") + scores
 
 
 def feature_name(one: xr.Dataset, feature: int) -> str:
@@ -100,13 +104,12 @@ def _panel(axes: Axes, at: xr.Dataset, rate: float, most: float) -> None:
     loudest = max(float(np.abs(sound).max()), TINY)
     times = np.linspace(0, seconds, len(low))
     axes.fill_between(times, 0.5 * low / loudest - 0.55, 0.5 * high / loudest - 0.55, color=WAVE, lw=0.3)
-    firing = at["example_firing"].values
-    there = np.isfinite(firing)
-    frames = (np.flatnonzero(there) + 0.5) * float(at["hop"]) / rate
-    height = np.clip(firing[there], 0, None) / most
-    axes.fill_between(frames, 0.05, 0.05 + height, color=TRAINED, alpha=0.35, lw=0, step="mid")
-    axes.plot(frames, 0.05 + height, color=TRAINED, lw=0.9, drawstyle="steps-mid")
-    axes.set(xlim=(0, seconds), ylim=(-1.1, 1.1), yticks=[])
+    firing = np.nan_to_num(at["example_firing"].values)
+    edges = np.arange(len(firing) + 1) * float(at["hop"]) / rate
+    height = BASE + np.clip(firing, 0, None) / most
+    axes.stairs(height, edges, baseline=BASE, fill=True, color=TRAINED, alpha=0.35, lw=0)
+    axes.stairs(height, edges, baseline=None, color=TRAINED, lw=0.9)
+    axes.set(xlim=(0, seconds), ylim=(-1.1, 1.25), yticks=[])
     axes.grid(False)
     axes.spines["left"].set_visible(False)
     axes.tick_params(labelsize=7.5, length=2)

@@ -58,6 +58,7 @@ def explained_variance(result: xr.Dataset, beside: Beside | None = None, name: s
         "Does a dictionary explain more than as many principal components, and than one of random weights?",
         "Lines: principal components, over how many; markers: dictionaries, at the features that they keep "
         "of a frame. A dictionary chooses those anew at every frame, components are the same throughout. "
+        f"What is above {1 - LEAST_LEFT:g} is drawn there. "
         f"{_said(series, stages, ablations)}{below_said if ablations else ''}{left_out(result)}",
         f"Explained variance of {name} over principal components, with that of dictionaries at their k, at "
         f"{enumerated(stages)}" + (", and recovered cross-entropy." if ablations else "."),
@@ -102,11 +103,11 @@ def _curves(figure: FigureBase, series: Sequence[Series], stages: Sequence[str])
         axes.set_xlabel("components, or features kept (k)")
     for axes in panels[::COLUMNS]:
         axes.set_ylabel("explained variance")
-    low = max(LEAST_LEFT, 0.7 * least)
+    low = 0.6 * least
     for axes in panels[: len(stages)]:
-        axes.set(xscale="log", yscale="log", ylim=(1.08, low))
+        axes.set(xscale="log", yscale="log", ylim=(1.25, low))
         axes.set_xticks([1, 4, 16, 64], ["1", "4", "16", "64"])
-        inside = [tick for tick in TICKS if 1 - tick >= low]
+        inside = [tick for tick in TICKS if 1 - tick >= max(low, 0.99 * LEAST_LEFT)]
         shown = (
             inside if len(inside) <= 6 else [t for t in inside if t in (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)]
         )

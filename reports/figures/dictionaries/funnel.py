@@ -53,7 +53,7 @@ def feature_funnel(result: xr.Dataset, beside: Beside | None = None, name: str =
         figure,
         "How many features of a dictionary are active neither too rarely nor too often?",
         f"Singh et al. keep features that are active on {KEPT}; whether of frames or of clips matters, so "
-        "both are drawn. Numbers: features that survive. "
+        "both are drawn. Numbers: features that survive, mean over networks. "
         f"{_said(series, stages, definitions)} To survive is no sign of meaning: compare the bars with "
         f"those of random weights.{seeds_of(series)}{left_out(result)}",
         f"Stacked bars of features of {name} by what becomes of them, at {enumerated(stages)}, for "

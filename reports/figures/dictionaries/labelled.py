@@ -152,12 +152,15 @@ def _said(series: Sequence[Series], result: xr.Dataset, stages: Sequence[str]) -
 
 def _said_by_factor(series: Sequence[Series], stages: Sequence[str]) -> str:
     own = next(one for one in series if one.name == TRAINED)
-    said = [f"{stage} {found}" for stage in stages if (found := by_factor(own.at(stage)[0]))]
+    said = []
+    for stage in stages:
+        if counts := factor_counts(own.at(stage)[0]):
+            said.append(f"{stage} {', '.join(f'{factor} {count}' for factor, count in counts.items())}")
     return f"Trained: {listed(said)}." if said else "No label of the trained dictionary holds."
 
 
-def by_factor(one: xr.Dataset) -> str:
-    """Write how many labels that hold are of which factor, most first: "register 3, family 1".
+def factor_counts(one: xr.Dataset) -> dict[str, int]:
+    """Return how many labels that hold are of which factor, most first; none of factors without any.
 
     Parameters
     ----------
@@ -166,4 +169,4 @@ def by_factor(one: xr.Dataset) -> str:
     """
     counts = one["n_by_factor"].values
     order = np.argsort(-counts, kind="stable")
-    return ", ".join(f"{one['factor'].values[i]} {counts[i]:.0f}" for i in order if counts[i] > 0)
+    return {str(one["factor"].values[i]): int(counts[i]) for i in order if counts[i] > 0}

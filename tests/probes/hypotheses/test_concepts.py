@@ -346,7 +346,7 @@ def test_labels_of_dictionaries_of_other_sizes_are_not_compared():
 def test_steering_beside_chance(p, names, due):
     found = verdict(a_run({"steering": steering(p, names=names)}), "steering_features")
     assert found["verdict"].item() == due
-    assert found["effect"] == pytest.approx(np.mean(np.array(p) * 12 <= 0.05))
+    assert found["effect"] == pytest.approx(np.mean(np.array(p) <= 0.05))
 
 
 def test_many_labels_that_steer_nothing_refute():
@@ -497,11 +497,19 @@ def test_layers_in_any_order_are_seldom_called_ordered():
     assert np.mean(np.array(p) <= 0.05) <= 0.08
     with pytest.raises(ValueError, match="threshold 0"):
         ordered.tails(0.1)
-    assert np.isnan(Ordering(np.arange(3), np.zeros((3, 3))).tails(0.0)).all()
+    alike = Ordering(np.arange(4), np.zeros((4, 4)))
+    assert np.isnan([*alike.tails(0.0), *alike.interval()]).all()
 
 
 def test_survivors_by_chance_are_seldom_called_so():
     generator = np.random.default_rng(0)
-    none = Survival(np.zeros(12), np.zeros(12))
+    none = Survival(np.zeros(12), 1.0)
     p = [two_sided(*none.relabelled(0.05, generator).tails(0.05)) for _ in range(200)]
     assert np.mean(np.array(p) <= 0.05) <= 0.08
+
+
+def test_features_that_pass_or_fail_as_one_are_seldom_called_survivors():
+    """All p alike: the share is 0 or 1."""
+    p = np.random.default_rng(0).random(2000)
+    above = [Survival(np.full(6, one <= 0.05), min(1.0, 6 * one)).tails(0.05)[0] for one in p]
+    assert 0.002 < np.mean(np.array(above) <= 0.005) <= 0.05 / 6 + 0.005

@@ -70,14 +70,24 @@ SMALL: dict[str, dict[str, Any]] = {
     "interventions": {"mixtures": intervention_mixtures(RATE, 2), "tested": 1, "doses": (0.0, 1.0)},
     "features": {"permutations": 19, "traversed": 1},
     "traversals": {"permutations": 19, "traversed": 1},
+    "dictionaries": {"tokens": 4_096},
+    "labels": {"tokens": 4_096, "permutations": 199},
 }
-CHEAP = ("control:decimator", "control:rectifier", "control:texture", "control:planted")
+CHEAP = (
+    "control:decimator",
+    "control:rectifier",
+    "control:texture",
+    "control:planted",
+    "control:planted_stream",
+)
 MELODIES = {"samples": 100}
 NEEDS: dict[str, Callable[[], Any]] = {
     "codes": texture,
     "interventions": blocks,
     "representability": lambda: network(4_000),
     "tiling": lambda: network(4_000),
+    "dictionaries": lambda: load("control:planted_stream"),
+    "labels": lambda: load("control:planted_stream"),
 }
 
 
