@@ -210,7 +210,8 @@ def _like(encoder: Encoder, stage: str, learning: Learning) -> Dictionary | None
 def bundled(model: str, stage: str, weights_sha256: str = "") -> Dictionary | None:
     """Return the dictionary that comes with the library for a stage of a model, of these weights, if any.
 
-    Of any weights, where they are not given. Of the control it is the one that reads and writes what is planted.
+    Of any weights, where they are not given. Of the control it is the one that reads and writes what is
+    planted.
     """
     if model == PLANTED:
         encoder, bias, decoder = planted_dictionary_arrays()

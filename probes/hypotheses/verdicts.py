@@ -58,8 +58,8 @@ def evaluate(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) 
     and the 95 % interval of the effect lies where it holds; *refuted* if p is and the interval lies where
     it does not; else *undecided*. It *cannot be decided* where not even the clearest evidence of as many
     units would bring p to 0.05. It gets *no verdict* where the run lacks what it needs, or where one of its
-    controls was not measured or does not give what theory says; `remark` then says why. A family of claims
-    of none of which anything was measured is left out.
+    controls was not measured or does not give what theory says; `remark` then says why. Where claims of
+    one family were measured, those of families of which nothing was are left out.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def evaluate(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) 
     for node, subject in subjects(run).items():
         about = [h for h in hypotheses if h.modality == subject.attrs["modality"]]
         there = {h.family for h in about if h.group in subject.children}
-        about = [h for h in about if h.family in there]
+        about = [h for h in about if h.family in there or not there]
         if subject.attrs["role"] != "control" and about:
             rate = int(subject.attrs.get("sample_rate", 0))
             found = [_found(run, node, h, _gate(run, h, rate, known), seed) for h in about]
