@@ -134,7 +134,6 @@ def steering(
     _check_length(encoder, frames)
     usual = (encoder.layers[len(encoder.layers) // 3],)
     here = session.at(stages_of(encoder, usual if session.stages is None else session.stages))
-    here.once(learnt, learning, (TRAINED,))  # before: training leaves denormals as they are by default
     with flushing_denormals(), holding_memory():
         plans, judge = _planned(here, encoder, learning, permutations, most)
         numbers = [1000 * session.seed + i for i in range(seeds)]

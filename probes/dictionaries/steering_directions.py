@@ -27,6 +27,7 @@ TARGETS = {
     "onset rate": "onset_rate",
     "texture": "voiced_share",
 }
+BETWEEN = ("middle", "medium")  # classes that point nowhere, whatever their clips are like
 MOST_OF_ONE_TEXT = 3
 LEAST_ERRORS = 2.0  # standard errors that sounds of a class must lie from the others to point anywhere
 MOST_DESCRIBED = 240  # clips of a part that are played to find out
@@ -141,8 +142,8 @@ class LabelledSounds:
         """Return which way a descriptor is to go by a label, 1 or -1; 0 if the clips do not tell.
 
         They do not where the two sides are within two standard errors, over groups of clips, of each
-        other; where a class is neither highest nor lowest of all; or where a tagger finds a family less
-        often in its own sounds than in others.
+        other; where a class is neither highest nor lowest of all, or is named as being between; or where
+        a tagger finds a family less often in its own sounds than in others.
         """
         column = self.values[:, self.names.index(descriptor)]
         difference, error = self._difference(column, *self.sides(label))
@@ -151,9 +152,10 @@ class LabelledSounds:
         if label.factor == "family":
             return read_label(label.text)[0] if difference > 0 else 0
         truth = self.truth(label.factor)
-        if truth.classes and not self._is_at_an_end(column, truth, read_label(label.text)[1]):
+        way, name = read_label(label.text)
+        if truth.classes and (name in BETWEEN or not self._is_at_an_end(column, truth, name)):
             return 0
-        return int(np.sign(difference)) * read_label(label.text)[0]
+        return int(np.sign(difference)) * way
 
     def _difference(self, column: np.ndarray, one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
         """Return how far apart two sets of clips are, and the standard error of that, over groups."""
