@@ -60,6 +60,14 @@ def test_latents_of_melodies_are_correlated_with_features():
     assert {"rhythm", "pitch"} & set(names["found"].answers)
 
 
+def test_a_dictionary_is_a_stage_and_steers():
+    names = {}
+    exec(compile(python_blocks()[6], "README", "exec"), names)
+    assert names["sound"].shape == (2, 48_000)
+    assert int((names["features"] != 0).sum(1).max()) == 8
+    assert not names["steered"].equal(names["codes"])
+
+
 PROBING = """
 from tonotopy.probes import check, probe
 from tonotopy.probes.run.registry import named
@@ -73,7 +81,7 @@ report([probe(["control:decimator"], "run.zarr", probes=["homogeneity"], tones=4
 
 def test_a_probe_of_ones_own_is_measured_from_its_package(tmp_path):
     """Known are the answers of a stage that is linear, of magnitudes, and of patches that know no level."""
-    script = python_blocks()[6]
+    script = python_blocks()[7]
     assert sum(bool(line.strip()) for line in script.splitlines()) <= 45
     (points,) = (
         tomllib.loads(block)["project"]["entry-points"]

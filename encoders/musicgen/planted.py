@@ -21,7 +21,7 @@ from .conditions import FactorConditions
 from .model import MusicGen
 from .planted_codec import ENTRIES, FACTORS, LEVELS_DBFS, planted_codec
 
-CHANNELS, BLOCKS, CONTEXT = 64, 2, 2048
+CHANNELS, BLOCKS, CONTEXT = 512, 2, 2048  # channels: so many that a direction at random holds little of any
 CLIPS, CLIP_FRAMES = 480, 40  # that come with it, to learn from and to label on each
 STAY = 0.9  # probability that a factor keeps its value from one frame to the next
 GAIN = math.log((ENTRIES - 1) * STAY / (1 - STAY))  # of logits, over coefficients of the directions
@@ -37,7 +37,7 @@ def planted_stream(
     """Return a model whose residual stream is the sum of three known directions, one for each code.
 
     Codes are a pitch, a level and a timbre of 8 values each (`PlantedCodec`: tones, encoded and decoded
-    without loss); every value has a direction in 64 channels (`planted_directions`). Blocks pass the stream
+    without loss); every value has a direction in 512 channels (`planted_directions`). Blocks pass the stream
     on, at `layer_0` with what is asked for; the heads read its coefficients. So each factor is a Markov
     chain by itself, which keeps its value with a probability of 0.9 and else takes any other, and a
     direction that is added changes the probability of its value within its factor and nothing else: see
@@ -94,7 +94,7 @@ def _known_clips() -> CodedClips:
 
 
 def planted_directions() -> Tensor:
-    """Return the directions of all features: float32 [24, 64], in the order of `PLANTED`.
+    """Return the directions of all features: float32 [24, 512], in the order of `PLANTED`.
 
     Drawn once for all at random; of unit norm and linearly independent, but not orthogonal.
 
@@ -107,7 +107,7 @@ def planted_directions() -> Tensor:
 
 
 def planted_direction(feature: str) -> Tensor:
-    """Return the direction of a feature, float32 [64].
+    """Return the direction of a feature, float32 [512].
 
     Raises
     ------
@@ -130,11 +130,11 @@ def planted_dictionary_arrays() -> tuple[Tensor, Tensor, Tensor]:
 
     Returns
     -------
-    encoder : float32 [64, 24]
+    encoder : float32 [512, 24]
         The dual basis: the coefficients of a stream x are ``x @ encoder``.
     encoder_bias : float32 [24]
         Zeros.
-    decoder : float32 [24, 64]
+    decoder : float32 [24, 512]
         `planted_directions`.
 
     Examples
@@ -301,13 +301,13 @@ def _softmax(coefficients: np.ndarray) -> np.ndarray:  # over the last axis
 
 
 @cache
-def _directions() -> np.ndarray:  # float64 [24, 64]
+def _directions() -> np.ndarray:  # float64 [24, 512]
     drawn = np.random.default_rng(0).standard_normal((len(PLANTED), CHANNELS))
     return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
 @cache
-def _dual() -> np.ndarray:  # float64 [64, 24]
+def _dual() -> np.ndarray:  # float64 [512, 24]
     return np.linalg.pinv(_directions())
 
 

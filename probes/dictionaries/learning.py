@@ -26,7 +26,7 @@ from .training import DictionaryRecipe, train_on
 TRAINED, FROZEN = "trained", "frozen decoder"
 VARIANTS = (TRAINED, FROZEN)
 PLANTED = "control:planted_stream"
-_BATCH, _EPOCHS = 1024, 3
+_BATCH, _EPOCHS, _RATE = 1024, 3, 3e-3
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class Learning:
             k=self.k if like is None or not like.k else like.k,
             steps=max(1, _EPOCHS * self.tokens // _BATCH),
             batch_size=_BATCH,
+            learning_rate=_RATE,
             dead_after=self.tokens // 4,
             frozen_decoder=frozen,
         )
@@ -218,7 +219,7 @@ def bundled(model: str, stage: str, weights_sha256: str = "") -> Dictionary | No
         origin = Origin(model, stage, weights_sha256, "as planted")
         k = len(FACTORS)
         return Dictionary(encoder, bias, decoder, torch.zeros(decoder.shape[1]), k, "topk", origin=origin)
-    resource = files("tonotopy.probes.dictionaries") / "zoo" / f"{model}_{stage}.safetensors"
+    resource = files("tonotopy.probes.dictionaries.zoo") / f"{model}_{stage}.safetensors"
     if not resource.is_file():
         return None
     with as_file(resource) as path:

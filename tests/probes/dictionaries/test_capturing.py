@@ -32,16 +32,16 @@ def clips(model):
 
 def test_rows_are_the_residual_stream(model, clips, tmp_path):
     found = capture(model, clips, "layer_1", tmp_path / "store", 700, SILENT)
-    assert (len(found), found.width, found.finished) == (700, 64, True)
+    assert (len(found), found.width, found.finished) == (700, 512, True)
     numbers, frames = found.places(0, 700)
-    stream = model.run_codes(clips.inputs, ["layer_1"])["layer_1"]  # [60, 64, F]
+    stream = model.run_codes(clips.inputs, ["layer_1"])["layer_1"]  # [60, 512, F]
     assert torch.equal(found.rows(0, 700), stream[numbers, :, frames])
     assert len(set(zip(numbers.tolist(), frames.tolist(), strict=True))) == 700
 
 
 @pytest.mark.parametrize("calls", [1, 2, 3])
 def test_interrupted_it_goes_on_where_it_stopped(model, clips, tmp_path, monkeypatch, calls):
-    monkeypatch.setattr(store, "SHARD_BYTES", 64 * 4 * 100)
+    monkeypatch.setattr(store, "SHARD_BYTES", 512 * 4 * 100)
     whole = capture(model, clips, "layer_0", tmp_path / "whole", 2_000, SILENT)
     real, done = capturing.responses, []
 

@@ -1,0 +1,1 @@
+"""Dictionaries that come with the library; `tonotopy sae train musicgen_tiny` makes them."""
