@@ -18,7 +18,7 @@ from .labels.base import Evidence, Label, Truth, split_in_halves
 from .labels.choosing import chosen_labelers
 from .labels.known_truth import KnownTruth, count_by_factor, shuffled
 from .labels.recovery import recovery
-from .learning import TRAINED, VARIANTS, Learning, Learnt, firing_over_time, learnt, stages_of
+from .learning import TRAINED, Learning, Learnt, firing_over_time, learnt, stages_of, variants_of
 from .material import Clips, joined_groups, joined_truths
 from .variables import VARIABLES
 
@@ -62,7 +62,8 @@ def labels(
     """
     learning = Learning(dictionary, corpus, features, k, tokens)
     stages = stages_of(session.encoder, session.stages)
-    found = session.at(stages).once(learnt, learning)
+    variants = variants_of(session.encoder)
+    found = session.at(stages).once(learnt, learning, variants)
     truths = joined_truths(found.clips)
     each_evidence = {key: evidence_of(session, found, key) for key in found.firings}
     labeler = KnownTruth(permutations, session.seed)
@@ -70,7 +71,7 @@ def labels(
     classes = [(truth.name, name) for truth in truths for name in truth.classes]
     each = []
     for stage in stages:
-        own = [each_evidence[stage, variant] for variant in VARIANTS]
+        own = [each_evidence[stage, variant] for variant in variants]
         with_labels = [_labelled(labeler, one, session.progress) for one in own]
         without = _labelled(labeler, shuffled(own[0], session.seed), session.progress)
         widest = max(one.features for one in found.dictionaries.values())
@@ -85,7 +86,7 @@ def labels(
         "n_channels": np.array([encoder.stages[s].channels for s in stages]),
         "hop": np.array([encoder.stages[s].hop for s in stages]),
         "kind": np.array([encoder.stages[s].kind for s in stages]),
-        "variant": np.array(VARIANTS),
+        "variant": np.array(variants),
         "feature": np.arange(max(one.features for one in found.dictionaries.values())),
         "factor": np.array([truth.name for truth in truths]),
         "known_class": np.array([f"{factor}: {name}" for factor, name in classes]),

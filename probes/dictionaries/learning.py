@@ -24,7 +24,6 @@ from .material import Clips, labelled_clips, learning_clips, responses
 from .training import DictionaryRecipe, train_on
 
 TRAINED, FROZEN = "trained", "frozen decoder"
-VARIANTS = (TRAINED, FROZEN)
 PLANTED = "control:planted_stream"
 _BATCH, _EPOCHS, _RATE = 1024, 3, 3e-3
 
@@ -119,7 +118,15 @@ def stages_of(encoder: Encoder, stages: Sequence[str] | None) -> list[str]:
     return chosen
 
 
-def learnt(session: Session[Encoder], learning: Learning, variants: tuple[str, ...] = VARIANTS) -> Learnt:
+def variants_of(encoder: Encoder) -> tuple[str, ...]:
+    """Return which dictionaries an encoder has: beside its own one whose decoder is frozen.
+
+    A baseline has its own only: it stands beside the encoder itself.
+    """
+    return (TRAINED,) if encoder.weights.source in BASELINE_KINDS else (TRAINED, FROZEN)
+
+
+def learnt(session: Session[Encoder], learning: Learning, variants: tuple[str, ...] = (TRAINED,)) -> Learnt:
     """Find or learn the dictionaries of a session's encoder, and follow them over the labelled clips.
 
     Parameters

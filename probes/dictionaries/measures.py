@@ -16,7 +16,7 @@ from ..engine.session import Session
 from .dictionary import Dictionary
 from .firing import Firing
 from .labels.choosing import parsed
-from .learning import TRAINED, VARIANTS, Learning, Learnt, learnt, stages_of
+from .learning import TRAINED, Learning, Learnt, learnt, stages_of, variants_of
 from .material import AT_ONCE
 from .numbers import FATES, funnel, matching_across_seeds, recovered
 from .variables import VARIABLES
@@ -76,7 +76,8 @@ def dictionaries(
     """
     learning = Learning(dictionary, corpus, features, k, tokens)
     stages = stages_of(session.encoder, session.stages)
-    found = session.at(stages).once(learnt, learning)
+    variants = variants_of(session.encoder)
+    found = session.at(stages).once(learnt, learning, variants)
     encoder = session.encoder
     each = [_of_stage(encoder, stage, found) for stage in stages]
     names = dict.fromkeys(name for one in each for name in one)
@@ -86,7 +87,7 @@ def dictionaries(
         "n_channels": np.array([encoder.stages[s].channels for s in stages]),
         "hop": np.array([encoder.stages[s].hop for s in stages]),
         "kind": np.array([encoder.stages[s].kind for s in stages]),
-        "variant": np.array(VARIANTS),
+        "variant": np.array(variants),
         "feature": np.arange(max(one.features for one in found.dictionaries.values())),
         "rank": np.array(RANKS),
         "ablation": np.array(ABLATIONS),
@@ -99,23 +100,26 @@ def dictionaries(
 
 
 def _of_stage(encoder: Encoder, stage: str, found: Learnt) -> dict[str, np.ndarray]:
-    own = {variant: found.dictionaries[stage, variant] for variant in VARIANTS}
-    fired = {variant: found.firings[stage, variant] for variant in VARIANTS}
+    variants = variants_of(encoder)
+    own = {variant: found.dictionaries[stage, variant] for variant in variants}
+    fired = {variant: found.firings[stage, variant] for variant in variants}
     widest = max(one.features for one in found.dictionaries.values())
     values: dict[str, object] = {
         "n_features": own[TRAINED].features,
         "k": own[TRAINED].k,
         "n_learnt_from": found.frames[stage],
         "n_frames": int(fired[TRAINED].frames.sum()),
-        "l0": [fired[v].l0 for v in VARIANTS],
-        "explained_variance": [fired[v].explained_variance for v in VARIANTS],
+        "l0": [fired[v].l0 for v in variants],
+        "explained_variance": [fired[v].explained_variance for v in variants],
         "components_variance": found.moments[stage].components_variance(RANKS),
-        "unused_share": [float((fired[v].active.sum(0) == 0).mean()) for v in VARIANTS],
-        "seeds_cosine": matching_across_seeds(own[TRAINED], found.others[stage]),
+        "unused_share": [float((fired[v].active.sum(0) == 0).mean()) for v in variants],
+        "seeds_cosine": (
+            matching_across_seeds(own[TRAINED], found.others[stage]) if stage in found.others else np.nan
+        ),
         "random_cosine": _random_cosine(own[TRAINED]),
-        "funnel": np.stack([_funnels(fired[v]) for v in VARIANTS]),
-        "token_rate": np.stack([_padded(fired[v].token_rate, widest) for v in VARIANTS]),
-        "clip_rate": np.stack([_padded(fired[v].clip_rate, widest) for v in VARIANTS]),
+        "funnel": np.stack([_funnels(fired[v]) for v in variants]),
+        "token_rate": np.stack([_padded(fired[v].token_rate, widest) for v in variants]),
+        "clip_rate": np.stack([_padded(fired[v].clip_rate, widest) for v in variants]),
     }
     if isinstance(encoder, MusicGen):
         values |= _cross_entropies(encoder, stage, found)
@@ -156,7 +160,7 @@ def _cross_entropies(encoder: MusicGen, stage: str, found: Learnt) -> dict[str, 
     mean = found.moments[stage].mean
     base = nats(None)
     ablated = [nats(torch.zeros_like), nats(lambda stream: mean.to(stream).expand_as(stream))]
-    own = [nats(_reconstructing(found.dictionaries[stage, variant])) for variant in VARIANTS]
+    own = [nats(_reconstructing(found.dictionaries[stage, variant])) for variant in variants_of(encoder)]
     return {
         "cross_entropy": base,
         "cross_entropy_with": own,

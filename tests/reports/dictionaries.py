@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from tonotopy.probes.dictionaries.labelling import EXAMPLES, SHOWN
-from tonotopy.probes.dictionaries.learning import VARIANTS
+from tonotopy.probes.dictionaries.learning import FROZEN, TRAINED
 from tonotopy.probes.dictionaries.measures import ABLATIONS, DEFINITIONS, RANKS
 from tonotopy.probes.dictionaries.numbers import FATES
 from tonotopy.probes.dictionaries.steering_judges import UNITS
@@ -29,7 +29,7 @@ def stages(names: Sequence[str]) -> dict[str, np.ndarray]:
     n = len(names)
     return {
         "stage": np.array(names), "n_channels": np.full(n, 128), "hop": np.full(n, HOP),
-        "kind": np.full(n, "nonlinear"), "variant": np.array(VARIANTS),
+        "kind": np.full(n, "nonlinear"), "variant": np.array([TRAINED, FROZEN]),
     }  # fmt: skip
 
 
