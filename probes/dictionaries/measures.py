@@ -31,10 +31,12 @@ def refuses(session: Session[Encoder], **settings: object) -> str | None:
     """Say why dictionaries have nothing to ask of an encoder, or return None; raise for bad settings."""
     learning = Learning(**{k: v for k, v in settings.items() if k in Learning.__dataclass_fields__})  # type: ignore[arg-type]
     encoder = session.encoder
-    stages_of(encoder, session.stages)
     parsed(str(settings.get("labelers", "")))
     if not learning.corpus and not (isinstance(encoder, MusicGen) and encoder.known_clips is not None):
         return f"no labelled clips come with {encoder.name}, and no corpus is given"
+    if session.stages is None and not isinstance(encoder, MusicGen) and "latent" not in encoder.stages:
+        return f"{encoder.name} has no latent, and no other stage is named"
+    stages_of(encoder, session.stages)
     return None
 
 

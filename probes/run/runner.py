@@ -138,16 +138,23 @@ def subjects_of(suite: Suite, loaded: Sequence[Loaded]) -> Iterator[Subject]:
 def _controls(loaded: Sequence[Measured], suite: Suite) -> Iterator[Subject]:
     """Yield the controls of every modality that a probe asks, those of waveforms at every sample rate."""
     rates, seed = sorted({_rate(encoder) for encoder in loaded}), suite.seed
-    probes = {one.name for modality in MODALITIES for one in suite.of(modality)}
+    probes = [one for modality in MODALITIES for one in suite.of(modality)]
     for rate in rates:
         for name in CONTROLS["waveform" if rate else "melody"]:
             if any(e.name == name and _rate(e) == rate for e in loaded):
                 continue  # it is measured already, as an encoder
-            if probes.isdisjoint(MEASURED_BY.get(name, probes)):
+            if not any(_stands_beside(name, one) for one in probes):
                 continue
             control = load(name, seed=seed, sample_rate=rate) if rate else load(name, seed=seed)
             several = rate and sum(r > 0 for r in rates) > 1
             yield Subject(node_name(name) + (f".{rate}" if several else ""), "control", "", control, None)
+
+
+def _stands_beside(control: str, one: Probe) -> bool:
+    """Whether a control is measured by a probe; one that asks where it is named has those that it knows."""
+    if one.by_default:
+        return one.name in MEASURED_BY.get(control, (one.name,))
+    return control in {known.control for known in one.known}
 
 
 def _rate(encoder: Measured) -> int:

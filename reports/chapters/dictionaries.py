@@ -46,10 +46,13 @@ def drawn_of_all(probe: str, draw: Draw) -> Callable[[Sequence[Subject]], Iterab
 
 
 def _read(variable: str, **labels: str) -> Value:
-    """Return what reads a variable at a stage; NaN where it was not measured."""
-    return lambda result, stage: (
-        float(result[variable].sel({"stage": stage, **labels})) if variable in result else np.nan
-    )
+    """Return what reads a variable at a stage; NaN where it was not measured, or of no such dictionary."""
+
+    def read(result: xr.Dataset, stage: str) -> float:
+        there = variable in result and all(label in result[name].values for name, label in labels.items())
+        return float(result[variable].sel({"stage": stage, **labels})) if there else np.nan
+
+    return read
 
 
 # how many features there are, and how faithful they are

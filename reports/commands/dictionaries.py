@@ -125,7 +125,7 @@ def label(
             show_default=False,
         ),
     ] = None,
-    baselines: Baselines = 1,
+    baselines: Baselines = 2,
     controls: Controls = True,
     seed: Seed = 0,
 ) -> None:

@@ -72,6 +72,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "traversals": {"permutations": 19, "traversed": 1},
     "dictionaries": {"tokens": 4_096},
     "labels": {"tokens": 4_096, "permutations": 199},
+    "steering": {"tokens": 4_096, "permutations": 199, "directions": 59, "frames": 40, "seeds": 4},
 }
 CHEAP = (
     "control:decimator",
@@ -88,6 +89,7 @@ NEEDS: dict[str, Callable[[], Any]] = {
     "tiling": lambda: network(4_000),
     "dictionaries": lambda: load("control:planted_stream"),
     "labels": lambda: load("control:planted_stream"),
+    "steering": lambda: load("control:planted_stream"),
 }
 
 
