@@ -29,8 +29,11 @@ def encoders() -> None:
 
 def _described(name: str) -> tuple[str, str, str]:
     """Sample rate, stages and whereabouts of the weights of an encoder, or why it cannot be had."""
+    from ...encoders.musicgen.published import SIZES
     from ...encoders.registry import load
 
+    if name in SIZES:
+        return _described_published(name)
     try:
         encoder = load(name, weights="random")
         melodic = encoder.modality == "melody"
@@ -47,6 +50,17 @@ def _described_melodic(model: Any) -> tuple[str, str]:
 
     bars = f"{model.steps / STEPS_PER_BAR:g} bars"
     return "melodies", f"latent: {model.latent_dimensions} for {bars}; ask `tonotopy latents`"
+
+
+def _described_published(name: str) -> tuple[str, str, str]:
+    """Describe a published MusicGen by its size: to build the large one takes 13 gigabytes."""
+    from ...encoders.musicgen.published import SIZES
+
+    about = SIZES[name]
+    stages = (
+        f"layer_0 to layer_{about.layers - 1}: {about.dimension} / 640 / unbounded\nand those of its codec"
+    )
+    return "32000", stages, f"{about.repository} on the hub, or a folder"
 
 
 def _described_stages(encoder: Encoder) -> tuple[str, str]:
