@@ -37,12 +37,21 @@ from tonotopy.encoders.training.musicgen_material import (
 from tonotopy.encoders.weights import randomly_initialised
 from tonotopy.synth.errors import InputError
 
-pytestmark = [pytest.mark.numerical, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.numerical
 
 RATE = 24_000
 SMALL = MusicGenConfig(dimension=16, layers=2, heads=2, feedforward=32, context=32)
 SHORT = MusicGenRecipe(steps=8, batch_size=2)
 FACTORS = (("texture", ("line", "chords")), ("register", ("low", "high")))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread_throughout():
+    """One thread for all that is compared to the byte, what the whole module shares among it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from tonotopy.probes.folding.invertibility import invertibility
 from tonotopy.probes.folding.representability import REPRESENTABILITY, representability
 from tonotopy.probes.folding.signals import representability_signals
 from tonotopy.probes.run import registry, runner
-from tonotopy.probes.run.registry import named, registered
+from tonotopy.probes.run.registry import named, registered, usual
 from tonotopy.probes.run.runner import probe
 from tonotopy.probes.run.schema import validate
 from tonotopy.probes.run.suite import CONTROLS, MEASURED_BY, Suite
@@ -64,9 +64,7 @@ def represent_few(session):
 FEW_SIGNALS = replace(REPRESENTABILITY, measure=represent_few, refuses=lambda session: None)
 QUESTIONS = tuple(one.with_settings(conditions=(USUAL,)) for one in (PRESENCE, STABILITY, ACCESS, PLACE))
 SMALLER = {probe.name: probe for probe in (*TUNING, FEW_SIGNALS, *QUESTIONS)}
-EVERY_PROBE: dict[str, Any] = SMALL | {
-    "probes": tuple(SMALLER.get(p.name, p) for p in registered("waveform"))
-}
+EVERY_PROBE: dict[str, Any] = SMALL | {"probes": tuple(SMALLER.get(p.name, p) for p in usual("waveform"))}
 
 
 def breaks(session, stimuli):
@@ -112,11 +110,11 @@ def test_every_variable_has_units_and_a_name(wrapped, tmp_path):
             assert variable.attrs["long_name"]
             seen += 1
     assert seen > 100
-    asked = {one.name for one in registered("waveform")}
+    asked = {one.name for one in usual("waveform")}
     asked -= {"codes", "interventions"}  # who has neither codes nor a way back to sound
     for node in subjects(tree).values():
         kind = baseline_kind(node)
-        those = {one.name for one in registered("waveform") if kind in one.asks_baselines} & asked
+        those = {one.name for one in usual("waveform") if kind in one.asks_baselines} & asked
         assert set(node.children) == (those if node.attrs["role"] == "baseline" else asked) | {"hypotheses"}
 
 
