@@ -82,7 +82,7 @@ def test_what_is_left_out_is_the_probes_own(tonotopy, suites, tmp_path):
     assert tonotopy("sae", "label", PLANTED, "--out", tmp_path / "a")[0] == 0
     assert tonotopy("sae", "steer", PLANTED, "--out", tmp_path / "b")[0] == 0
     labels, steering = suites
-    assert (dict(labels.settings), labels.baselines, labels.controls) == ({}, 1, True)
+    assert (dict(labels.settings), labels.baselines, labels.controls) == ({}, 2, True)
     assert [probe.name for probe in steering.probes] == ["steering"]
     assert (dict(steering.settings), steering.stages, steering.controls) == ({}, None, True)
 
