@@ -12,9 +12,9 @@ import torch
 
 pytest.importorskip("transformers")
 
-from tonotopy.encoders import load
+from tonotopy.encoders.codec import codec_tiny
 from tonotopy.encoders.musicgen.coded import read_coded
-from tonotopy.encoders.musicgen.conditions import NOT_REQUESTED
+from tonotopy.encoders.musicgen.conditions import NOT_REQUESTED, FactorConditions
 from tonotopy.encoders.musicgen.config import MusicGenConfig
 from tonotopy.encoders.musicgen.decoder import ConditionedDecoder
 from tonotopy.encoders.musicgen.named import listening, musicgen_tiny
@@ -122,6 +122,7 @@ def test_it_learns_what_follows():
 def test_losses_are_the_mean_of_what_the_model_says():
     config = replace(SMALL, factors=FACTORS)
     model = randomly_initialised(lambda: ConditionedDecoder(config), 0).eval()
+    assert isinstance(model, ConditionedDecoder)
     codes = torch.randint(0, 256, (3, 4, 20), generator=torch.Generator().manual_seed(0))
     chosen = torch.tensor([[0, 1], [NOT_REQUESTED, 0], [NOT_REQUESTED, NOT_REQUESTED]])
     encoder = listening("model", model, config, "random")
@@ -135,7 +136,9 @@ def test_what_training_leaves_behind(trained):
     model = musicgen_tiny(out / "model.safetensors")
     assert model.weights.source == str(out / "model.safetensors")
     assert [stage for stage in model.stages if stage.startswith("layer")] == ["layer_0", "layer_1"]
-    assert model.conditions.factors["family"] == ("organ", "reed")
+    conditions = model.conditions
+    assert isinstance(conditions, FactorConditions)
+    assert conditions.factors["family"] == ("organ", "reed")
     with open(out / "log.csv", newline="") as opened:
         assert [row["step"] for row in csv.DictReader(opened)] == ["8"]
     assert set(scores.cross_entropy) == {
@@ -253,7 +256,7 @@ def test_stretches_do_not_overlap():
 
 
 def test_codes_are_those_of_the_codec_and_are_not_made_twice(corpus, tmp_path, monkeypatch):
-    codec = load("codec_tiny", codebooks=4)
+    codec = codec_tiny(codebooks=4)
     found = find_labels(corpus)[:5]
     clips = encode_corpus(found, codec, tmp_path / "codes")
     sound, _ = soundfile.read(found[3].path, dtype="float32")

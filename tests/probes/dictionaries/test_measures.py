@@ -19,7 +19,7 @@ from tonotopy.probes.engine.progress import Progress
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.run.schema import validate_probe
 
-SETTINGS = {"tokens": 10_000}
+TOKENS = 10_000
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +29,12 @@ def session():
 
 @pytest.fixture(scope="module")
 def measured(session):
-    return dictionaries(session, **SETTINGS)
+    return dictionaries(session, tokens=TOKENS)
 
 
 @pytest.fixture(scope="module")
 def labelled(session):
-    return labels(session, permutations=199, **SETTINGS)
+    return labels(session, permutations=199, tokens=TOKENS)
 
 
 @pytest.mark.parametrize(("probe", "result"), [(DICTIONARIES, "measured"), (LABELS, "labelled")])
