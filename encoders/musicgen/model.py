@@ -85,7 +85,6 @@ class MusicGen(ModuleEncoder):
         Columns that it was trained on at once.
     source, note : str
         Where the weights are from.
-
     draw : callable, optional
         Returns a decoder and conditions of this architecture, drawn from torch's random state.
     known_clips : callable, optional

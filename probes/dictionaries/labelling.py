@@ -18,7 +18,16 @@ from .labels.base import Evidence, Label, Truth, split_in_halves
 from .labels.choosing import chosen_labelers
 from .labels.known_truth import KnownTruth, count_by_factor, shuffled
 from .labels.recovery import recovery
-from .learning import TRAINED, Learning, Learnt, firing_over_time, learnt, stages_of, variants_of
+from .learning import (
+    TRAINED,
+    Learning,
+    Learnt,
+    firing_over_time,
+    learnt,
+    stage_coordinates,
+    stages_of,
+    variants_of,
+)
 from .material import Clips, joined_groups, joined_truths
 from .variables import VARIABLES
 
@@ -82,10 +91,7 @@ def labels(
         each.append(values)
     encoder = session.encoder
     coordinates = {
-        "stage": np.array(stages),
-        "n_channels": np.array([encoder.stages[s].channels for s in stages]),
-        "hop": np.array([encoder.stages[s].hop for s in stages]),
-        "kind": np.array([encoder.stages[s].kind for s in stages]),
+        **stage_coordinates(encoder, stages),
         "variant": np.array(variants),
         "feature": np.arange(max(one.features for one in found.dictionaries.values())),
         "factor": np.array([truth.name for truth in truths]),

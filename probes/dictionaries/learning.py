@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,6 +60,10 @@ class Learning:
         for name, least in (("features", 2), ("k", 1), ("tokens", 2 * _BATCH)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} {getattr(self, name)}: must be at least {least}")
+
+    def given(self) -> list[Dictionary]:
+        """Read the dictionaries that are given."""
+        return [read_dictionary(path.strip()) for path in self.dictionary.split(",") if path.strip()]
 
     def recipe(self, like: Dictionary | None = None, frozen: bool = False) -> DictionaryRecipe:
         """Return how a dictionary is learnt: of the size of another, if there is one."""
@@ -116,6 +121,17 @@ def stages_of(encoder: Encoder, stages: Sequence[str] | None) -> list[str]:
         if isinstance(encoder, MusicGen) and stage not in encoder.layers:
             encoder.layer(stage)  # says which there are
     return chosen
+
+
+def stage_coordinates(encoder: Encoder, stages: Sequence[str]) -> dict[str, np.ndarray]:
+    """Describe the stages that dictionaries are of: the coordinates along `stage`."""
+    about = [encoder.stages[stage] for stage in stages]
+    return {
+        "stage": np.array(stages),
+        "n_channels": np.array([one.channels for one in about]),
+        "hop": np.array([one.hop for one in about]),
+        "kind": np.array([one.kind for one in about]),
+    }
 
 
 def variants_of(encoder: Encoder) -> tuple[str, ...]:
@@ -195,7 +211,7 @@ def _given(encoder: Encoder, stage: str, learning: Learning) -> Dictionary | Non
     if encoder.weights.source in BASELINE_KINDS:
         return None
     width, sha256 = encoder.stages[stage].channels, encoder.weights.sha256
-    several = [read_dictionary(path.strip()) for path in learning.dictionary.split(",") if path.strip()]
+    several = learning.given()
     for one in several:
         if one.origin.stage in ("", stage):
             check_fits(one, encoder.name, stage, width, sha256)
@@ -210,8 +226,7 @@ def _like(encoder: Encoder, stage: str, learning: Learning) -> Dictionary | None
     """Return the dictionary whose size a baseline's is to have: that of the network it is a baseline of."""
     if encoder.weights.source not in BASELINE_KINDS:
         return None
-    several = [read_dictionary(path.strip()) for path in learning.dictionary.split(",") if path.strip()]
-    own = next((one for one in several if one.origin.stage in ("", stage)), None)
+    own = next((one for one in learning.given() if one.origin.stage in ("", stage)), None)
     return own or bundled(encoder.name, stage)
 
 
@@ -246,4 +261,4 @@ def firing_over_time(
 ) -> Tensor:
     """Return a feature over the frames of a clip, float32 [F]."""
     found = responses(encoder, clips.inputs[clip : clip + 1], [stage])[stage]
-    return torch.clone(sparse_rows(dictionary, found)[0, feature])
+    return sparse_rows(dictionary, found)[0, feature]

@@ -16,7 +16,7 @@ from ..engine.session import Session
 from .dictionary import Dictionary
 from .firing import Firing
 from .labels.choosing import parsed
-from .learning import TRAINED, Learning, Learnt, learnt, stages_of, variants_of
+from .learning import TRAINED, Learning, Learnt, learnt, stage_coordinates, stages_of, variants_of
 from .material import AT_ONCE
 from .numbers import FATES, funnel, matching_across_seeds, recovered
 from .variables import VARIABLES
@@ -85,10 +85,7 @@ def dictionaries(
     names = dict.fromkeys(name for one in each for name in one)
     stacked = {name: np.stack([one[name] for one in each]) for name in names}
     about = {
-        "stage": np.array(stages),
-        "n_channels": np.array([encoder.stages[s].channels for s in stages]),
-        "hop": np.array([encoder.stages[s].hop for s in stages]),
-        "kind": np.array([encoder.stages[s].kind for s in stages]),
+        **stage_coordinates(encoder, stages),
         "variant": np.array(variants),
         "feature": np.arange(max(one.features for one in found.dictionaries.values())),
         "rank": np.array(RANKS),
