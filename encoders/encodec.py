@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -294,14 +294,32 @@ def _prepare(codec: Any, waveforms: Tensor) -> Tensor:  # [B, T] -> [B, codec.ch
 
 
 def _stages(codec: Any, codebooks: int) -> dict[str, Stage]:
+    blocks = {name: time_convolutions(codec.encoder.model[index]) for name, index in BLOCKS.items()}
+    layers = {name: [(conv.conv.conv, conv.causal) for conv in convs] for name, convs in blocks.items()}
+    return seanet_stages(layers, codebooks, normalizes=codec.normalize)
+
+
+def seanet_stages(
+    blocks: Mapping[str, Sequence[tuple[nn.Conv1d, bool]]], codebooks: int, normalizes: bool = False
+) -> dict[str, Stage]:
+    """Return the stages of a SEANet encoder with a quantizer behind it.
+
+    Parameters
+    ----------
+    blocks : mapping of str to sequence of (convolution, bool)
+        Of each block from shallow to deep the convolutions along its longest path, and whether they are
+        causal.
+    codebooks : int > 0
+    normalizes : bool
+        Whether a group norm follows every convolution.
+    """
     stages, geometry, channels, bounded = {}, Geometry(), 0, True
-    for name, index in BLOCKS.items():
-        block = codec.encoder.model[index]
-        for conv in _time_convolutions(block):
-            geometry = geometry.then(_layer(conv))
-            channels = conv.conv.conv.out_channels
+    for name, convolutions in blocks.items():
+        for conv, is_causal in convolutions:
+            geometry = geometry.then(_layer(conv, is_causal))
+            channels = conv.out_channels
         # an LSTM hears the whole past; a group norm, from the first layer's on, the whole segment
-        bounded = bounded and name != "lstm" and (name == "first_layer" or not codec.normalize)
+        bounded = bounded and name != "lstm" and (name == "first_layer" or not normalizes)
         stages[name] = Stage(
             name,
             channels,
@@ -316,18 +334,17 @@ def _stages(codec: Any, codebooks: int) -> dict[str, Stage]:
     return stages
 
 
-def _time_convolutions(block: Any) -> list[Any]:
+def time_convolutions(block: Any) -> list[Any]:
     """Return a block's convolutions along its longest path; the shortcut of a residual block has kernel 1."""
     if hasattr(block, "block"):
         return [layer for layer in block.block if hasattr(layer, "conv")]
     return [block] if hasattr(block, "conv") else []
 
 
-def _layer(conv: Any) -> Layer:
-    inner = conv.conv.conv
-    kernel, stride, dilation = inner.kernel_size[0], inner.stride[0], inner.dilation[0]
+def _layer(conv: nn.Conv1d, is_causal: bool) -> Layer:
+    kernel, stride, dilation = conv.kernel_size[0], conv.stride[0], conv.dilation[0]
     total = (kernel - 1) * dilation - (stride - 1)
-    return Layer(kernel, stride, dilation, total if conv.causal else total - total // 2)
+    return Layer(kernel, stride, dilation, total if is_causal else total - total // 2)
 
 
 def _first_kernels(codec: Any) -> np.ndarray:  # [C, 7]

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base import Stage, Weights
-from ..encodec import fill_codebooks, quantized_stages
-from ..geometry import Geometry, Layer
+from ..encodec import fill_codebooks, quantized_stages, seanet_stages, time_convolutions
 from ..quantization import check_codes
 from ..resuming import ResumableEncoder
 from ..weights import state_sha256
@@ -150,38 +149,9 @@ def _blocks(codec: Any) -> dict[str, int]:
 
 
 def _stages(codec: Any, blocks: dict[str, int], codebooks: int) -> dict[str, Stage]:
-    stages, geometry, channels, bounded = {}, Geometry(), 0, True
-    for name, index in blocks.items():
-        for conv in _time_convolutions(codec.encoder.layers[index]):
-            geometry = geometry.then(_layer(conv))
-            channels = conv.conv.out_channels
-        bounded = bounded and name != "lstm"  # which hears the whole past
-        stages[name] = Stage(
-            name,
-            channels,
-            geometry.hop,
-            geometry.receptive_field if bounded else None,
-            geometry.latency,
-            "convolution" if name == "first_layer" else "nonlinear",
-        )
-    for name, n in quantized_stages(codebooks).items():
-        stages[name] = Stage(name, channels, geometry.hop, None, geometry.latency, codebooks=n)
-    stages["codes"] = Stage("codes", codebooks, geometry.hop, None, geometry.latency, "codes")
-    return stages
-
-
-def _time_convolutions(block: Any) -> list[Any]:
-    """Return a block's convolutions along its longest path; the way around a residual block is shorter."""
-    if hasattr(block, "block"):
-        return [layer for layer in block.block if hasattr(layer, "conv")]
-    return [block] if hasattr(block, "conv") else []
-
-
-def _layer(conv: Any) -> Layer:
-    inner = conv.conv
-    kernel, stride, dilation = inner.kernel_size[0], inner.stride[0], inner.dilation[0]
-    total = (kernel - 1) * dilation - (stride - 1)
-    return Layer(kernel, stride, dilation, total if conv.causal else total - total // 2)
+    found = {name: time_convolutions(codec.encoder.layers[index]) for name, index in blocks.items()}
+    layers = {name: [(conv.conv, conv.causal) for conv in convs] for name, convs in found.items()}
+    return seanet_stages(layers, codebooks)
 
 
 def _first_kernels(codec: Any) -> np.ndarray:  # [C, 7]

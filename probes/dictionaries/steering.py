@@ -22,7 +22,7 @@ from ..engine.session import Session
 from . import measures
 from .labelling import evidence_of, labels_of
 from .labels.classifier import samplecnn_classifier
-from .learning import TRAINED, Learning, Learnt, learnt, stages_of
+from .learning import TRAINED, Learning, Learnt, learnt, stage_coordinates, stages_of
 from .material import joined_truths
 from .steering_directions import (
     Choice,
@@ -142,10 +142,7 @@ def steering(
     arrays, about = table(found, judge, most, directions)
     stages = [plan.stage for plan in plans]
     coordinates = {
-        "stage": np.array(stages),
-        "n_channels": np.array([encoder.stages[s].channels for s in stages]),
-        "hop": np.array([encoder.stages[s].hop for s in stages]),
-        "kind": np.array([encoder.stages[s].kind for s in stages]),
+        **stage_coordinates(encoder, stages),
         "norm": np.array([plan.norm for plan in plans]),
         "stream_norm": np.array([plan.stream_norm for plan in plans]),
     }
