@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .base import Stage, Weights
-from .geometry import Geometry, Layer
 from .quantization import check_codes
 from .redrawing import redrawn, reference
 from .resuming import ResumableEncoder
+from .seanet import quantized_stages, seanet_stages, time_convolutions
 from .weights import download, fill, randomly_initialised, read_state, state_sha256
 
 CHECKPOINTS = {24_000: "encodec_24khz-d7cc33bc.th", 48_000: "encodec_48khz-7e698e3e.th"}
@@ -185,18 +185,6 @@ class _Quantize(nn.Module):
         return {**sums, "codes": codes.transpose(0, 1)}
 
 
-def quantized_stages(codebooks: int) -> dict[str, int]:
-    """Return the stages behind a quantizer and how many codebooks each sums: 1, 2, 4 ... and all.
-
-    Examples
-    --------
-    >>> quantized_stages(6)
-    {'quantized_1': 1, 'quantized_2': 2, 'quantized_4': 4, 'quantized': 6}
-    """
-    powers = [1 << n for n in range(codebooks.bit_length()) if 1 << n < codebooks]
-    return {f"quantized_{n}": n for n in powers} | {"quantized": codebooks}
-
-
 def _encodec(sample_rate: int, source: str | Path, seed: int, codebooks: int) -> EncodecEncoder:
     name = f"encodec_{sample_rate // 1000}khz"
     codec: Any = randomly_initialised(lambda: _build(sample_rate), seed)
@@ -297,54 +285,6 @@ def _stages(codec: Any, codebooks: int) -> dict[str, Stage]:
     blocks = {name: time_convolutions(codec.encoder.model[index]) for name, index in BLOCKS.items()}
     layers = {name: [(conv.conv.conv, conv.causal) for conv in convs] for name, convs in blocks.items()}
     return seanet_stages(layers, codebooks, normalizes=codec.normalize)
-
-
-def seanet_stages(
-    blocks: Mapping[str, Sequence[tuple[nn.Conv1d, bool]]], codebooks: int, normalizes: bool = False
-) -> dict[str, Stage]:
-    """Return the stages of a SEANet encoder with a quantizer behind it.
-
-    Parameters
-    ----------
-    blocks : mapping of str to sequence of (convolution, bool)
-        Of each block from shallow to deep the convolutions along its longest path, and whether they are
-        causal.
-    codebooks : int > 0
-    normalizes : bool
-        Whether a group norm follows every convolution.
-    """
-    stages, geometry, channels, bounded = {}, Geometry(), 0, True
-    for name, convolutions in blocks.items():
-        for conv, is_causal in convolutions:
-            geometry = geometry.then(_layer(conv, is_causal))
-            channels = conv.out_channels
-        # an LSTM hears the whole past; a group norm, from the first layer's on, the whole segment
-        bounded = bounded and name != "lstm" and (name == "first_layer" or not normalizes)
-        stages[name] = Stage(
-            name,
-            channels,
-            geometry.hop,
-            geometry.receptive_field if bounded else None,
-            geometry.latency,
-            "convolution" if name == "first_layer" else "nonlinear",
-        )
-    for name, n in quantized_stages(codebooks).items():
-        stages[name] = Stage(name, channels, geometry.hop, None, geometry.latency, codebooks=n)
-    stages["codes"] = Stage("codes", codebooks, geometry.hop, None, geometry.latency, "codes")
-    return stages
-
-
-def time_convolutions(block: Any) -> list[Any]:
-    """Return a block's convolutions along its longest path; the shortcut of a residual block has kernel 1."""
-    if hasattr(block, "block"):
-        return [layer for layer in block.block if hasattr(layer, "conv")]
-    return [block] if hasattr(block, "conv") else []
-
-
-def _layer(conv: nn.Conv1d, is_causal: bool) -> Layer:
-    kernel, stride, dilation = conv.kernel_size[0], conv.stride[0], conv.dilation[0]
-    total = (kernel - 1) * dilation - (stride - 1)
-    return Layer(kernel, stride, dilation, total if is_causal else total - total // 2)
 
 
 def _first_kernels(codec: Any) -> np.ndarray:  # [C, 7]

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..base import Stage, Weights
-from ..encodec import fill_codebooks, quantized_stages, seanet_stages, time_convolutions
+from ..encodec import fill_codebooks
 from ..quantization import check_codes
 from ..resuming import ResumableEncoder
+from ..seanet import quantized_stages, seanet_stages, time_convolutions
 from ..weights import state_sha256
 
 
