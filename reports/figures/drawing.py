@@ -10,6 +10,8 @@ from typing import Literal
 
 import matplotlib
 import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -19,6 +21,7 @@ from ..selecting import five_numbers
 from ..writing import counted
 
 STYLE = Path(__file__).parent.parent / "style.mplstyle"
+HINT = "hint:"  # begins the group id of what has a text to point at
 LABEL_SIZE = 9.5  # of labels that several panels share
 WIDTH_IN = 5.2  # narrow on purpose: 9 pt at this width is still legible on a phone
 TICKS_HZ = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000]
@@ -40,9 +43,13 @@ class Illustration:
     question : str
         The question that the figure answers, one sentence.
     reading : str
-        What is drawn, and numbers computed from the data.
+        What is drawn and how to read it; folded on a page.
     alt : str
         One sentence for those who do not see the figure.
+    caption : str
+        What one sees, one sentence.
+    data : pandas.DataFrame, optional
+        The numbers that are drawn, tidy, units in the headings; of a large figure its summary.
     """
 
     name: str
@@ -51,6 +58,22 @@ class Illustration:
     question: str
     reading: str
     alt: str
+    caption: str = ""
+    data: pd.DataFrame | None = None
+
+
+def hint(artist: Artist, text: str) -> None:
+    """Give something drawn a text that a page shows where one points at it.
+
+    Examples
+    --------
+    >>> from matplotlib.lines import Line2D
+    >>> line = Line2D([0], [1])
+    >>> hint(line, "0.82 (0.75 to 0.88)")
+    >>> line.get_gid()
+    'hint:0.82 (0.75 to 0.88)'
+    """
+    artist.set_gid(f"{HINT}{text}")
 
 
 @contextmanager
