@@ -18,7 +18,7 @@ from .figures.run.comparison import comparison
 from .known_answers import HEADINGS, by_encoder, cells_of, checks, summed_up
 from .numbers import Table, side_by_side, table_of
 from .page import Cell, Grid, Line, Section, pictured, render
-from .runs import Subject, controls_of, encoders_of, played_in
+from .runs import Subject, controls_of, encoders_of, named_apart, played_in
 from .selecting import at_stage, stages_of
 from .verdicts import GROUP, VerdictRow, explained, verdict_rows, verdict_sentences
 from .writing import counted, enumerated, hertz
@@ -54,7 +54,7 @@ def contents(trees: Sequence[xr.DataTree], dpi: int) -> str:
     page : str
         HTML.
     """
-    encoders = [one for tree in trees for one in encoders_of(tree)]
+    encoders = named_apart(trees)
     controls = list({(c.name, c.layout): c for t in trees for c in controls_of(t).values()}.values())
     measured = {str(probe) for one in (*encoders, *controls) for probe in one.tree.children}
     chapters = [chapter_of(probe) for probe in registered() if probe.name in measured]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import xarray as xr
 
-from ..probes.engine.schema import BY_MODALITY, baseline_kind, subjects
+from ..probes.engine.outputs import finished
+from ..probes.engine.schema import BY_MODALITY, baseline_kind, run_name, short_hash, subjects
 from ..probes.run.schema import validate, without_redefined
 from ..synth.errors import InputError
 
@@ -24,16 +27,19 @@ class Subject:
         What was measured of it, a group a probe.
     baselines : tuple of xarray.DataTree
         The same of its architecture with other weights, in every kind: "random", "matched", "permuted".
+    label : str
+        What it is called where others have its name; see `named_apart`.
     """
 
     node: str
     tree: xr.DataTree
     baselines: tuple[xr.DataTree, ...] = ()
+    label: str = ""
 
     @property
     def name(self) -> str:
         """What it is called."""
-        return str(self.tree.attrs["encoder"])
+        return self.label or str(self.tree.attrs["encoder"])
 
     @property
     def modality(self) -> str:
@@ -102,14 +108,7 @@ def read_run(source: str | Path | xr.DataTree) -> xr.DataTree:
     """
     if isinstance(source, xr.DataTree):
         return _checked(source, "run")
-    path = Path(source)
-    if path.name.endswith(".partial") or path.parent.name.endswith(".partial"):
-        raise InputError(
-            f"run {path}: not finished; give the same 'tonotopy probe' again, it goes on from there"
-        )
-    if not path.exists():
-        partial = path.with_name(path.name + ".partial")
-        raise InputError(f"run {path}: {'not finished yet' if partial.exists() else 'no such folder'}")
+    path = finished(source)
     try:
         tree = xr.open_datatree(path, engine="zarr", chunks=None)
     except Exception as error:  # the readers behind xarray raise whatever they like
@@ -136,6 +135,25 @@ def encoders_of(tree: xr.DataTree) -> list[Subject]:
         Subject(node, encoder, tuple(b for b in baselines if b.attrs["of"] == node))
         for node, encoder in subjects(tree, "encoder").items()
     ]
+
+
+def named_apart(trees: Sequence[xr.DataTree]) -> list[Subject]:
+    """Return the encoders of several runs; where some share a name they are called by their runs'.
+
+    Those that share that as well, as two checkpoints in one run do, bear the beginning of the weights'
+    SHA-256.
+    """
+    found = [(tree, one) for tree in trees for one in encoders_of(tree)]
+    shared = Counter(one.name for _, one in found)
+    of_runs = Counter((one.name, run_name(tree)) for tree, one in found)
+    named = []
+    for tree, one in found:
+        label = ""
+        if shared[one.name] > 1:
+            alone = run_name(tree) and of_runs[one.name, run_name(tree)] == 1
+            label = run_name(tree) if alone else f"{one.name} {short_hash(one.tree)}"
+        named.append(replace(one, label=label))
+    return named
 
 
 def played_in(tree: xr.DataTree) -> dict[str, xr.Dataset]:

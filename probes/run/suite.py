@@ -114,6 +114,10 @@ class Suite:
         )
         object.__setattr__(self, "probes", configured)
 
+    def __repr__(self) -> str:
+        names = ", ".join(e if isinstance(e, str) else e.name for e in self.encoders)
+        return f"<Suite of {names}; {self.description}>"
+
     def of(self, modality: str) -> tuple[Probe, ...]:
         """Return the probes of a modality."""
         return tuple(p for p in self.probes or () if isinstance(p, Probe) and p.modality == modality)
