@@ -89,6 +89,26 @@ def _near(name: str) -> str:
     return f"{', '.join((*alike, *models))} and others, which `tonotopy encoders` lists"
 
 
+def factory_of(name: str) -> Callable[..., Encoder]:
+    """Return what makes the encoder of a name, or raise naming those that are known.
+
+    Examples
+    --------
+    >>> factory_of("control:decimator").__name__
+    'decimator'
+    """
+    factory = _factories.get(name)
+    if factory is None:
+        plugin = next((e for e in entry_points(group=ENTRY_POINT_GROUP) if e.name == name), None)
+        if plugin is None:
+            raise InputError(f"encoder {name!r}: not known; known are {_near(name)}")
+        factory = plugin.load()
+    if isinstance(factory, str):
+        module, attribute = factory.split(":")
+        factory = getattr(import_module(module, __package__), attribute)
+    return factory  # type: ignore[return-value]
+
+
 @overload
 def load(
     name: Literal["musicvae_tiny", "musicvae_2bar", "musicvae_16bar"],
@@ -127,16 +147,7 @@ def load(
     >>> load("filterbank:stft").stages["first_layer"].hop
     320
     """
-    factory = _factories.get(name)
-    if factory is None:
-        plugin = next((e for e in entry_points(group=ENTRY_POINT_GROUP) if e.name == name), None)
-        if plugin is None:
-            raise InputError(f"encoder {name!r}: not known; known are {_near(name)}")
-        factory = plugin.load()
-    if isinstance(factory, str):
-        module, attribute = factory.split(":")
-        factory = getattr(import_module(module, __package__), attribute)
-    encoder: Encoder | LatentModel = factory(weights=weights, seed=seed, **options)  # type: ignore[operator]
+    encoder: Encoder | LatentModel = factory_of(name)(weights=weights, seed=seed, **options)
     lacking = not isinstance(encoder, Redraws)
     if lacking and isinstance(encoder, ModuleEncoder) and encoder.weights.source != "none":
         encoder.randomised = lambda seed: load(name, weights="random", seed=seed, **options)
