@@ -108,6 +108,32 @@ def check_known(name: str) -> None:
     )
 
 
+def factory_of(name: str) -> Callable[..., Encoder] | None:
+    """Return what makes the encoder of a name; None for a file of somebody's own.
+
+    Raises
+    ------
+    InputError
+        If the name is not known; the error names those that are.
+
+    Examples
+    --------
+    >>> factory_of("control:decimator").__name__
+    'decimator'
+    """
+    factory = _factories.get(name)
+    if factory is None:
+        plugin = next((e for e in entry_points(group=ENTRY_POINT_GROUP) if e.name == name), None)
+        if plugin is None:
+            check_known(name)
+            return None
+        factory = plugin.load()
+    if isinstance(factory, str):
+        module, attribute = factory.split(":")
+        factory = getattr(import_module(module, __package__), attribute)
+    return factory  # type: ignore[return-value]
+
+
 @overload
 def load(
     name: Literal["musicvae_tiny", "musicvae_2bar", "musicvae_16bar"],
@@ -156,17 +182,10 @@ def load(
     from .abilities import Redraws
     from .base import ModuleEncoder
 
-    factory = _factories.get(name)
-    if factory is None:
-        check_known(name)
-        plugin = next((e for e in entry_points(group=ENTRY_POINT_GROUP) if e.name == name), None)
-        if plugin is None:
-            return load_from_file(name, weights, seed, options)
-        factory = plugin.load()
-    if isinstance(factory, str):
-        module, attribute = factory.split(":")
-        factory = getattr(import_module(module, __package__), attribute)
-    encoder: Encoder | LatentModel = factory(weights=weights, seed=seed, **options)  # type: ignore[operator]
+    make = factory_of(name)
+    if make is None:
+        return load_from_file(name, weights, seed, options)
+    encoder: Encoder | LatentModel = make(weights=weights, seed=seed, **options)
     lacking = not isinstance(encoder, Redraws)
     if lacking and isinstance(encoder, ModuleEncoder) and encoder.weights.source != "none":
         encoder.randomised = lambda seed: load(name, weights="random", seed=seed, **options)
