@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from ...encoders.registry import load, load_for
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from ..engine.checkpoint import Work, drawn_anew, node_name, provenance, set_attributes
+from ..engine.grid import HIGHEST_SHARE
 from ..engine.outputs import fresh
 from ..engine.probe import Probe
-from ..engine.progress import Progress
+from ..engine.progress import Progress, Step, progress_of
 from ..engine.schema import stimuli_dataset, subject_attributes
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
@@ -28,11 +29,13 @@ from ..engine.store import ZARR_FORMAT, keep
 from ..hypotheses.hypothesis import Hypothesis
 from ..hypotheses.registry import registered as hypotheses
 from ..hypotheses.verdicts import check_named_once, evaluate
+from .forecast import READING_S, Paces, announced
 from .kept import keep as keep_for_others
 from .kept import kept, key_of
 from .schema import validate_probe
 from .suite import CONTROLS, MEASURED_BY, Suite
 
+HIGHEST_HZ = 10_000.0  # that probes play where no other is given
 TAKEN = ("stimuli", "hypotheses")  # groups of every run
 Measured = Encoder | LatentModel
 
@@ -48,6 +51,7 @@ class Subject:
     stages: tuple[str, ...] | None
     baseline: str = ""
     not_drawn: str = ""
+    number: int = 0  # of the draw
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Loaded:
 def probe(
     encoders: str | Measured | Sequence[str | Measured],
     out: str | Path,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     name: str = "",
     **options: Any,
 ) -> Path:
@@ -87,7 +91,7 @@ def probe(
     return run(suite, out, progress=progress, name=name)
 
 
-def run(suite: Suite, out: str | Path, *, progress: Progress | None = None, name: str = "") -> Path:
+def run(suite: Suite, out: str | Path, *, progress: Progress | bool | None = None, name: str = "") -> Path:
     """Measure everybody of a suite, judge the hypotheses, and keep the result.
 
     Parameters
@@ -96,7 +100,8 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None, name
     out : path
         Folder for the result, a zarr store that ``xarray.open_datatree`` reads; it must not exist.
         Work in progress lies in ``<out>.partial``; the same call takes it up where it stopped.
-    progress : Progress, optional
+    progress : Progress or bool, optional
+        How far it has come is shown on stderr, and before it begins how long it will take, unless False.
     name : str, optional
         What the run is called where reports and comparisons tell it from others; by default as `out` is,
         without what follows the dot.
@@ -114,7 +119,9 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None, name
     out = fresh(out)
     encoders = [_loaded(encoder, suite) for encoder in suite.encoders]
     _nodes(encoders)
-    base: Session[Any] = Session(encoders[0], seed=suite.seed, progress=progress or Progress(show=False))
+    shown = progress_of(progress)
+    suite = _below_nyquist(suite, encoders, shown)
+    base: Session[Any] = Session(encoders[0], seed=suite.seed, progress=shown)
     left = [_left(base.of(encoder, suite.stages_of(encoder)), suite) for encoder in encoders]
     loaded = [
         _drawable(given, encoder, probes, suite)
@@ -125,21 +132,57 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None, name
     work = Work(out, _identity(suite, stimuli, encoders))
     about = provenance(suite.description, suite.seed, encoders) | {"name": name or out.stem}
     work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, about))
-    for subject in subjects_of(suite, loaded):
-        _measure(subject, base.of(subject.encoder, subject.stages), suite, work)
+    steps = _planned(suite, loaded, base) if shown.show else {}
+    if done := sum(work.is_done(key) for key in steps):
+        shown.say(f"resuming: {done} of {len(steps)} done")
+    steps = {key: step for key, step in steps.items() if not work.is_done(key)}
+    with shown.run(steps):
+        for subject in subjects_of(suite, loaded):
+            session = replace(base.of(subject.encoder, subject.stages), unfinished=work.unfinished)
+            _measure(subject, session, suite, work)
+            work.drop_unfinished()
     work.do("hypotheses", lambda: _judge(work.store, claims, suite.seed))
     return work.finish()
 
 
-def subjects_of(suite: Suite, loaded: Sequence[Loaded]) -> Iterator[Subject]:
+def subjects_of(
+    suite: Suite, loaded: Sequence[Loaded], drawn: Callable[..., Iterable[Any]] = drawn_anew
+) -> Iterator[Subject]:
     """Yield the encoders, each followed by its baselines, kind by kind, then the controls."""
     for one, node in zip(loaded, _nodes([one.encoder for one in loaded]), strict=True):
         stages = suite.stages_of(one.encoder)
         yield Subject(node, "encoder", "", one.encoder, stages, not_drawn=one.not_drawn)
         for kind, draw in one.draws.items():
-            for i, baseline in enumerate(drawn_anew(one.encoder, draw, suite.seed, suite.draws)):
-                yield Subject(f"{node}.{kind}{i}", "baseline", node, baseline, stages, kind)
+            for i, baseline in enumerate(drawn(one.encoder, draw, suite.seed, suite.draws)):
+                yield Subject(f"{node}.{kind}{i}", "baseline", node, baseline, stages, kind, number=i)
     yield from _controls([one.encoder for one in loaded], suite)
+
+
+def _planned(suite: Suite, loaded: Sequence[Loaded], base: Session[Any]) -> dict[str, Step]:
+    """Return what is to be measured, a step a probe, and say how long it will take."""
+    paces, steps, asked = Paces(), {}, set()
+    counts = {"encoder": 0, "baseline": 0, "control": 0}
+    undrawn = lambda encoder, draw, seed, count: [encoder] * count  # noqa: E731 (as long a network of its kind)
+    for subject in subjects_of(suite, loaded, undrawn):
+        session = base.of(subject.encoder, subject.stages)
+        probes = [one for one in _probes_of(subject, session, suite) if not one.refusal(session)]
+        counts[subject.role] += bool(probes)
+        for one in probes:
+            is_kept = subject.role == "control" and _kept_of(one, session) is not None
+            seconds = READING_S if is_kept else paces.seconds(one, session, subject.node)
+            steps[f"{subject.node}/{one.name}"] = Step(f"{_called(subject, suite)}: {one.name}", seconds)
+            asked |= {one.name}
+    base.progress.say(announced(counts, len(asked), sum(step.seconds for step in steps.values())))
+    return steps
+
+
+def _called(subject: Subject, suite: Suite) -> str:
+    """Return what progress calls a subject: by what it is."""
+    name = subject.encoder.name
+    if subject.role == "baseline":
+        of = f" of {name}" if len(suite.encoders) > 1 else ""
+        return f"{subject.baseline} {subject.number + 1} of {suite.draws}{of}"
+    return f"control {name}" if subject.role == "control" else name
 
 
 def _controls(loaded: Sequence[Measured], suite: Suite) -> Iterator[Subject]:
@@ -207,6 +250,17 @@ def _redraw(given: str | Measured, encoder: Measured) -> Callable[..., Measured]
     raise InputError("nothing says how its weights are drawn")
 
 
+def _below_nyquist(suite: Suite, encoders: Sequence[Measured], shown: Progress) -> Suite:
+    """Return a suite whose highest partial all encoders can be played, if it is not given; say so."""
+    slowest = min(filter(None, map(_rate, encoders)), default=0)
+    highest = HIGHEST_SHARE * slowest
+    takes = any("high_hz" in one.takes for one in suite.of("waveform"))
+    if "high_hz" in suite.settings or not takes or not slowest or slowest / 2 > HIGHEST_HZ:
+        return suite
+    shown.say(f"partials up to {highest:,.0f} Hz, for {slowest:,} samples per second")
+    return replace(suite, settings={**suite.settings, "high_hz": highest})
+
+
 def _nodes(encoders: Sequence[Measured]) -> list[str]:
     """Return what the encoders' nodes are called; those of one name are told apart by their weights.
 
@@ -259,10 +313,8 @@ def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) 
             refused[one.name] = reason
             continue
         group = where / one.name
-        work.do(
-            f"{subject.node}/{one.name}",
-            lambda one=one, group=group: keep_result(one, replace(session, out=group), group),
-        )
+        with session.progress.step(key := f"{subject.node}/{one.name}"):
+            work.do(key, lambda one=one, group=group: keep_result(one, replace(session, out=group), group))
     about = subject_attributes(subject.encoder, subject.role, subject.of, subject.baseline)
     about |= {"refused": "; ".join(f"{n}: {r}" for n, r in refused.items()), "not_drawn": subject.not_drawn}
     set_attributes(where, about)

@@ -1,0 +1,156 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from torch import nn
+
+from tonotopy.encoders import load, wrap
+from tonotopy.probes import probe
+from tonotopy.probes.composition.draws import USUAL
+from tonotopy.probes.engine import resuming
+from tonotopy.probes.engine.resuming import Blocks
+
+QUESTIONS = {
+    "probes": ("presence", "stability", "access", "compositionality", "aliasing", "selectivity"),
+    "conditions": (USUAL,),
+    "stages": ("latent",),
+    "baselines": 0,
+    "controls": False,
+    "refine": False,
+    "progress": False,
+}
+# A process that dies in the middle of a probe, as one whose power is cut: nothing is cleaned up.
+KILLED = """
+import os, sys
+from tonotopy.encoders import load
+from tonotopy.probes import probe
+from tonotopy.probes.composition.draws import USUAL
+from tonotopy.probes.engine import resuming
+
+resuming.SECONDS_KEPT = 0.0
+encoder, left, run = load("filterbank:stft"), int(sys.argv[2]), None
+encoder.name = "bank"
+own = encoder.run
+
+def dying(waveforms, stages):
+    global left
+    left -= 1
+    if not left:
+        os._exit(9)
+    return own(waveforms, stages)
+
+encoder.run = dying
+probe(encoder, sys.argv[1], probes=("presence", "stability"), conditions=(USUAL,), controls=False, progress=False)
+"""
+
+
+def counted(encoder):
+    """Count what an encoder plays, in samples."""
+    own, played = encoder.run, []
+
+    def run(waveforms, stages):
+        played.append(waveforms.numel())
+        return own(waveforms, stages)
+
+    encoder.run = run
+    return played
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Keep every tile."""
+    monkeypatch.setattr(resuming, "SECONDS_KEPT", 0.0)
+
+
+@pytest.fixture
+def encoder():
+    """A small network that sounds are played to for a while, at several tiles a probe."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv1d(1, 6, 64, stride=32), nn.Tanh(), nn.Conv1d(6, 5, 3, stride=2))
+    return wrap(net, 16_000, {"first_layer": "0", "latent": "2"}, name="mine")
+
+
+def test_blocks_come_back_in_order_and_by_key(tmp_path):
+    blocks = Blocks(tmp_path, "squares", 3, seconds=0.0)
+    made = [{"latent rms": np.arange(i + 1), "rows": np.array(i)} for i in range(4)]
+    for block in made:
+        blocks.add(block)
+    back = list(Blocks(tmp_path, "squares", 3))
+    assert [{name: value.tolist() for name, value in block.items()} for block in back] == [
+        {name: value.tolist() for name, value in block.items()} for block in made
+    ]
+    assert list(Blocks(tmp_path, "squares", 4)) == []
+    assert list(Blocks(None, "squares", 3)) == []
+
+
+def test_a_quick_loop_leaves_nothing_on_disk(tmp_path):
+    blocks = Blocks(tmp_path, "quick")
+    blocks.add({"rows": np.array(1)})
+    blocks.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_half_written_file_is_not_read(tmp_path):
+    blocks = Blocks(tmp_path, "half", seconds=0.0)
+    blocks.add({"rows": np.array(1)})
+    (file,) = tmp_path.rglob("*.npz")
+    file.rename(file.with_suffix(".half"))
+    assert list(Blocks(tmp_path, "half")) == []
+
+
+def test_an_interrupted_run_goes_on_inside_a_probe_and_gives_the_same(encoder, tmp_path, at_once):
+    whole = counted(encoder)
+    expected = xr.open_datatree(probe(encoder, tmp_path / "whole.zarr", **QUESTIONS))
+    assert float(expected["mine/selectivity"]["frequency"].max()) < 8_000
+    out, left = tmp_path / "run.zarr", len(whole)
+    own, spent, repeated = encoder.run, [], []
+    for stop in (left // 5, left // 3, left):
+
+        def dying(waveforms, stages, budget=iter(range(stop))):
+            if next(budget, None) is None:
+                raise KeyboardInterrupt
+            spent.append(waveforms.numel())
+            return own(waveforms, stages)
+
+        encoder.run = dying
+        try:
+            probe(encoder, out, **QUESTIONS)
+        except KeyboardInterrupt:
+            assert list(out.with_name("run.zarr.partial").glob("unfinished/*/*.npz"))
+            repeated.append(stop)
+    assert len(repeated) == 2
+    found = xr.open_datatree(out)
+    for name, node in expected["mine"].children.items():
+        xr.testing.assert_identical(
+            node.to_dataset().drop_attrs(), found[f"mine/{name}"].to_dataset().drop_attrs()
+        )
+    # what is played twice is to find the steady state, and the tile at which it died
+    assert sum(spent) < 1.25 * sum(whole[: len(whole) // 2]) * 2
+    assert list(tmp_path.iterdir()) == [out, tmp_path / "whole.zarr"] or not list(tmp_path.glob("*.partial"))
+
+
+def test_a_killed_process_loses_little(tmp_path):
+    script = [sys.executable, "-c", KILLED, str(tmp_path / "run.zarr")]
+    done = subprocess.run([*script, "12"], capture_output=True, text=True)
+    assert done.returncode == 9, done.stderr
+    assert list((tmp_path / "run.zarr.partial" / "unfinished").rglob("*.npz"))
+    bank = load("filterbank:stft")
+    bank.name = "bank"
+    played = counted(bank)
+    few = {"probes": ("presence", "stability"), "conditions": (USUAL,), "controls": False, "progress": False}
+    whole = xr.open_datatree(probe(bank, tmp_path / "whole.zarr", **few))
+    all_of_it = len(played)
+    found = xr.open_datatree(probe(bank, tmp_path / "run.zarr", **few))
+    assert (
+        len(played) - all_of_it <= all_of_it - 8
+    )  # of the 11 that were made it plays two again: silence, its tile
+    for name in few["probes"]:
+        xr.testing.assert_identical(
+            whole[f"bank/{name}"].to_dataset().drop_attrs(), found[f"bank/{name}"].to_dataset().drop_attrs()
+        )
+    assert json.loads(found.attrs["versions"])
