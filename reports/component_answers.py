@@ -27,6 +27,7 @@ from .runs import Subject
 from .selecting import answers, at_stage, stages_of
 from .writing import capitalised, enumerated, in_words
 
+QUESTIONS = ("presence", "stability", "access", "place")
 HALF_WAY = 0.5  # from chance to certainty: where the hypotheses have their thresholds too
 PLURAL = {"is": "are", "has": "have", "keeps": "keep", "leaves": "leave", "its": "their"}
 Profile = Callable[[Subject, xr.DataTree, str], Pattern | None]  # of a subject's tree, or a baseline's

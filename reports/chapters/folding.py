@@ -75,9 +75,9 @@ def _meaning(one: xr.Dataset) -> str:
         return "sharing a fold makes no difference"
     side = against_chance(one)
     if side < 0:
-        return "channels tell tones of one fold apart better than any others"
-    compared = "worse than" if side > 0 else "as well as"
-    return f"by amplitude and phase over channels tones of one fold are told apart {compared} any others"
+        return "channels tell tones of one fold apart better than others"
+    compared = "less well than" if side > 0 else "as well as"
+    return f"channels tell tones of one fold apart {compared} others"
 
 
 def _folds(subject: Subject) -> Answer | None:

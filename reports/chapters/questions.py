@@ -11,7 +11,7 @@ from ...probes.composition.drawn_mixtures import CHORDS_TRIED
 from ...probes.composition.draws import FAR_SEMITONES, STEP_SEMITONES
 from ..chapter import Chapter, each_stage
 from ..columns import Column
-from ..component_answers import ANSWERS, PLACED, PRESENT, READABLE, STABLE
+from ..component_answers import ANSWERS, PLACED, PRESENT, QUESTIONS, READABLE, STABLE
 from ..estimates import (
     Estimate,
     beside,
@@ -31,7 +31,6 @@ from ..figures.composition.questions import (
 from ..runs import Subject
 from ..selecting import answers
 
-QUESTIONS = ("presence", "stability", "access", "place")
 USUAL, DENSE = 5, 16  # components in the mixtures that readouts are tried on
 CHORDS = max(CHORDS_TRIED)
 FAINT = 0.01  # share of components without a trace that is worth a word

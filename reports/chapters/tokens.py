@@ -38,7 +38,9 @@ def _reuse(reuse: Estimate) -> tuple[str, str]:
 CODES = Chapter(
     "codes",
     question="Do tokens stand for components, and do they stay?",
-    answer=judged_answer("codes_are_reused", Scale(0.0, 1.0, "by chance", "always the same", "share"), _reuse),
+    answer=judged_answer(
+        "codes_are_reused", Scale(0.0, 1.0, "by chance", "always the same", "share"), _reuse
+    ),
     columns=(
         measured("agreement_same", "Codes kept", "share of codes that a partial keeps in other contexts",
                  "share", np.mean, at_codes=True, is_side_by_side=True),
