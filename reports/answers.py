@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .estimates import BASELINES, Estimate
-from .writing import enumerated, interval, written
+from .writing import capitalised, enumerated, interval, written
 
 SAME_SCALE = ("matched", "random")  # which random networks a sentence speaks of: the first that are there
 WHOSE = {"matched": "random weights of the same scale", "random": "random weights"}
@@ -164,18 +164,23 @@ def together(question: str, answers: Mapping[str, Answer]) -> str:
     >>> together("Is it there?", {"a": yes})
     'It is there.'
     >>> together("Is it there?", {"a": yes, "b": no, "c": yes})
-    'Is it there? a and c, at the latent: yes. b, at the latent: no.'
+    'Is it there? At the latent, a and c: yes; b: no.'
     """
     if len(answers) == 1:
         return next(iter(answers.values())).sentence
+    stages, randoms = ({getattr(one, name) for one in answers.values()} for name in ("stage", "random"))
     alike: dict[tuple[str, str, str], list[str]] = {}
     for name, one in answers.items():
-        alike.setdefault((one.stage, one.clause, one.random), []).append(name)
-    said = [question]
-    for (stage, clause, random), names in alike.items():
-        where = f", at {place_name(stage)}" if stage else ""
-        said.append(f"{enumerated(names)}{where}: {clause}{f' ({random})' if random else ''}.")
-    return " ".join(said)
+        stage = f" at {place_name(one.stage)}" if one.stage and len(stages) > 1 else ""
+        random = f" ({one.random})" if one.random and len(randoms) > 1 else ""
+        alike.setdefault((stage, one.clause, random), []).append(name)
+    said = [
+        f"{enumerated(names)}{where}: {clause}{random}" for (where, clause, random), names in alike.items()
+    ]
+    stage, random = next(iter(stages)), next(iter(randoms))
+    where = f" {at(stage)}," if stage and len(stages) == 1 else ""
+    beside = f" {capitalised(random)}." if random and len(randoms) == 1 else ""
+    return f"{question}{where} {'; '.join(said)}.{beside}"
 
 
 def kinds_shown(beside: Mapping[str, Sequence[Estimate]]) -> dict[str, list[Estimate]]:

@@ -34,6 +34,7 @@ FORMS = {
     "nats": lambda value: f"{value:.1f}",
     "dB": lambda value: f"{value:.1g} dB",
     "level": lambda value: f"{value:z.1f} dB",
+    "times": lambda value: f"{value:.2g} times",
     "gain": lambda value: f"{value:.2g}",
 }
 

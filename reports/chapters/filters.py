@@ -10,7 +10,7 @@ import xarray as xr
 from ..answers import Answer, Scale, at, beside_random
 from ..chapter import Chapter, each_stage
 from ..columns import Column, Value, has_power, measured, placed
-from ..estimates import exactly
+from ..estimates import Estimate
 from ..figures import Illustration
 from ..figures.filters.bandwidth import bandwidth_by_frequency
 from ..figures.filters.best_frequency import best_frequency_by_rank
@@ -95,14 +95,14 @@ def _selects(subject: Subject) -> Answer | None:
         f"frequencies {where}; {middle} a band {ears}."
     )
     beside = {
-        kind: [exactly(_width_in_ears(seed, stage)) for seed in seeds]
+        kind: [Estimate(_width_in_ears(seed, stage), np.nan, np.nan) for seed in seeds]
         for kind, seeds in subject.by_kind("selectivity").items()
     }
-    random = beside_random(beside, "1")
+    random = beside_random(beside, "times")
     sentence += f" {capitalised(random)}." if random else ""
     widest = subject.sample_rate / 2 / float(_ear_bandwidth(subject.sample_rate / 4))
-    scale = Scale(max(widest, 2.0), 1.0, "everything at once", "as narrow as the ear's", "1", log=True)
-    return Answer(stage, sentence, f"bands {ears}", random, exactly(width), scale, beside)
+    scale = Scale(max(widest, 2.0), 1.0, "everything at once", "as narrow as the ear's", "times", log=True)
+    return Answer(stage, sentence, f"bands {ears}", random, Estimate(width, np.nan, np.nan), scale, beside)
 
 
 def _selectivity_about(subject: Subject) -> Iterator[str]:

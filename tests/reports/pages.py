@@ -23,12 +23,16 @@ LOW_ONLY = np.where(np.arange(made_up.COMPONENTS) < 9, 1.0, 0.0)
 MIXED = np.where(np.arange(made_up.COMPONENTS) % 3, 1.0, 0.0)
 
 
-def questioned(holds: np.ndarray, half: float = 0.05, probes: Sequence[str] = QUESTIONS) -> dict[str, xr.Dataset]:
+def questioned(
+    holds: np.ndarray, half: float = 0.05, probes: Sequence[str] = QUESTIONS
+) -> dict[str, xr.Dataset]:
     """Answers to the four questions that hold at the given partials (1), or not (0), or half-way (0.5)."""
     found = {}
     for probe in probes:
         chance = {"presence": 1 / 16, "access": 0.5}.get(probe, 0.0)
-        result = made_up.question(probe, {"confusion": 0.02}, half, ("first_layer", "latent"), MAIN).copy(deep=True)
+        result = made_up.question(probe, {"confusion": 0.02}, half, ("first_layer", "latent"), MAIN).copy(
+            deep=True
+        )
         level = (chance + 0.1 * (1 - chance)) + 0.8 * (1 - chance) * holds
         for name in MEASURE[probe]:
             for end, by in (("", 0.0), ("_low", -half), ("_high", half)):

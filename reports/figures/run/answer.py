@@ -85,6 +85,7 @@ def answer_over_frequency(
         name: result for name, found in own.items() if answers(result := found.get(one.probe)) is not None
     }
     stages = _stages(list(rows.values()))
+    look = "wide" if columns > 2 else "narrow"
     own_stages = {name: [s for s in stages if s in stages_of(result)] for name, result in rows.items()}
     columns = min(columns, max(map(len, own_stages.values())))
     lines = sum(-(-len(several) // columns) for several in own_stages.values())
@@ -108,7 +109,7 @@ def answer_over_frequency(
         one_legend(figure, 4 if columns > 2 else 2)
     names = enumerated(list(rows))
     return Illustration(
-        f"answer-{columns}",
+        f"answer-{look}",
         "The answer over frequency",
         figure,
         one.question,
