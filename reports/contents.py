@@ -13,6 +13,7 @@ from ..probes.run.truths import Truth
 from .audio import Sounds, clips
 from .chapter import Chapter
 from .chapters import chapter_of
+from .estimates import BASELINES, baseline_label
 from .figures.run.comparison import comparison
 from .first_screen import first_screen
 from .judged import claims_section
@@ -81,9 +82,13 @@ def _lead(tree: xr.DataTree, everybody: Sequence[Subject]) -> str:
             frequency = table["frequency_hz"].values
             text += f" from {hertz(frequency.min())} to {hertz(frequency.max())}"
         played.append(text)
-    seeds = sorted({len(one.drawn()) for one in encoders} - {0})
-    several = f"{seeds[0]} to {seeds[-1]} random networks" if len(seeds) > 1 else ""
-    beside = [several or counted(seeds[0], "random network")] if seeds else []
+    beside = []
+    for kind in BASELINES:
+        numbers = sorted({len(one.drawn(kind)) for one in encoders} - {0})
+        if numbers:
+            several = f"{numbers[0]} to {numbers[-1]} networks"
+            count = several if len(numbers) > 1 else counted(numbers[0], "network")
+            beside.append(f"{count} of {baseline_label(kind)}")
     beside += [counted(len(controls), "control")] if controls else []
     said = enumerated(
         [f"{one.name} ({', '.join([*one.layout, f'weights {one.short_hash}'])})" for one in encoders]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import xarray as xr
@@ -36,6 +36,7 @@ class Subject:
     tree: xr.DataTree
     baselines: tuple[xr.DataTree, ...] = ()
     label: str = ""
+    _loaded: dict[tuple[int, str], xr.Dataset | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -73,9 +74,16 @@ class Subject:
         """Return what a probe found of the baselines, by kind: "random", "matched", "permuted"."""
         found: dict[str, list[xr.Dataset]] = {}
         for baseline in self.baselines:
-            if (one := _result(baseline, probe)) is not None:
+            if (one := self._result(baseline, probe)) is not None:
                 found.setdefault(baseline_kind(baseline), []).append(one)
         return found
+
+    def _result(self, tree: xr.DataTree, probe: str) -> xr.Dataset | None:
+        """Read what a probe found from where it lies, once: a page asks for it many times."""
+        key = id(tree), probe
+        if key not in self._loaded:
+            self._loaded[key] = tree[probe].to_dataset().load() if probe in tree.children else None
+        return self._loaded[key]
 
     @property
     def refused(self) -> str:
@@ -84,7 +92,7 @@ class Subject:
 
     def result(self, probe: str) -> xr.Dataset | None:
         """Return what a probe found, or None."""
-        return _result(self.tree, probe)
+        return self._result(self.tree, probe)
 
     @property
     def not_drawn(self) -> str:
@@ -97,12 +105,8 @@ class Subject:
 
     def of_baselines(self, probe: str, kind: str = "random") -> list[xr.Dataset]:
         """Return what a probe found of the baselines of a kind."""
-        found = [_result(baseline, probe) for baseline in self.drawn(kind)]
+        found = [self._result(baseline, probe) for baseline in self.drawn(kind)]
         return [one for one in found if one is not None]
-
-
-def _result(tree: xr.DataTree, probe: str) -> xr.Dataset | None:
-    return tree[probe].to_dataset().load() if probe in tree.children else None
 
 
 def read_run(source: str | Path | xr.DataTree) -> xr.DataTree:
