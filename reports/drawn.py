@@ -8,6 +8,7 @@ import io
 import re
 
 import matplotlib
+import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
@@ -65,12 +66,12 @@ def _points(figure: Figure) -> int:
     """Count what would be written point by point."""
     found = 0
     for axes in figure.axes:
-        found += sum(len(line.get_xydata()) for line in axes.lines if not line.get_rasterized())
+        found += sum(np.size(line.get_xdata()) for line in axes.lines if not line.get_rasterized())
         for collection in axes.collections:
             if not collection.get_rasterized():
                 offsets = collection.get_offsets()
-                paths = sum(len(path.vertices) for path in collection.get_paths())
-                found += max(paths, len(offsets))
+                paths = sum(np.shape(path.vertices)[0] for path in collection.get_paths())
+                found += max(paths, np.shape(offsets)[0])
     return found
 
 

@@ -60,9 +60,10 @@ class Pattern:
         return (float(self.frequency_hz[yes[-1]]), float(self.frequency_hz[no[0]])) if sure else None
 
     @property
-    def mirrored(self) -> Pattern:
-        """The same from high to low."""
-        return Pattern(self.frequency_hz[::-1], self.holds[::-1])
+    def boundary_upwards(self) -> tuple[float, float] | None:
+        """The last frequency at which it fails and the first at which it holds, if it holds above only."""
+        ends = Pattern(self.frequency_hz[::-1], self.holds[::-1]).boundary
+        return None if ends is None else (ends[1], ends[0])
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ def sentence(pattern: Pattern, words: Words) -> str:
         return f"it is open {_all(pattern, 'every')} whether {words.yes}"
     if (ends := pattern.boundary) is not None:
         return f"{_below(pattern, ends)} {words.yes}; {_above(pattern, ends)}, {words.it_does_not}"
-    if (ends := pattern.mirrored.boundary) is not None:
-        return f"{_below(pattern, ends[::-1])} {words.no}; {_above(pattern, ends[::-1])}, {words.it_does}"
+    if (ends := pattern.boundary_upwards) is not None:
+        return f"{_below(pattern, ends)} {words.no}; {_above(pattern, ends)}, {words.it_does}"
     said = [f"{words.yes if count[YES] else words.no} at {count[YES] or count[NO]} of {_of(pattern)}"]
     if count[YES] and count[NO]:
         said.append(f"at {count[NO]} {words.it_does_not}")
@@ -135,8 +136,8 @@ def clause(pattern: Pattern) -> str:
         return f"open {_all(pattern, 'every')}"
     if (ends := pattern.boundary) is not None:
         return f"{_below(pattern, ends)}, not {_above(pattern, ends)}"
-    if (ends := pattern.mirrored.boundary) is not None:
-        return f"{_above(pattern, ends[::-1])}, not {_below(pattern, ends[::-1])}"
+    if (ends := pattern.boundary_upwards) is not None:
+        return f"{_above(pattern, ends)}, not {_below(pattern, ends)}"
     said = [f"at {count[YES]} of {_of(pattern)}" if count[YES] else f"not at {count[NO]} of {_of(pattern)}"]
     said += [f"not at {count[NO]}"] * bool(count[YES] and count[NO])
     said += [f"open {_others(pattern)}"] * bool(count[OPEN])

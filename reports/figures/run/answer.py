@@ -81,9 +81,10 @@ def answer_over_frequency(
     )
     if one is None:
         return None
-    rows = {
-        name: result for name, found in own.items() if answers(result := found.get(one.probe)) is not None
-    }
+    rows: dict[str, xr.Dataset] = {}
+    for name, found in own.items():
+        if answers(result := found.get(one.probe)) is not None and result is not None:
+            rows[name] = result
     stages = _stages(list(rows.values()))
     look = "wide" if columns > 2 else "narrow"
     own_stages = {name: [s for s in stages if s in stages_of(result)] for name, result in rows.items()}
