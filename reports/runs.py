@@ -8,7 +8,8 @@ from pathlib import Path
 import xarray as xr
 
 from ..probes.engine.schema import BY_MODALITY, baseline_kind, subjects
-from ..probes.run.schema import validate, without_redefined
+from ..probes.run.earlier import up_to_date
+from ..probes.run.schema import validate
 from ..synth.errors import InputError
 
 
@@ -119,7 +120,7 @@ def read_run(source: str | Path | xr.DataTree) -> xr.DataTree:
 
 
 def _checked(tree: xr.DataTree, origin: str) -> xr.DataTree:
-    tree = without_redefined(tree)
+    tree = up_to_date(tree)
     try:
         validate(tree)
     except InputError as error:

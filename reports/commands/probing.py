@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Controls, Out, Probes, Seed, Stages, Weights, given, names
+from .options import Controls, Out, Own, Probes, Seed, Stages, Weights, given, names, own_hypotheses
 
 
 def probe(
@@ -113,16 +113,19 @@ def _run(encoders: list[str], out: Path, modality: str, **fields: object) -> Non
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="What `tonotopy probe` wrote.")],
     out: Out = Path("report.html"),
+    hypotheses: Own = None,
 ) -> None:
     """Write one self-contained page about one or several runs.
 
-    Example:
+    For example:
 
         tonotopy report run.zarr other.zarr --out report.html
+
+        tonotopy report run.zarr --hypotheses mine.py
     """
     from ..html import report as write_report
 
-    print(write_report(runs, out))
+    print(write_report(runs, out, hypotheses=own_hypotheses(hypotheses)))
 
 
 def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
