@@ -29,6 +29,7 @@ nitpick_ignore_regex = [("py:obj", ".*"), ("py:class", ".*")]
 
 autosummary_generate = True
 autosummary_imported_members = True
+autosummary_filename_map = {"tonotopy.probes.probe": "tonotopy.probes.probe_function"}  # beside `Probe`
 autodoc_typehints = "none"  # the docstrings say types, shapes and units
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
