@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "tonotopy"
-author = "The tonotopy developers"
+author = "The tonotopy authors"
 copyright = "the tonotopy developers, MIT licence"
 version = release = installed_version("tonotopy")
 
@@ -18,11 +18,11 @@ extensions = [
     "myst_nb",
     "registry_tables",  # beside this file
 ]
-exclude_patterns = ["_build", "recorded/README.md"]
+exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 
-# References: everything that has a page is linked, and a role that points nowhere is an error. What docstrings put
-# into single backticks may be a parameter as well, so there a missing page is none.
+# Everything that has a page is linked, and a role that points nowhere is an error. What docstrings put into
+# single backticks may be a parameter as well, so there a missing page is none.
 nitpicky = True
 default_role = "py:obj"
 nitpick_ignore_regex = [("py:obj", ".*"), ("py:class", ".*")]

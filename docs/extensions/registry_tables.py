@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,6 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 MATRIX = Path(__file__).parents[1] / "known_truths.md"
+RECORDED = MATRIX.parent / "recorded"
 ROW = re.compile(r"^\| (\w+) \| (.+?) \| (.+?) \| (.+?) \| (yes|✗ no) \|$")
 
 
@@ -78,15 +81,16 @@ class KnownAnswers(Table):
     }
 
     def lines(self) -> list[str]:
+        """Return the Markdown."""
         from tonotopy.probes.run.registry import named
 
         wanted = [w.strip() for w in self.options.get("only", "").split(",")]
         recorded = measured_answers()
         known = [
-            (known.control, known.what, known.text, recorded.get((known.control, probe.name, known.what), "–"))
+            (k.control, k.what, k.text, recorded.get((k.control, probe.name, k.what), "–"))
             for probe in named(tuple(self.arguments[0].split()))
-            for known in probe.known
-            if any(word in known.what for word in wanted)
+            for k in probe.known
+            if any(word in k.what for word in wanted)
         ]
         if not known:
             raise self.error(f"nothing is known of {self.arguments[0]}")
@@ -106,6 +110,7 @@ class Claims(Table):
     option_spec: ClassVar = {"family": directives.flag, "sentence": directives.flag}
 
     def lines(self) -> list[str]:
+        """Return the Markdown."""
         from tonotopy.probes import HYPOTHESES
 
         given = self.arguments[0]
@@ -131,10 +136,48 @@ def rule(hypothesis: object) -> str:
     return f"within ± {threshold:.3g}" if holds == "within" else f"{holds} {threshold:.3g}"
 
 
+class VerdictsFound(Table):
+    """Verdicts that `docs/record.py` recorded, under the command that they come from."""
+
+    def lines(self) -> list[str]:
+        """Return the Markdown."""
+        path = RECORDED / f"{self.arguments[0]}.csv"
+        self.env.note_dependency(str(path))
+        first, *rest = path.read_text(encoding="utf-8").splitlines()
+        found = list(csv.DictReader(rest))
+        encoders = list(dict.fromkeys(row["of"] for row in found))
+        rows = []
+        for name in dict.fromkeys(row["hypothesis"] for row in found):
+            cells = []
+            for encoder in encoders:
+                about = [row for row in found if (row["hypothesis"], row["of"]) == (name, encoder)]
+                cells += [trained(about), untrained(about)]
+            rows.append((f"`{name}`", *cells))
+        headings = [text for e in encoders for text in (f"`{e}`", "random networks")]
+        return [f"From `{first[2:]}`:", "", *table(("hypothesis", *headings), rows)]
+
+
+def trained(rows: Sequence[Mapping[str, str]]) -> str:
+    """Write the verdict on an encoder, with effect and interval."""
+    own = next((row for row in rows if not row["kind"]), None)
+    if own is None:
+        return "–"
+    if own["effect"] == "nan":
+        return own["verdict"]
+    return f"{own['verdict']}: {own['effect']} ({own['low']} to {own['high']})"
+
+
+def untrained(rows: Sequence[Mapping[str, str]]) -> str:
+    """Count the verdicts on random networks, by their kind."""
+    counted = Counter((row["kind"], row["verdict"]) for row in rows if row["kind"])
+    return "; ".join(f"{kind}: {n} {verdict}" for (kind, verdict), n in counted.items()) or "–"
+
+
 class Variables(Table):
     """The variables of a probe's result, with dimensions and units: `{variables} presence`."""
 
     def lines(self) -> list[str]:
+        """Return the Markdown."""
         from tonotopy.probes.run.registry import named
 
         (probe,) = named((self.arguments[0],))
@@ -150,4 +193,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("known-answers", KnownAnswers)
     app.add_directive("claims", Claims)
     app.add_directive("variables", Variables)
+    app.add_directive("verdicts-found", VerdictsFound)
     return {"parallel_read_safe": True}
