@@ -16,7 +16,8 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "myst_nb",
-    "registry_tables",  # beside this file
+    "mathml",  # beside this file, as the next
+    "registry_tables",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
@@ -31,6 +32,7 @@ autosummary_generate = True
 autosummary_imported_members = True
 autosummary_filename_map = {"tonotopy.probes.probe": "tonotopy.probes.probe_function"}  # beside `Probe`
 autodoc_typehints = "none"  # the docstrings say types, shapes and units
+autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
@@ -47,6 +49,7 @@ nb_merge_streams = True
 
 html_theme = "pydata_sphinx_theme"
 html_title = "tonotopy"
+html_math_renderer = "mathml"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False

@@ -143,6 +143,11 @@ class VerdictsFound(Table):
         """Return the Markdown."""
         path = RECORDED / f"{self.arguments[0]}.csv"
         self.env.note_dependency(str(path))
+        if not path.is_file():
+            return [
+                f"Nothing was recorded: `python docs/record.py RUN {self.arguments[0]}` records a run.",
+                "",
+            ]
         first, *rest = path.read_text(encoding="utf-8").splitlines()
         found = list(csv.DictReader(rest))
         encoders = list(dict.fromkeys(row["of"] for row in found))
