@@ -14,7 +14,7 @@ from .contents import contents
 from .runs import encoders_of, read_run
 
 LARGEST_BYTES = 10_000_000
-RESOLUTIONS_DPI = (200, 144, 96)  # the first at which the page stays small enough is taken
+RESOLUTIONS_DPI = (144, 96)  # the first at which the page stays small enough is taken
 MARK = b'<meta name="generator" content="tonotopy">'
 
 

@@ -14,12 +14,13 @@ import zarr
 from ...encoders.base import Encoder
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
+from .outputs import fresh
 from .progress import Progress
 from .runtime import flushing_denormals, holding_memory
 from .schema import stimuli_dataset, subject_attributes
 from .session import Session
 from .stages import chosen_stages
-from .store import ZARR_FORMAT, fresh
+from .store import ZARR_FORMAT
 
 TILE_SECONDS, LONGEST_SECONDS = 8.0, 600.0
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from ...synth.errors import InputError
 from ..engine.probe import Compared
-from ..engine.schema import dataset, subjects
+from ..engine.schema import dataset, run_name, short_hash, subjects
 from ..hypotheses.deciding import two_sided
 from ..hypotheses.evidence import PerUnit
 from ..hypotheses.variables import VARIABLES
@@ -77,7 +77,13 @@ def compare(
     return dataset(
         VARIABLES["compare"],
         {"measure": np.arange(len(rows)), **columns},
-        {"first": node, "second": other_node, "encoder": one.attrs["encoder"]},
+        {
+            "first": node,
+            "second": other_node,
+            "first_label": _label_of(first, node),
+            "second_label": _label_of(second, other_node),
+            "encoder": one.attrs["encoder"],
+        },
     )
 
 
@@ -99,6 +105,12 @@ def _subject(run: xr.DataTree, node: str, which: str) -> tuple[xr.DataTree, str]
     if node not in known:
         raise InputError(f"compare: no subject {node!r} in the {which} run; there are {', '.join(known)}")
     return known[node], node
+
+
+def _label_of(run: xr.DataTree, node: str) -> str:
+    """Say which subject of which run it is: "ae0 (my_ae, 3fa9c1)"."""
+    about = f"{node}, {short_hash(subjects(run)[node])}"
+    return f"{run_name(run)} ({about})" if run_name(run) else about.replace(", ", " (") + ")"
 
 
 def _check(names: str, group: str, compared: Compared, one: xr.Dataset, other: xr.Dataset) -> None:

@@ -47,13 +47,15 @@ def activations(
 
         tonotopy activations samplecnn_tiny --stimuli pitches:midi=48-60 --stages latent --out act.zarr
     """
-    from ...encoders.registry import load_for
+    from ...encoders.registry import check_known, load_for
+    from ...synth.export import parse_stimuli
+
+    check_known(name)
+    played = parse_stimuli(stimuli)
     from ...probes.engine.activations import activations as write_activations
     from ...probes.engine.progress import Progress
     from ...probes.engine.session import Session
-    from ...synth.export import parse_stimuli
 
-    played = parse_stimuli(stimuli)
     encoder = load_for("waveform", name, weights, seed)
     session = Session(encoder, names(stages), progress=Progress())
     print(write_activations(session, played, out, seconds=seconds))
