@@ -20,7 +20,7 @@ from .judged import claims_section
 from .known_answers import HEADINGS, by_encoder, cells_of, checks, summed_up
 from .numbers import Table, differing, side_by_side, table_of
 from .page import Cell, Grid, Line, Section, pictured, render
-from .runs import Subject, named_apart, controls_of, played_in
+from .runs import Subject, controls_of, named_apart, played_in
 from .selecting import at_stage, stages_of
 from .verdicts import GROUP
 from .writing import counted, enumerated, hertz

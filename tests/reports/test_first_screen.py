@@ -15,7 +15,7 @@ from tonotopy.reports.chapters import CHAPTERS
 from tonotopy.reports.contents import contents
 from tonotopy.reports.first_screen import answers_of, not_requested, sentences
 from tonotopy.reports.patterns import NO, OPEN, YES, Pattern, Words, clause, sentence, shared
-from tonotopy.reports.runs import named_apart, controls_of
+from tonotopy.reports.runs import controls_of, named_apart
 from tonotopy.reports.tiles import tile_of
 from tonotopy.reports.writing import hertz
 
