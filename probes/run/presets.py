@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from ...encoders.base import CANONICAL_STAGES
 from ...synth.errors import InputError
 from ..composition.draws import MAIN, USUAL
 from ..engine.grid import USUAL_DBFS
-from ..engine.probe import Probe
 from .registry import named, usual
+
+if TYPE_CHECKING:  # a help text names presets, and needs no torch
+    from ..engine.probe import Probe
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
             "raised": False,
         },
         baseline_settings={"conditions": (USUAL,)},  # partials alone
-        stages=CANONICAL_STAGES,
+        stages=("first_layer", "stack_end", "latent", "quantized", "codes"),  # the canonical ones
         stages_of={"tiling": ("first_layer", "stack_end")},  # where something is claimed of it
     ),
     "full": Preset(use="everything, with three random networks of each kind", baselines=3),
@@ -92,7 +94,7 @@ DEFAULT = "full"
 
 
 def preset_named(name: str) -> Preset:
-    """Return a preset.
+    """Return a preset by name.
 
     Raises
     ------
@@ -103,10 +105,3 @@ def preset_named(name: str) -> Preset:
         raise InputError(f"preset {name!r}: must be {' or '.join(PRESETS)}")
     return PRESETS[name]
 
-
-def described() -> str:
-    """Describe the presets, for a help text."""
-    return "; ".join(
-        f"'{name}': {preset.use}" + ("" if preset.probes is None else f" ({', '.join(preset.probes)})")
-        for name, preset in PRESETS.items()
-    )

@@ -19,12 +19,13 @@ from ...encoders.registry import load, load_for
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from ..engine.checkpoint import Work, drawn_anew, node_name, provenance, set_attributes
+from ..engine.outputs import fresh
 from ..engine.probe import Probe
 from ..engine.progress import Progress
 from ..engine.schema import stimuli_dataset, subject_attributes
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
-from ..engine.store import ZARR_FORMAT, fresh, keep
+from ..engine.store import ZARR_FORMAT, keep
 from ..hypotheses.hypothesis import Hypothesis
 from ..hypotheses.registry import registered as hypotheses
 from ..hypotheses.verdicts import check_named_once, evaluate
@@ -62,6 +63,7 @@ def probe(
     encoders: str | Measured | Sequence[str | Measured],
     out: str | Path,
     progress: Progress | None = None,
+    name: str = "",
     **options: Any,
 ) -> Path:
     """Probe encoders, beside baselines and controls.
@@ -69,9 +71,8 @@ def probe(
     Parameters
     ----------
     encoders : str, Encoder or LatentModel, or a sequence of them
-    out : path
+    out, progress, name
         As in `run`.
-    progress : Progress, optional
     **options
         The other fields of `Suite`, and settings of probes by name: ``probe(["codec_tiny"], "run.zarr",
         probes=["selectivity"], baselines=1, per_octave=12)``.
@@ -82,10 +83,11 @@ def probe(
     """
     fields = {name: options.pop(name) for name in list(options) if name in Suite.__dataclass_fields__}
     settings = {**fields.pop("settings", {}), **options}
-    return run(Suite(encoders, settings=settings, **fields), out, progress=progress)  # type: ignore[arg-type]
+    suite = Suite(encoders, settings=settings, **fields)  # type: ignore[arg-type]
+    return run(suite, out, progress=progress, name=name)
 
 
-def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> Path:
+def run(suite: Suite, out: str | Path, *, progress: Progress | None = None, name: str = "") -> Path:
     """Measure everybody of a suite, judge the hypotheses, and keep the result.
 
     Parameters
@@ -95,6 +97,9 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> P
         Folder for the result, a zarr store that ``xarray.open_datatree`` reads; it must not exist.
         Work in progress lies in ``<out>.partial``; the same call takes it up where it stopped.
     progress : Progress, optional
+    name : str, optional
+        What the run is called where reports and comparisons tell it from others; by default as `out` is,
+        without what follows the dot.
 
     Returns
     -------
@@ -108,7 +113,7 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> P
     """
     out = fresh(out)
     encoders = [_loaded(encoder, suite) for encoder in suite.encoders]
-    _check_names(encoders)
+    _nodes(encoders)
     base: Session[Any] = Session(encoders[0], seed=suite.seed, progress=progress or Progress(show=False))
     left = [_left(base.of(encoder, None), suite) for encoder in encoders]
     loaded = [
@@ -118,7 +123,7 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> P
     stimuli, claims = _stimuli(suite, encoders), hypotheses()
     check_named_once(claims)
     work = Work(out, _identity(suite, stimuli, encoders))
-    about = provenance(suite.description, suite.seed, encoders)
+    about = provenance(suite.description, suite.seed, encoders) | {"name": name or out.stem}
     work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, about))
     for subject in subjects_of(suite, loaded):
         _measure(subject, base.of(subject.encoder, None), suite, work)
@@ -128,8 +133,7 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> P
 
 def subjects_of(suite: Suite, loaded: Sequence[Loaded]) -> Iterator[Subject]:
     """Yield the encoders, each followed by its baselines, kind by kind, then the controls."""
-    for one in loaded:
-        node = node_name(one.encoder.name)
+    for one, node in zip(loaded, _nodes([one.encoder for one in loaded]), strict=True):
         yield Subject(node, "encoder", "", one.encoder, not_drawn=one.not_drawn)
         for kind, draw in one.draws.items():
             for i, baseline in enumerate(drawn_anew(one.encoder, draw, suite.seed, suite.draws)):
@@ -202,14 +206,27 @@ def _redraw(given: str | Measured, encoder: Measured) -> Callable[..., Measured]
     raise InputError("nothing says how its weights are drawn")
 
 
-def _check_names(loaded: Sequence[Measured]) -> None:
-    nodes = [node_name(encoder.name) for encoder in loaded]
+def _nodes(encoders: Sequence[Measured]) -> list[str]:
+    """Return what the encoders' nodes are called; those of one name are told apart by their weights.
+
+    Raises
+    ------
+    InputError
+        If an encoder is given twice, or its name is taken in every run.
+    """
+    named = [node_name(encoder.name) for encoder in encoders]
     controls = {node_name(name): name for several in CONTROLS.values() for name in several}
-    for encoder, node in zip(loaded, nodes, strict=True):
-        if nodes.count(node) > 1:
-            raise InputError(f"encoder {encoder.name!r}: given twice")
+    for encoder, node in zip(encoders, named, strict=True):
         if node in TAKEN or not node.strip(".") or controls.get(node, encoder.name) != encoder.name:
             raise InputError(f"encoder {encoder.name!r}: the name is taken in every run; give it another")
+    nodes = [
+        f"{node}.{encoder.weights.sha256[:6]}" if named.count(node) > 1 else node
+        for encoder, node in zip(encoders, named, strict=True)
+    ]
+    for encoder, node in zip(encoders, nodes, strict=True):
+        if nodes.count(node) > 1:
+            raise InputError(f"encoder {encoder.name!r}: given twice with the same weights")
+    return nodes
 
 
 def _left(session: Session[Any], suite: Suite) -> list[Probe]:

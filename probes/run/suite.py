@@ -118,6 +118,10 @@ class Suite:
             self, "probes", tuple(one.with_settings(**taken(self.settings, one)) for one in configured)
         )
 
+    def __repr__(self) -> str:
+        names = ", ".join(e if isinstance(e, str) else e.name for e in self.encoders)
+        return f"<Suite of {names}; {self.description}>"
+
     @property
     def draws(self) -> int:
         """Draws of each encoder's architecture in every kind of baseline that a probe asks."""
