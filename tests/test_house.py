@@ -165,7 +165,7 @@ def test_what_is_declared_is_used():
 
 def test_constraints_pin_what_is_declared():
     pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().split()}
-    needed = declared_packages("", "models", "symbolic", "test", "dev") - {
+    needed = declared_packages("", "models", "symbolic", "test", "dev", "docs") - {
         "setuptools"
     }  # `pip freeze` leaves it out
     assert {name.replace("_", "-") for name in needed} <= pinned

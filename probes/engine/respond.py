@@ -21,7 +21,7 @@ from ...encoders.base import Encoder, Stage, check_stages
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from .runtime import flushing_denormals, holding_memory
-from .session import Session
+from .session import Rehearsed, Session
 
 TILE_SECONDS = (8.0, 2.0, 4.0, 16.0)  # of audio; the first tiles try these, twice; the fastest stays
 MIN_STEADY_SECONDS = 0.02  # where a frame is short, more frames are awaited
@@ -84,6 +84,7 @@ def respond(
     phases: int = 5,
     frames: int | Mapping[str, int] = 4,
     tolerance: float = 0.01,
+    settling: StimulusSet | None = None,
     label: str = "",
 ) -> Plan:
     """Play every stimulus to an encoder and hand what its stages answer to `write`.
@@ -111,6 +112,9 @@ def respond(
         where they would last over a second.
     tolerance : float > 0
         Relative change of later windows below which a stage of unbounded receptive field counts as settled.
+    settling : StimulusSet, optional
+        What such stages are watched with; by default what is played. Give what is the same for every
+        choice of conditions, and one condition alone is measured as among others.
     label : str
         What the progress display calls this.
 
@@ -136,8 +140,11 @@ def respond(
     if not (stimuli.rms > 0).all():
         raise InputError(f"stimulus {int(np.argmin(stimuli.rms))}: has no partial that sounds")
     stimuli.below_nyquist(encoder.sample_rate)
+    if session.rehearsing:
+        key = (stimuli.sha256, tuple(stages), phases, _written_as(reducer))
+        raise Rehearsed(len(stimuli) * phases, _shortest(encoder, stages, frames), tolerance, key)
     with flushing_denormals(), holding_memory():
-        plan = listening_plan(encoder, stimuli, stages, frames, tolerance)
+        plan = listening_plan(encoder, settling or stimuli, stages, frames, tolerance)
         silent = encoder.run(torch.zeros(1, plan.n_samples), stages)
         for s in stages:
             _check_frames(encoder, s, silent[s].shape[-1], plan)
@@ -216,6 +223,14 @@ def listening_plan(
         there = last - first[name] + 1 if isinstance(frames, int) else wanted[name]
         listening[name] = Listening(first[name], there, settled[name])
     return Plan(n_samples, listening, None)
+
+
+def _shortest(encoder: Encoder, stages: Sequence[str], frames: int | Mapping[str, int]) -> float:
+    """Return how many seconds the steady frames of all stages last, without the onset."""
+    about = [encoder.stages[name] for name in stages]
+    needed = max((_wanted(encoder, stage, frames) - 1) * stage.hop + stage.latency + 1 for stage in about)
+    whole_hop = math.lcm(*(stage.hop for stage in about))
+    return math.ceil(needed / whole_hop) * whole_hop / encoder.sample_rate
 
 
 def _wanted(encoder: Encoder, stage: Stage, frames: int | Mapping[str, int]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,18 @@ class Blocks:
                 names = [name.split(" ", 1) for name in held.files]
                 for number in range(1 + max(int(number) for number, _ in names)):
                     yield {name: held[f"{n} {name}"] for n, name in names if int(n) == number}
+
+    def each(self, count: int, make: Callable[[int], Block]) -> Iterator[Block]:
+        """Yield so many blocks: those that are kept, then those that `make` makes of their numbers."""
+        done = 0
+        for block in self:
+            yield block
+            done += 1
+        for number in range(done, count):
+            block = make(number)
+            self.add(block)
+            yield block
+        self.close()
 
     def add(self, block: Block) -> None:
         """Keep one block more; it must not be changed afterwards."""

@@ -31,6 +31,26 @@ Other = TypeVar("Other", bound=Named)
 Made = TypeVar("Made")
 
 
+class Rehearsed(Exception):
+    """Says what a measure would play, in the place of playing it.
+
+    Parameters
+    ----------
+    sounds : int
+        Each phase counted.
+    steady_s : float
+        How long each lasts beyond the onset.
+    tolerance : float
+        To which the onset has died away; see `respond`.
+    key : object
+        The same where the same is played and reduced in the same way.
+    """
+
+    def __init__(self, sounds: int, steady_s: float, tolerance: float, key: object) -> None:
+        super().__init__(f"{sounds} sounds")
+        self.sounds, self.steady_s, self.tolerance, self.key = sounds, steady_s, tolerance, key
+
+
 @dataclass(frozen=True)
 class Session(Generic[Subject]):
     """Who is measured, at which stages, and how.
@@ -51,6 +71,8 @@ class Session(Generic[Subject]):
         A zarr group that a measure may stream a large result to.
     unfinished : Path, optional
         A folder where long loops keep what they have made, to go on from it after an interruption.
+    rehearsing : bool
+        Nothing is played: `respond` raises `Rehearsed`.
 
     Raises
     ------
@@ -72,6 +94,7 @@ class Session(Generic[Subject]):
     tile_seconds: float | None = None
     out: Path | None = None
     unfinished: Path | None = None
+    rehearsing: bool = False
     _made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     _shared: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -100,7 +123,7 @@ class Session(Generic[Subject]):
         return replace(self, encoder=encoder, stages=stages, _made={})  # type: ignore[return-value, type-var]
 
     def blocks(self, *key: object) -> Blocks:
-        """Return what keeps the blocks of a long loop, apart from those of other encoders, stages and seeds."""
+        """Return what keeps the blocks of a long loop: those of this encoder, these stages, this seed."""
         subject = (self.encoder.name, self.encoder.weights.sha256)
         return Blocks(self.unfinished, *subject, self.stages, self.seed, self.tile_seconds, *key)
 

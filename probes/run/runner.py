@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from ...encoders.abilities import BASELINE_KINDS, Redraws, draws
-from ...encoders.base import MODALITIES, Encoder
-from ...encoders.musicvae.base import LatentModel
-from ...encoders.registry import load, load_for
+from ...encoders.base import Encoder
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
-from ..engine.checkpoint import Work, drawn_anew, node_name, provenance, set_attributes
-from ..engine.grid import HIGHEST_SHARE
+from ..engine.checkpoint import Work, provenance, set_attributes
 from ..engine.outputs import fresh
 from ..engine.probe import Probe
 from ..engine.progress import Progress, Step, progress_of
@@ -33,34 +30,18 @@ from .forecast import READING_S, Paces, announced
 from .kept import keep as keep_for_others
 from .kept import kept, key_of
 from .schema import validate_probe
-from .suite import CONTROLS, MEASURED_BY, Suite
-
-HIGHEST_HZ = 10_000.0  # that probes play where no other is given
-TAKEN = ("stimuli", "hypotheses")  # groups of every run
-Measured = Encoder | LatentModel
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Somebody who is measured: an encoder, a baseline of one in some kind, or a control."""
-
-    node: str
-    role: str
-    of: str
-    encoder: Measured
-    stages: tuple[str, ...] | None
-    baseline: str = ""
-    not_drawn: str = ""
-    number: int = 0  # of the draw
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """An encoder, what draws baselines of it by kind, and which kinds are not drawn, and why."""
-
-    encoder: Measured
-    draws: Mapping[str, Callable[[int], Measured]]
-    not_drawn: str = ""
+from .subjects import (
+    Loaded,
+    Measured,
+    Subject,
+    below_nyquist,
+    called,
+    drawable,
+    loaded_of,
+    nodes_of,
+    subjects_of,
+)
+from .suite import MEASURED_BY, Suite
 
 
 def probe(
@@ -117,14 +98,14 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | bool | None = Non
         encoder, what a probe is set to cannot be played, or `out` exists.
     """
     out = fresh(out)
-    encoders = [_loaded(encoder, suite) for encoder in suite.encoders]
-    _nodes(encoders)
+    encoders = [loaded_of(encoder, suite) for encoder in suite.encoders]
+    nodes_of(encoders)
     shown = progress_of(progress)
-    suite = _below_nyquist(suite, encoders, shown)
+    suite = below_nyquist(suite, encoders, shown)
     base: Session[Any] = Session(encoders[0], seed=suite.seed, progress=shown)
-    left = [_left(base.of(encoder, suite.stages_of(encoder)), suite) for encoder in encoders]
+    left = [_left(base.of(encoder, None), suite) for encoder in encoders]
     loaded = [
-        _drawable(given, encoder, probes, suite)
+        drawable(given, encoder, probes, suite)
         for given, encoder, probes in zip(suite.encoders, encoders, left, strict=True)
     ]
     stimuli, claims = _stimuli(suite, encoders), hypotheses()
@@ -135,164 +116,49 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | bool | None = Non
     steps = _planned(suite, loaded, base) if shown.show else {}
     if done := sum(work.is_done(key) for key in steps):
         shown.say(f"resuming: {done} of {len(steps)} done")
-    steps = {key: step for key, step in steps.items() if not work.is_done(key)}
-    with shown.run(steps):
+    with shown.run({key: step for key, step in steps.items() if not work.is_done(key)}):
         for subject in subjects_of(suite, loaded):
-            session = replace(base.of(subject.encoder, subject.stages), unfinished=work.unfinished)
+            session = replace(base.of(subject.encoder, None), unfinished=work.unfinished)
             _measure(subject, session, suite, work)
             work.drop_unfinished()
     work.do("hypotheses", lambda: _judge(work.store, claims, suite.seed))
     return work.finish()
 
 
-def subjects_of(
-    suite: Suite, loaded: Sequence[Loaded], drawn: Callable[..., Iterable[Any]] = drawn_anew
-) -> Iterator[Subject]:
-    """Yield the encoders, each followed by its baselines, kind by kind, then the controls."""
-    for one, node in zip(loaded, _nodes([one.encoder for one in loaded]), strict=True):
-        stages = suite.stages_of(one.encoder)
-        yield Subject(node, "encoder", "", one.encoder, stages, not_drawn=one.not_drawn)
-        for kind, draw in one.draws.items():
-            for i, baseline in enumerate(drawn(one.encoder, draw, suite.seed, suite.draws)):
-                yield Subject(f"{node}.{kind}{i}", "baseline", node, baseline, stages, kind, number=i)
-    yield from _controls([one.encoder for one in loaded], suite)
-
-
 def _planned(suite: Suite, loaded: Sequence[Loaded], base: Session[Any]) -> dict[str, Step]:
     """Return what is to be measured, a step a probe, and say how long it will take."""
+
+    def undrawn(encoder: Measured, draw: object, seed: int, count: int) -> list[Measured]:
+        return [encoder] * count  # a network of its architecture takes as long
+
     paces, steps, asked = Paces(), {}, set()
     counts = {"encoder": 0, "baseline": 0, "control": 0}
-    undrawn = lambda encoder, draw, seed, count: [encoder] * count  # noqa: E731 (as long a network of its kind)
     for subject in subjects_of(suite, loaded, undrawn):
-        session = base.of(subject.encoder, subject.stages)
-        probes = [one for one in _probes_of(subject, session, suite) if not one.refusal(session)]
-        counts[subject.role] += bool(probes)
-        for one in probes:
-            is_kept = subject.role == "control" and _kept_of(one, session) is not None
-            seconds = READING_S if is_kept else paces.seconds(one, session, subject.node)
-            steps[f"{subject.node}/{one.name}"] = Step(f"{_called(subject, suite)}: {one.name}", seconds)
-            asked |= {one.name}
+        session = base.of(subject.encoder, None)
+        left = [
+            (one, there)
+            for one in _probes_of(subject, session, suite)
+            if not one.refusal(there := session.at(_stages_of(subject, one, suite)))
+        ]
+        counts[subject.role] += bool(left)
+        for one, there in left:
+            is_kept = subject.role == "control" and _kept_of(one, there) is not None
+            seconds = READING_S if is_kept else paces.seconds(one, there, subject.node)
+            steps[f"{subject.node}/{one.name}"] = Step(f"{called(subject, suite)}: {one.name}", seconds)
+            asked.add(one.name)
     base.progress.say(announced(counts, len(asked), sum(step.seconds for step in steps.values())))
     return steps
 
 
-def _called(subject: Subject, suite: Suite) -> str:
-    """Return what progress calls a subject: by what it is."""
-    name = subject.encoder.name
-    if subject.role == "baseline":
-        of = f" of {name}" if len(suite.encoders) > 1 else ""
-        return f"{subject.baseline} {subject.number + 1} of {suite.draws}{of}"
-    return f"control {name}" if subject.role == "control" else name
-
-
-def _controls(loaded: Sequence[Measured], suite: Suite) -> Iterator[Subject]:
-    """Yield the controls of every modality that a probe asks, those of waveforms at every sample rate."""
-    rates, seed = sorted({_rate(encoder) for encoder in loaded}), suite.seed
-    probes = [one for modality in MODALITIES for one in suite.of(modality)]
-    for rate in rates:
-        for name in CONTROLS["waveform" if rate else "melody"]:
-            if any(e.name == name and _rate(e) == rate for e in loaded):
-                continue  # it is measured already, as an encoder
-            if not any(_stands_beside(name, one) for one in probes):
-                continue
-            control = load(name, seed=seed, sample_rate=rate) if rate else load(name, seed=seed)
-            several = rate and sum(r > 0 for r in rates) > 1
-            yield Subject(node_name(name) + (f".{rate}" if several else ""), "control", "", control, None)
-
-
-def _stands_beside(control: str, one: Probe) -> bool:
-    """Whether a control is measured by a probe; one that asks where it is named has those that it knows."""
-    if one.by_default:
-        return one.name in MEASURED_BY.get(control, (one.name,))
-    return control in {known.control for known in one.known}
-
-
-def _rate(encoder: Measured) -> int:
-    """Return the sample rate of an encoder; 0 of a melody model."""
-    return encoder.sample_rate if isinstance(encoder, Encoder) else 0
-
-
-def _loaded(encoder: str | Measured, suite: Suite) -> Measured:
-    if suite.modality is not None:
-        return load_for(suite.modality, encoder, weights=suite.weights, seed=suite.seed)
-    loaded = load(encoder, weights=suite.weights, seed=suite.seed) if isinstance(encoder, str) else encoder
-    if getattr(loaded, "modality", None) not in MODALITIES:
-        name = getattr(loaded, "name", type(loaded).__name__)
-        raise InputError(f"encoder {name!r}: declares no modality; it must be {' or '.join(MODALITIES)}")
-    return loaded
-
-
-def _drawable(given: str | Measured, encoder: Measured, probes: Sequence[Probe], suite: Suite) -> Loaded:
-    """Find out in which kinds that probes ask an encoder can be drawn, before anything is written."""
-    asked = {kind for one in probes for kind in one.asks_baselines}
-    if not (suite.draws and asked) or encoder.weights.source == "none":
-        return Loaded(encoder, {})
-    found, lost = {}, {}
-    for kind in (kind for kind in BASELINE_KINDS if kind in asked):
-        try:
-            draw = draws(_redraw(given, encoder), kind)
-            draw(suite.seed)
-            found[kind] = draw
-        except InputError as reason:
-            lost[kind] = str(reason)
-    if not found:
-        kind, reason = next(iter(lost.items()))
-        raise InputError(f"encoder {encoder.name!r}: has no {kind} baseline ({reason}); ask for baselines=0")
-    return Loaded(encoder, found, "; ".join(f"{kind}: {reason}" for kind, reason in lost.items()))
-
-
-def _redraw(given: str | Measured, encoder: Measured) -> Callable[..., Measured]:
-    """Return what draws an encoder's architecture anew from a seed."""
-    if isinstance(encoder, Redraws):
-        return encoder.randomised
-    if isinstance(given, str):
-        return lambda seed: load(given, weights="random", seed=seed)
-    raise InputError("nothing says how its weights are drawn")
-
-
-def _below_nyquist(suite: Suite, encoders: Sequence[Measured], shown: Progress) -> Suite:
-    """Return a suite whose highest partial all encoders can be played, if it is not given; say so."""
-    slowest = min(filter(None, map(_rate, encoders)), default=0)
-    highest = HIGHEST_SHARE * slowest
-    takes = any("high_hz" in one.takes for one in suite.of("waveform"))
-    if "high_hz" in suite.settings or not takes or not slowest or slowest / 2 > HIGHEST_HZ:
-        return suite
-    shown.say(f"partials up to {highest:,.0f} Hz, for {slowest:,} samples per second")
-    return replace(suite, settings={**suite.settings, "high_hz": highest})
-
-
-def _nodes(encoders: Sequence[Measured]) -> list[str]:
-    """Return what the encoders' nodes are called; those of one name are told apart by their weights.
-
-    Raises
-    ------
-    InputError
-        If an encoder is given twice, or its name is taken in every run.
-    """
-    named = [node_name(encoder.name) for encoder in encoders]
-    controls = {node_name(name): name for several in CONTROLS.values() for name in several}
-    for encoder, node in zip(encoders, named, strict=True):
-        if node in TAKEN or not node.strip(".") or controls.get(node, encoder.name) != encoder.name:
-            raise InputError(f"encoder {encoder.name!r}: the name is taken in every run; give it another")
-    nodes = [
-        f"{node}.{encoder.weights.sha256[:6]}" if named.count(node) > 1 else node
-        for encoder, node in zip(encoders, named, strict=True)
-    ]
-    for encoder, node in zip(encoders, nodes, strict=True):
-        if nodes.count(node) > 1:
-            raise InputError(f"encoder {encoder.name!r}: given twice with the same weights")
-    return nodes
-
-
 def _left(session: Session[Any], suite: Suite) -> list[Probe]:
-    """Return the probes that an encoder's session leaves; refuse what could not be run to its end."""
+    """Return the probes that an encoder leaves; refuse what could not be run to its end."""
     encoder = session.encoder
     if isinstance(encoder, Encoder):
         chosen_stages(encoder, suite.stages)
     elif suite.stages is not None:
         raise InputError(f"stages {', '.join(suite.stages)}: {encoder.name} is a melody model and has none")
     probes = suite.of(encoder.modality)
-    refusals = {probe.name: probe.refusal(session) for probe in probes}
+    refusals = {one.name: one.refusal(session.at(suite.stages_of(encoder, one))) for one in probes}
     if not refusals:
         raise InputError(f"encoder {encoder.name!r}: no requested probe is for a {encoder.modality} encoder")
     if all(refusals.values()):
@@ -307,24 +173,29 @@ def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) 
     probes = _probes_of(subject, session, suite)
     if subject.role == "control" and not probes:
         return  # nothing is kept of it
-    keep_result = _keep_control if subject.role == "control" else _keep
+    measure = _keep_control if subject.role == "control" else _keep
     for one in probes:
-        if reason := one.refusal(session):
+        stages = _stages_of(subject, one, suite)
+        if reason := one.refusal(session.at(stages)):
             refused[one.name] = reason
             continue
         group = where / one.name
+        there = replace(session, stages=stages, out=group)
         with session.progress.step(key := f"{subject.node}/{one.name}"):
-            work.do(key, lambda one=one, group=group: keep_result(one, replace(session, out=group), group))
+            work.do(key, partial(measure, one, there, group))
     about = subject_attributes(subject.encoder, subject.role, subject.of, subject.baseline)
     about |= {"refused": "; ".join(f"{n}: {r}" for n, r in refused.items()), "not_drawn": subject.not_drawn}
     set_attributes(where, about)
 
 
+def _stages_of(subject: Subject, one: Probe, suite: Suite) -> tuple[str, ...] | None:
+    """Return the stages at which a probe measures a subject; None for the probe's own choice."""
+    return None if subject.role == "control" else suite.stages_of(subject.encoder, one)
+
+
 def _probes_of(subject: Subject, session: Session[Any], suite: Suite) -> list[Probe]:
     """Return the probes that measure a subject; of controls that are not to be measured, what is kept."""
-    probes = suite.of(subject.encoder.modality)
-    if subject.role == "baseline":
-        return [one for one in probes if subject.baseline in one.asks_baselines]
+    probes = suite.of(subject.encoder.modality, subject.baseline)
     if subject.role == "control":
         probes = [one for one in probes if one.name in MEASURED_BY.get(subject.encoder.name, (one.name,))]
         return [one for one in probes if suite.controls or _kept_of(one, session) is not None]
@@ -352,11 +223,11 @@ def _keep_control(one: Probe, session: Session[Any], group: Path) -> None:
     """Put what is kept of a control into the run; where nothing is, measure it, and keep that."""
     result = _kept_of(one, session)
     if result is not None:
-        return keep(result, group)
+        keep(result, group)
+        return
     _keep(one, session, group)
     if (key := key_of(one, session.encoder, session.seed)) is not None:
         keep_for_others(key, xr.open_zarr(str(group), chunks=None, consolidated=False).load())
-    return None
 
 
 def _stimuli(suite: Suite, loaded: Sequence[Measured]) -> dict[str, StimulusSet]:
