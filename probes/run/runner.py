@@ -131,7 +131,7 @@ def _planned(suite: Suite, loaded: Sequence[Loaded], base: Session[Any]) -> dict
     def undrawn(encoder: Measured, draw: object, seed: int, count: int) -> list[Measured]:
         return [encoder] * count  # a network of its architecture takes as long
 
-    paces, steps, asked = Paces(), {}, set()
+    paces, steps, probes = Paces(), {}, set()
     counts = {"encoder": 0, "baseline": 0, "control": 0}
     for subject in subjects_of(suite, loaded, undrawn):
         session = base.of(subject.encoder, None)
@@ -145,8 +145,8 @@ def _planned(suite: Suite, loaded: Sequence[Loaded], base: Session[Any]) -> dict
             is_kept = subject.role == "control" and _kept_of(one, there) is not None
             seconds = READING_S if is_kept else paces.seconds(one, there, subject.node)
             steps[f"{subject.node}/{one.name}"] = Step(f"{called(subject, suite)}: {one.name}", seconds)
-            asked.add(one.name)
-    base.progress.say(announced(counts, len(asked), sum(step.seconds for step in steps.values())))
+            probes.add(one.name)
+    base.progress.say(announced(counts, len(probes), sum(step.seconds for step in steps.values())))
     return steps
 
 

@@ -6,6 +6,7 @@ from ..benchmarks import (
     bench_dictionaries,
     bench_exactness,
     bench_features,
+    bench_forecast,
     bench_latents,
     bench_memory,
     bench_phik,
@@ -28,6 +29,7 @@ def main() -> None:
         bench_features,
         bench_phik,
         bench_latents,
+        bench_forecast,
         bench_dictionaries,
         bench_memory,
     ):

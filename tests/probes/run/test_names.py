@@ -69,6 +69,6 @@ def test_what_probes_ask_is_known_without_importing_them():
 
 def test_suites_and_sessions_show_what_they_are(wrapped):
     suite = Suite((wrapped, "codec_tiny"), ("tiling",))
-    assert repr(suite).startswith("<Suite of mine, codec_tiny; probes: tiling(")
+    assert repr(suite).startswith("<Suite of mine, codec_tiny; preset: full; probes: tiling(")
     assert "<ResumableEncoder 'mine': 16000 Hz" in repr(Session(wrapped))
     assert repr(named(("tiling",))[0]).startswith("<Probe tiling(")
