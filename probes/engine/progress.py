@@ -93,7 +93,11 @@ class Progress:
             )
             with RichProgress(*columns, console=Console(stderr=True)) as bar:
                 task = bar.add_task(label, total=total)
-                yield lambda count: bar.advance(task, count)
+
+                def move(count: int) -> None:
+                    bar.advance(task, count)
+
+                yield move
         else:
             started = said = time.monotonic()
             done = 0

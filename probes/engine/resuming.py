@@ -86,6 +86,6 @@ class Blocks:
             f"{i} {name}": values for i, one in enumerate(self._waiting) for name, values in one.items()
         }
         with (half := file.with_suffix(".half")).open("wb") as opened:  # a half-written file is never read
-            np.savez(opened, **arrays)
+            np.savez(opened, **arrays)  # type: ignore[arg-type]
         os.replace(half, file)
         self._waiting, self._written = [], time.monotonic()

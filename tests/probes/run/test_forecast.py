@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import pytest
 import torch
@@ -27,11 +28,11 @@ def test_every_probe_of_sounds_is_forecast():
 def test_a_rehearsal_plays_nothing_and_tells_what_would_be_played(wrapped, name):
     (one,) = named((name,))
     session = Session(load("control:band_codec") if name == "codes" else wrapped, rehearsing=True)
-    own = session.encoder.run
-    session.encoder.run = lambda *_: pytest.fail("it was played to")
+    encoder: Any = session.encoder
+    own, encoder.run = encoder.run, lambda *_: pytest.fail("it was played to")
     with pytest.raises(Rehearsed) as told:
         one(session)
-    session.encoder.run = own
+    encoder.run = own
     assert told.value.sounds > 0
     assert 0 < told.value.steady_s < 10
 

@@ -34,7 +34,7 @@ def wrapped():
 
 def test_checkpoints_of_one_name_are_told_apart_by_their_weights(wrapped, tmp_path):
     twin = wrapped.randomised(5)
-    few = FEW | {"baselines": 1}
+    few: dict[str, Any] = FEW | {"baselines": 1}
     run = probe([wrapped, twin], tmp_path / "run.zarr", **few)
     tree = xr.open_datatree(run)
     hashes = [one.weights.sha256[:6] for one in (wrapped, twin)]
