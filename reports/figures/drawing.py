@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -85,10 +86,23 @@ def canvas(height_in: float, title: str) -> Iterator[Figure]:
         figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
         figure.suptitle(fill(title, TITLE_CHARACTERS), x=0.01, ha="left")
         yield figure
-        figure.draw_without_rendering()
-        figure.set_layout_engine(
-            "none"
-        )  # it is laid out now, in this style; saving need not do it again, twice
+        lay_out(figure)
+
+
+def lay_out(figure: Figure) -> None:
+    """Lay a figure out now, in the style in force; saving need not do it again.
+
+    The layout is found without drawing anything, and without measuring spines, which end where the axes do:
+    this is a third of the time.
+    """
+    for axes in figure.axes:
+        for spine in axes.spines.values():
+            spine.set_in_layout(False)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        FigureCanvasAgg(figure)  # what measures texts
+        engine.execute(figure)
+        figure.set_layout_engine("none")
 
 
 def frequency_axis(
