@@ -18,7 +18,7 @@ from .verdicts import judged
 
 Run = str | Path | xr.DataTree
 LARGEST_BYTES = 10_000_000
-RESOLUTIONS_DPI = (200, 144, 96)  # the first at which the page stays small enough is taken
+RESOLUTIONS_DPI = (144, 96)  # the first at which the page stays small enough is taken
 MARK = b'<meta name="generator" content="tonotopy">'
 
 

@@ -195,7 +195,7 @@ def test_what_is_declared_is_used():
 
 def test_constraints_pin_what_is_declared():
     pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().split()}
-    needed = declared_packages("", "models", "symbolic", "test", "dev") - {
+    needed = declared_packages("", "models", "symbolic", "test", "dev", "docs") - {
         "setuptools"
     }  # `pip freeze` leaves it out
     assert {name.replace("_", "-") for name in needed} <= pinned
@@ -212,7 +212,19 @@ def test_the_wheel_holds_the_whole_tree(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     (wheel,) = source.glob("*.whl")
     packed = {n for n in zipfile.ZipFile(wheel).namelist() if n.startswith("tonotopy/")}
-    kept = {".py", ".pyi", ".typed", ".safetensors", ".npz", ".md", ".mplstyle", ".html", ".css"}
+    kept = {
+        ".py",
+        ".pyi",
+        ".typed",
+        ".safetensors",
+        ".npz",
+        ".md",
+        ".mplstyle",
+        ".html",
+        ".css",
+        ".json",
+        ".zip",
+    }
     expected = {
         f"tonotopy/{path.relative_to(ROOT if folder in ROOMS else ROOT / folder)}"
         for folder in (*ROOMS, "face")

@@ -16,11 +16,12 @@ from ...encoders.base import Encoder
 from ...synth.contexts import whole_recordings
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
+from .outputs import fresh
 from .runtime import flushing_denormals, holding_memory
 from .schema import stimuli_dataset, subject_attributes
 from .session import Session
 from .stages import chosen_stages
-from .store import ZARR_FORMAT, fresh
+from .store import ZARR_FORMAT
 
 TILE_SECONDS, LONGEST_SECONDS = 8.0, 600.0
 USUAL_SECONDS = 1.0  # of what lasts as long as one likes

@@ -203,6 +203,16 @@ def subjects(tree: xr.DataTree, role: str | None = None) -> dict[str, xr.DataTre
     }
 
 
+def run_name(tree: xr.DataTree) -> str:
+    """Return what a run is called; earlier ones have no name."""
+    return str(tree.attrs.get("name", ""))
+
+
+def short_hash(subject: xr.DataTree) -> str:
+    """Return the first six hexadecimal digits of the SHA-256 of a subject's weights."""
+    return str(subject.attrs["weights_sha256"])[:6]
+
+
 def baselines_of(tree: xr.DataTree, encoder: str, kind: str = "random") -> dict[str, xr.DataTree]:
     """Return the baselines of an encoder's architecture by node name, of one kind.
 

@@ -10,19 +10,12 @@ import xarray as xr
 import zarr
 
 from ...encoders.base import Encoder
-from ...synth.errors import InputError
+from .outputs import fresh
 from .schema import dataset
 from .variable import Variable
 
 ZARR_FORMAT = 2  # format 3 has no specification yet for the strings in our coordinates
 CHUNK = 1024
-
-
-def fresh(out: str | Path) -> Path:
-    """Return a path that nothing lies at yet, or raise: what is there is somebody's."""
-    if Path(out).exists():
-        raise InputError(f"output {out}: exists already; remove it or choose another")
-    return Path(out)
 
 
 def keep(result: xr.Dataset, where: Path) -> None:

@@ -360,7 +360,8 @@ def _check(
 
 def _refuses(session: Session[Encoder], stage: str = "latent", **_: object) -> str | None:
     if not isinstance(session.encoder, Decodes):
-        return f"{session.encoder.name} cannot decode"
+        name = session.encoder.name
+        return f"{name} cannot decode: it needs a decoder (your own network: wrap(..., decode=...))"
     if stage not in (session.stages or session.encoder.stages):
         return f"{stage} is not among the stages"
     return None

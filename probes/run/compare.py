@@ -10,7 +10,7 @@ import xarray as xr
 
 from ...synth.errors import InputError
 from ..engine.probe import Compared
-from ..engine.schema import dataset, subjects
+from ..engine.schema import dataset, run_name, short_hash, subjects
 from ..hypotheses.deciding import two_sided
 from ..hypotheses.evidence import PerUnit
 from ..hypotheses.variables import VARIABLES
@@ -20,7 +20,6 @@ from .registry import registered
 SAME_ARCHITECTURE = ("n_channels", "hop", "kind")  # of a stage, for its channels to be the same ones
 ROUNDING = 1e-6  # re the largest value there is: activations are of float32
 SAME = 1e-9  # re frequencies that are meant to be the same
-SHORT_HASH = 8  # characters of a hash that tell weights apart
 
 
 class Unpaired(Exception):
@@ -88,21 +87,20 @@ def compare(
         VARIABLES["compare"],
         {"measure": _measure_labels(columns), **columns},
         {
-            "first": _called(first, one, node),
-            "second": _called(second, other, other_node),
+            "first": node,
+            "second": other_node,
+            "first_label": _label_of(first, node),
+            "second_label": _label_of(second, other_node),
             "encoder": one.attrs["encoder"],
             "left_out": "\n".join(said),
         },
     )
 
 
-def _called(run: xr.DataTree, subject: xr.DataTree, node: str) -> str:
-    """Return what a subject is called: by its run's name, if that has one, and a hash of its weights."""
-    is_only = list(subjects(run, "encoder")) == [node]
-    name = str(run.attrs.get("name") or "")
-    called = (name if is_only else f"{name}: {node}") if name else node
-    sha256 = str(subject.attrs.get("weights_sha256", ""))
-    return f"{called} ({sha256[:SHORT_HASH]})" if sha256 else called
+def _label_of(run: xr.DataTree, node: str) -> str:
+    """Say which subject of which run it is: "ae0 (my_ae, 3fa9c1)"."""
+    about = f"{node}, {short_hash(subjects(run)[node])}"
+    return f"{run_name(run)} ({about})" if run_name(run) else about.replace(", ", " (") + ")"
 
 
 def _measure_labels(columns: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -27,6 +27,10 @@ def hypotheses(
 
         tonotopy controls --out truths.zarr; tonotopy hypotheses truths.zarr
     """
+    from ...probes.engine.outputs import finished
+
+    if run is not None:
+        finished(run)
     from ...probes.hypotheses.registry import registered
     from .console import show_admission, show_hypotheses, show_verdicts
 
@@ -63,6 +67,10 @@ def compare(
 
         tonotopy compare run.zarr run.zarr --first-subject codec_tiny.random0 --second-subject codec_tiny
     """
+    from ...probes.engine.outputs import finished
+
+    for run in (first, second):
+        finished(run)
     from ...probes.run.compare import compare as compare_runs
     from ..runs import read_run
     from .console import keep_comparison, show_differences

@@ -24,6 +24,12 @@ Probes = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
+Name = Annotated[
+    str,
+    typer.Option(
+        "--name", help="What the run is called in reports; as OUT is if left out.", show_default=False
+    ),
+]
 Own = Annotated[
     Path | None,
     typer.Option(
@@ -58,14 +64,14 @@ class ProbingCommand(TyperCommand):
 
     def format_help(self, ctx: typer.Context, formatter: Any) -> None:
         """Write the help, with names, questions and settings of the probes below it."""
-        self.epilog = "\n\n".join(f"**{probe.name}**: {probe.question}" for probe in self.listed())
+        self.epilog = "\n\n".join(f"**{name}**: {question}" for name, question in self.listed().items())
         super().format_help(ctx, formatter)
 
-    def listed(self) -> tuple[Any, ...]:
-        """Return the probes below the help."""
-        from ...probes.run.registry import usual
+    def listed(self) -> dict[str, str]:
+        """Return the probes below the help, with their questions."""
+        from ...probes.run.registry import questions
 
-        return usual(self.modality)
+        return questions(self.modality)
 
 
 class MelodyCommand(ProbingCommand):

@@ -59,13 +59,15 @@ def activations(
     """
     import zarr
 
-    from ...encoders.registry import load_for
+    from ...encoders.registry import check_known, load_for
+    from ...synth.export import parse_stimuli
+
+    check_known(name)
+    played = Path(stimuli) if stimuli and Path(stimuli).exists() else parse_stimuli(stimuli)
     from ...probes.engine.activations import activations as write_activations
     from ...probes.engine.progress import Progress
     from ...probes.engine.session import Session
-    from ...synth.export import parse_stimuli
 
-    played = Path(stimuli) if stimuli and Path(stimuli).exists() else parse_stimuli(stimuli)
     encoder = load_for("waveform", name, weights, seed)
     session = Session(encoder, names(stages), progress=Progress())
     written = write_activations(session, played, out, seconds=seconds)

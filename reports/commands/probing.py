@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .options import Controls, Out, Own, Probes, Seed, Stages, Weights, given, names, own_hypotheses
+from .options import Controls, Name, Out, Own, Probes, Seed, Stages, Weights, given, names, own_hypotheses
 
 
 def probe(
     encoders: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="Encoders, as `tonotopy encoders` lists them.")
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="Encoders, as `tonotopy encoders` lists them; or my_codec.py:make, a function of your own "
+            "that returns one.",
+        ),
     ],
     out: Out,
     weights: Weights = "pretrained",
+    name: Name = "",
     stages: Stages = "",
     baselines: Annotated[
         int,
@@ -44,9 +51,11 @@ def probe(
         tonotopy probe samplecnn_tiny encodec_24khz --out run.zarr
 
         tonotopy probe samplecnn_tiny --probes aliasing,tiling --out folds.zarr
+
+        tonotopy probe my_codec.py:make --weights best.pt --name run3 --out run3.zarr
     """
     _run(
-        encoders, out, "waveform", weights=weights, stages=names(stages), baselines=baselines,
+        encoders, out, "waveform", name, weights=weights, stages=names(stages), baselines=baselines,
         controls=controls, probes=names(probes), seed=seed,
         settings=given(
             recordings=recordings, refine=refine, low_hz=low_hz, high_hz=high_hz, per_octave=per_octave
@@ -60,6 +69,7 @@ def latents(
     ],
     out: Out,
     weights: Weights = "pretrained",
+    name: Name = "",
     probes: Probes = "",
     melodies: Annotated[
         str | None, typer.Option(help="Folder of MIDI files; the library's own melodies if left out.")
@@ -92,7 +102,7 @@ def latents(
         tonotopy latents musicvae_16bar --weights hierdec-mel_16bar.tar --samples 500 --out bars16.zarr
     """
     _run(
-        models, out, "melody", weights=weights, baselines=baselines, controls=controls,
+        models, out, "melody", name, weights=weights, baselines=baselines, controls=controls,
         probes=names(probes), seed=seed,
         settings=given(
             melodies=melodies, samples=samples, threshold=threshold, permutations=permutations
@@ -100,14 +110,27 @@ def latents(
     )  # fmt: skip
 
 
-def _run(encoders: list[str], out: Path, modality: str, **fields: object) -> None:
+def _run(encoders: list[str], out: Path, modality: str, name: str = "", **fields: Any) -> None:
+    check_arguments(encoders, out, fields["probes"])
     from ...probes.engine.progress import Progress
     from ...probes.run.runner import run
     from ...probes.run.suite import Suite
 
     suite = Suite(tuple(encoders), modality=modality, **fields)  # type: ignore[arg-type]
-    path = run(suite, out, progress=Progress())
+    path = run(suite, out, progress=Progress(), name=name)
     print(f"{path}\nread it:  tonotopy report {path} --out report.html")
+
+
+def check_arguments(encoders: Sequence[str], out: Path, probes: Sequence[str] | None) -> None:
+    """Refuse what can be seen to be wrong before torch is imported, which takes seconds."""
+    from ...encoders.registry import check_known as check_encoder
+    from ...probes.engine.outputs import fresh
+    from ...probes.run.registry import check_known as check_probes
+
+    fresh(out)
+    for encoder in encoders:
+        check_encoder(encoder)
+    check_probes(probes or ())
 
 
 def report(
@@ -123,6 +146,10 @@ def report(
 
         tonotopy report run.zarr --hypotheses mine.py
     """
+    from ...probes.engine.outputs import finished
+
+    for run in runs:
+        finished(run)
     from ..html import report as write_report
 
     print(write_report(runs, out, hypotheses=own_hypotheses(hypotheses)))

@@ -163,7 +163,8 @@ def run() -> xr.DataTree:
     attributes = {
         "schema_version": SCHEMA_VERSION, "created_at": "2026-01-01T00:00:00+00:00",
         "versions": '{"numpy": "2"}',
-        "device": "cpu", "precision": "float32", "seed": 0, "command": "probe(<script>alert(1)</script>)",
+        "name": "run", "device": "cpu", "precision": "float32", "seed": 0,
+        "command": "probe(<script>alert(1)</script>)",
     }  # fmt: skip
     flat = {"first_layer": (1, 320, 1, "convolution")}
     children = {
