@@ -15,7 +15,6 @@ from ..engine.variable import STAGE, Variable
 from ..statistics.finite import finite_mean
 from ..statistics.groups import group_interval
 from .draws import FAR_SEMITONES, GROUPS, RAISED_SEMITONES, STEP_SEMITONES, draw
-from .mixtures import Condition
 from .traces import NOISE_SHARE, Played, groups_of
 
 SPACINGS = (*RAISED_SEMITONES, STEP_SEMITONES, FAR_SEMITONES)
@@ -133,25 +132,26 @@ def answered(
     about = stage_coordinates(encoder, stages, played.plan)
     del about["channel"]
     stacked = {name: np.stack([one[name] for one in by_stage]) for name in by_stage[0]}
-    found = dataset(
+    return dataset(
         variables,
         {
             **about,
             **stacked,
-            **conditions_played(played.conditions, encoder.sample_rate, session.seed),
+            **conditions_played(played, encoder.sample_rate, session.seed),
             "n_codebooks": np.array([encoder.stages[s].codebooks for s in stages]),
             **(extra or {}),
         },
         {**run_attributes(1, played.plan, played.stimuli), "noise_share": NOISE_SHARE, "seed": session.seed},
     )
-    return found.set_coords(["component_kind", "density", "component_level_dbfs", "n_codebooks"])
 
 
-def conditions_played(
-    conditions: Sequence[Condition], sample_rate: float, seed: int
-) -> dict[str, np.ndarray]:
+def conditions_played(played: Played, sample_rate: float, seed: int) -> dict[str, np.ndarray]:
     """Describe conditions and their components."""
-    draws = [[draw(c, group, sample_rate, seed) for group in range(groups_of(c))] for c in conditions]
+    conditions = played.conditions
+    draws = [
+        [draw(c, group, sample_rate, seed) for group in range(groups_of(c, played.groups))]
+        for c in conditions
+    ]
     widest = max(len(of[0].of.labels) for of in draws)
     frequency = np.stack(
         [
@@ -163,7 +163,7 @@ def conditions_played(
     for row, of in zip(labels, draws, strict=True):
         row[: len(of[0].of.labels)] = of[0].of.labels
     return {
-        "condition": np.arange(len(conditions)),
+        "condition": np.array([c.label for c in conditions]),
         "component_kind": np.array([c.kind for c in conditions]),
         "density": np.array([c.density for c in conditions]),
         "component_level_dbfs": np.array([c.level_dbfs for c in conditions]),

@@ -65,7 +65,7 @@ class Session(Generic[Subject]):
     encoder: Subject
     stages: Sequence[str] | None = None
     seed: int = 0
-    progress: Progress = field(default_factory=lambda: Progress(show=False))
+    progress: Progress = field(default_factory=lambda: Progress(show=False), repr=False)
     tile_seconds: float | None = None
     out: Path | None = None
     _made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)

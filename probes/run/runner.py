@@ -6,6 +6,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,18 @@ from ...encoders.registry import load, load_for
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from ..engine.checkpoint import Work, drawn_anew, node_name, provenance, set_attributes
+from ..engine.outputs import fresh
 from ..engine.probe import Probe
 from ..engine.progress import Progress
 from ..engine.schema import stimuli_dataset, subject_attributes
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
-from ..engine.store import ZARR_FORMAT, fresh, keep
+from ..engine.store import ZARR_FORMAT, keep
 from ..hypotheses.hypothesis import Hypothesis
 from ..hypotheses.registry import registered as hypotheses
 from ..hypotheses.verdicts import check_named_once, evaluate
+from .kept import keep as keep_for_others
+from .kept import kept, key_of
 from .schema import validate_probe
 from .suite import CONTROLS, MEASURED_BY, Suite
 
@@ -42,7 +46,6 @@ class Subject:
     role: str
     of: str
     encoder: Measured
-    stages: tuple[str, ...] | None
     baseline: str = ""
     not_drawn: str = ""
 
@@ -60,6 +63,7 @@ def probe(
     encoders: str | Measured | Sequence[str | Measured],
     out: str | Path,
     progress: Progress | None = None,
+    name: str = "",
     **options: Any,
 ) -> Path:
     """Probe encoders, beside baselines and controls.
@@ -67,9 +71,8 @@ def probe(
     Parameters
     ----------
     encoders : str, Encoder or LatentModel, or a sequence of them
-    out : path
+    out, progress, name
         As in `run`.
-    progress : Progress, optional
     **options
         The other fields of `Suite`, and settings of probes by name: ``probe(["codec_tiny"], "run.zarr",
         probes=["selectivity"], baselines=1, per_octave=12)``.
@@ -80,10 +83,11 @@ def probe(
     """
     fields = {name: options.pop(name) for name in list(options) if name in Suite.__dataclass_fields__}
     settings = {**fields.pop("settings", {}), **options}
-    return run(Suite(encoders, settings=settings, **fields), out, progress=progress)  # type: ignore[arg-type]
+    suite = Suite(encoders, settings=settings, **fields)  # type: ignore[arg-type]
+    return run(suite, out, progress=progress, name=name)
 
 
-def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> Path:
+def run(suite: Suite, out: str | Path, *, progress: Progress | None = None, name: str = "") -> Path:
     """Measure everybody of a suite, judge the hypotheses, and keep the result.
 
     Parameters
@@ -93,6 +97,9 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> P
         Folder for the result, a zarr store that ``xarray.open_datatree`` reads; it must not exist.
         Work in progress lies in ``<out>.partial``; the same call takes it up where it stopped.
     progress : Progress, optional
+    name : str, optional
+        What the run is called where reports and comparisons tell it from others; by default as `out` is,
+        without what follows the dot.
 
     Returns
     -------
@@ -106,9 +113,9 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> P
     """
     out = fresh(out)
     encoders = [_loaded(encoder, suite) for encoder in suite.encoders]
-    _check_names(encoders)
+    _nodes(encoders)
     base: Session[Any] = Session(encoders[0], seed=suite.seed, progress=progress or Progress(show=False))
-    left = [_left(base.of(encoder, suite.stages), suite) for encoder in encoders]
+    left = [_left(base.of(encoder, None), suite) for encoder in encoders]
     loaded = [
         _drawable(given, encoder, probes, suite)
         for given, encoder, probes in zip(suite.encoders, encoders, left, strict=True)
@@ -116,23 +123,22 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> P
     stimuli, claims = _stimuli(suite, encoders), hypotheses()
     check_named_once(claims)
     work = Work(out, _identity(suite, stimuli, encoders))
-    about = provenance(suite.description, suite.seed, encoders)
+    about = provenance(suite.description, suite.seed, encoders) | {"name": name or out.stem}
     work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, about))
     for subject in subjects_of(suite, loaded):
-        _measure(subject, base.of(subject.encoder, subject.stages), suite, work)
+        _measure(subject, base.of(subject.encoder, None), suite, work)
     work.do("hypotheses", lambda: _judge(work.store, claims, suite.seed))
     return work.finish()
 
 
 def subjects_of(suite: Suite, loaded: Sequence[Loaded]) -> Iterator[Subject]:
     """Yield the encoders, each followed by its baselines, kind by kind, then the controls."""
-    for one in loaded:
-        node = node_name(one.encoder.name)
-        yield Subject(node, "encoder", "", one.encoder, suite.stages, not_drawn=one.not_drawn)
+    for one, node in zip(loaded, _nodes([one.encoder for one in loaded]), strict=True):
+        yield Subject(node, "encoder", "", one.encoder, not_drawn=one.not_drawn)
         for kind, draw in one.draws.items():
-            for i, baseline in enumerate(drawn_anew(one.encoder, draw, suite.seed, suite.baselines)):
-                yield Subject(f"{node}.{kind}{i}", "baseline", node, baseline, suite.stages, kind)
-    yield from _controls([one.encoder for one in loaded], suite) if suite.controls else ()
+            for i, baseline in enumerate(drawn_anew(one.encoder, draw, suite.seed, suite.draws)):
+                yield Subject(f"{node}.{kind}{i}", "baseline", node, baseline, kind)
+    yield from _controls([one.encoder for one in loaded], suite)
 
 
 def _controls(loaded: Sequence[Measured], suite: Suite) -> Iterator[Subject]:
@@ -147,7 +153,7 @@ def _controls(loaded: Sequence[Measured], suite: Suite) -> Iterator[Subject]:
                 continue
             control = load(name, seed=seed, sample_rate=rate) if rate else load(name, seed=seed)
             several = rate and sum(r > 0 for r in rates) > 1
-            yield Subject(node_name(name) + (f".{rate}" if several else ""), "control", "", control, None)
+            yield Subject(node_name(name) + (f".{rate}" if several else ""), "control", "", control)
 
 
 def _stands_beside(control: str, one: Probe) -> bool:
@@ -175,7 +181,7 @@ def _loaded(encoder: str | Measured, suite: Suite) -> Measured:
 def _drawable(given: str | Measured, encoder: Measured, probes: Sequence[Probe], suite: Suite) -> Loaded:
     """Find out in which kinds that probes ask an encoder can be drawn, before anything is written."""
     asked = {kind for one in probes for kind in one.asks_baselines}
-    if not (suite.baselines and asked) or encoder.weights.source == "none":
+    if not (suite.draws and asked) or encoder.weights.source == "none":
         return Loaded(encoder, {})
     found, lost = {}, {}
     for kind in (kind for kind in BASELINE_KINDS if kind in asked):
@@ -200,25 +206,38 @@ def _redraw(given: str | Measured, encoder: Measured) -> Callable[..., Measured]
     raise InputError("nothing says how its weights are drawn")
 
 
-def _check_names(loaded: Sequence[Measured]) -> None:
-    nodes = [node_name(encoder.name) for encoder in loaded]
+def _nodes(encoders: Sequence[Measured]) -> list[str]:
+    """Return what the encoders' nodes are called; those of one name are told apart by their weights.
+
+    Raises
+    ------
+    InputError
+        If an encoder is given twice, or its name is taken in every run.
+    """
+    named = [node_name(encoder.name) for encoder in encoders]
     controls = {node_name(name): name for several in CONTROLS.values() for name in several}
-    for encoder, node in zip(loaded, nodes, strict=True):
-        if nodes.count(node) > 1:
-            raise InputError(f"encoder {encoder.name!r}: given twice")
+    for encoder, node in zip(encoders, named, strict=True):
         if node in TAKEN or not node.strip(".") or controls.get(node, encoder.name) != encoder.name:
             raise InputError(f"encoder {encoder.name!r}: the name is taken in every run; give it another")
+    nodes = [
+        f"{node}.{encoder.weights.sha256[:6]}" if named.count(node) > 1 else node
+        for encoder, node in zip(encoders, named, strict=True)
+    ]
+    for encoder, node in zip(encoders, nodes, strict=True):
+        if nodes.count(node) > 1:
+            raise InputError(f"encoder {encoder.name!r}: given twice with the same weights")
+    return nodes
 
 
 def _left(session: Session[Any], suite: Suite) -> list[Probe]:
-    """Return the probes that an encoder's session leaves; refuse what could not be run to its end."""
+    """Return the probes that an encoder leaves; refuse what could not be run to its end."""
     encoder = session.encoder
     if isinstance(encoder, Encoder):
         chosen_stages(encoder, suite.stages)
     elif suite.stages is not None:
         raise InputError(f"stages {', '.join(suite.stages)}: {encoder.name} is a melody model and has none")
     probes = suite.of(encoder.modality)
-    refusals = {probe.name: probe.refusal(session) for probe in probes}
+    refusals = {one.name: one.refusal(session.at(suite.stages_of(encoder, one))) for one in probes}
     if not refusals:
         raise InputError(f"encoder {encoder.name!r}: no requested probe is for a {encoder.modality} encoder")
     if all(refusals.values()):
@@ -229,24 +248,31 @@ def _left(session: Session[Any], suite: Suite) -> list[Probe]:
 
 def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) -> None:
     """Ask a subject whatever it does not refuse; what was refused, and why, is kept beside the answers."""
-    where = work.store / subject.node
-    refused = {}
-    for one in suite.of(subject.encoder.modality):
-        if subject.role == "baseline" and subject.baseline not in one.asks_baselines:
-            continue
-        if subject.role == "control" and one.name not in MEASURED_BY.get(subject.encoder.name, (one.name,)):
-            continue
-        if reason := one.refusal(session):
+    where, refused = work.store / subject.node, {}
+    probes = _probes_of(subject, session, suite)
+    if subject.role == "control" and not probes:
+        return  # nothing is kept of it
+    measure = _keep_control if subject.role == "control" else _keep
+    for one in probes:
+        stages = None if subject.role == "control" else suite.stages_of(subject.encoder, one)
+        if reason := one.refusal(session.at(stages)):
             refused[one.name] = reason
             continue
         group = where / one.name
-        work.do(
-            f"{subject.node}/{one.name}",
-            lambda one=one, group=group: _keep(one, replace(session, out=group), group),
-        )
+        there = replace(session, stages=stages, out=group)
+        work.do(f"{subject.node}/{one.name}", partial(measure, one, there, group))
     about = subject_attributes(subject.encoder, subject.role, subject.of, subject.baseline)
     about |= {"refused": "; ".join(f"{n}: {r}" for n, r in refused.items()), "not_drawn": subject.not_drawn}
     set_attributes(where, about)
+
+
+def _probes_of(subject: Subject, session: Session[Any], suite: Suite) -> list[Probe]:
+    """Return the probes that measure a subject; of controls that are not to be measured, what is kept."""
+    probes = suite.of(subject.encoder.modality, subject.baseline)
+    if subject.role == "control":
+        probes = [one for one in probes if one.name in MEASURED_BY.get(subject.encoder.name, (one.name,))]
+        return [one for one in probes if suite.controls or _kept_of(one, session) is not None]
+    return list(probes)
 
 
 def _keep(one: Probe, session: Session[Any], group: Path) -> None:
@@ -258,6 +284,23 @@ def _keep(one: Probe, session: Session[Any], group: Path) -> None:
         raise
     validate_probe(f"{session.encoder.name}/{one.name}", one.variables, result)
     keep(result, group)
+
+
+def _kept_of(one: Probe, session: Session[Any]) -> xr.Dataset | None:
+    """Return what is kept of a control."""
+    key = key_of(one, session.encoder, session.seed)
+    return None if key is None else kept(key, one)
+
+
+def _keep_control(one: Probe, session: Session[Any], group: Path) -> None:
+    """Put what is kept of a control into the run; where nothing is, measure it, and keep that."""
+    result = _kept_of(one, session)
+    if result is not None:
+        keep(result, group)
+        return
+    _keep(one, session, group)
+    if (key := key_of(one, session.encoder, session.seed)) is not None:
+        keep_for_others(key, xr.open_zarr(str(group), chunks=None, consolidated=False).load())
 
 
 def _stimuli(suite: Suite, loaded: Sequence[Measured]) -> dict[str, StimulusSet]:

@@ -11,13 +11,8 @@ from ...probes.composition.drawn_mixtures import CHORDS_TRIED
 from ...probes.composition.draws import FAR_SEMITONES, STEP_SEMITONES
 from ..chapter import Chapter, each_stage
 from ..columns import Column
+from ..component_answers import ANSWERS, PLACED, PRESENT, QUESTIONS, READABLE, STABLE
 from ..estimates import (
-    ABOVE_CHANCE,
-    AT_CEILING,
-    AT_CHANCE,
-    BARELY_ABOVE,
-    NO_ROOM,
-    UNDECIDED,
     Estimate,
     beside,
     estimate,
@@ -31,28 +26,9 @@ from ..figures.composition.questions import four_questions, kinds_of, kinds_side
 from ..runs import Subject
 from ..selecting import answers, of_controls
 
-QUESTIONS = ("presence", "stability", "access", "place")
 USUAL, DENSE = 5, 16  # components in the mixtures that readouts are tried on
 CHORDS = max(CHORDS_TRIED)
 FAINT = 0.01  # share of components without a trace that is worth a word
-
-PRESENT = {
-    AT_CEILING: "is there", ABOVE_CHANCE: "is there in part", BARELY_ABOVE: "is barely there",
-    AT_CHANCE: "is not there", UNDECIDED: "may or may not be there",
-}  # fmt: skip
-STABLE = {
-    AT_CEILING: "keeps its trace", ABOVE_CHANCE: "keeps its trace in part",
-    BARELY_ABOVE: "barely keeps a trace of its own", AT_CHANCE: "keeps no trace of its own",
-    UNDECIDED: "may or may not keep a trace of its own", NO_ROOM: "leaves the trace that all others leave",
-}  # fmt: skip
-READABLE = {
-    AT_CEILING: "can be read", ABOVE_CHANCE: "can be read in part", BARELY_ABOVE: "can barely be read",
-    AT_CHANCE: "cannot be read", UNDECIDED: "may or may not be readable",
-}  # fmt: skip
-PLACED = {
-    AT_CEILING: "has a place", ABOVE_CHANCE: "has a place in part", BARELY_ABOVE: "barely has a place",
-    AT_CHANCE: "has no place", UNDECIDED: "may or may not have a place",
-}  # fmt: skip
 
 
 def _column(
@@ -203,6 +179,8 @@ def _figures_of(question: str, subject: Subject, controls: Sequence[Subject]) ->
 
 PRESENCE = Chapter(
     "presence",
+    question="Is a component there?",
+    answer=ANSWERS["presence"],
     columns=(
         _column("proportion", "Presence", "partials found: which one was added, by planes of the same "
                 "context",
@@ -219,6 +197,8 @@ PRESENCE = Chapter(
 )  # fmt: skip
 STABILITY = Chapter(
     "stability",
+    question="Does it keep its own trace whatever else sounds?",
+    answer=ANSWERS["stability"],
     columns=(
         _column("containment", "Stability",
                 "share of a partial's trace in the plane of its trace in another context", is_main=True),
@@ -235,6 +215,8 @@ STABILITY = Chapter(
 )  # fmt: skip
 ACCESS = Chapter(
     "access",
+    question="Can it be read?",
+    answer=ANSWERS["access"],
     columns=(
         *(
             _column("auc", f"{order.capitalize()}, {density}",
@@ -255,6 +237,8 @@ ACCESS = Chapter(
 )  # fmt: skip
 PLACE = Chapter(
     "place",
+    question="Has it a place?",
+    answer=ANSWERS["place"],
     columns=(
         _column("place", "Place", "the same few channels answer to a partial: 1; not: 0", is_main=True),
         _column("locality", "Locality", "how few channels hold a partial's trace, against rotated ones"),

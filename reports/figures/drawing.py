@@ -80,11 +80,12 @@ def hint(artist: Artist, text: str) -> None:
 
 
 @contextmanager
-def canvas(height_in: float, title: str) -> Iterator[Figure]:
+def canvas(height_in: float, title: str, width_in: float = WIDTH_IN) -> Iterator[Figure]:
     """Yield an empty figure of the house's style; no state of pyplot is touched."""
     with matplotlib.rc_context(fname=STYLE):
-        figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
-        figure.suptitle(fill(title, TITLE_CHARACTERS), x=0.01, ha="left")
+        figure = Figure(figsize=(width_in, height_in), layout="constrained")
+        if title:
+            figure.suptitle(fill(title, TITLE_CHARACTERS), x=0.01, ha="left")
         yield figure
         lay_out(figure)
 

@@ -25,7 +25,7 @@ def differences(compared: xr.Dataset, called: Mapping[Panel, str]) -> Illustrati
     called : mapping of (str, str, str) to str
         The measures to draw, by probe, variable and where, and what their panels are called.
     """
-    first, second = compared.attrs["first"], compared.attrs["second"]
+    first, second = (compared.attrs.get(f"{n}_label", compared.attrs[n]) for n in ("first", "second"))
     columns = [compared[name].values.astype(str) for name in ("probe", "variable", "at")]
     key = list(zip(*columns, strict=True))
     there = {panel: [i for i, k in enumerate(key) if k == panel] for panel in called}
