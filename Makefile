@@ -65,7 +65,7 @@ picture: demo
 	    each = [run[name]['latents'].to_dataset() for name in ('musicvae_tiny', 'musicvae_tiny.random0')]; \
 	    figures.sigma_and_mu(each[0], each[1:], 'musicvae_tiny').figure.savefig('reports/latents.png', dpi=110)"
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("tonotopy needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@echo "Installing into $(VENV); PyTorch is several gigabytes, this takes some minutes ..."
 	$(PYTHON) -m venv $(VENV)

@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from ..probes.engine.schema import ROLES, subjects
+from ..probes.engine.schema import ROLES, short_hash, subjects
 from ..probes.run.registry import registered
 from ..probes.run.truths import Truth
 from .audio import Sounds, clips
@@ -20,7 +20,7 @@ from .judged import claims_section
 from .known_answers import HEADINGS, by_encoder, cells_of, checks, summed_up
 from .numbers import Table, differing, side_by_side, table_of
 from .page import Cell, Grid, Line, Section, pictured, render
-from .runs import Subject, all_encoders, controls_of, played_in
+from .runs import Subject, controls_of, named_apart, played_in
 from .selecting import at_stage, stages_of
 from .verdicts import GROUP
 from .writing import counted, enumerated, hertz
@@ -50,7 +50,7 @@ def contents(trees: Sequence[xr.DataTree], dpi: int) -> str:
     page : str
         HTML.
     """
-    encoders = all_encoders(trees)
+    encoders = named_apart(trees)
     controls = list({(c.name, c.layout): c for t in trees for c in controls_of(t).values()}.values())
     requested = {str(probe) for one in encoders for probe in one.tree.children}
     measured = requested | {str(probe) for one in controls for probe in one.tree.children}
@@ -91,7 +91,7 @@ def _lead(tree: xr.DataTree, everybody: Sequence[Subject]) -> str:
             beside.append(f"{count} of {baseline_label(kind)}")
     beside += [counted(len(controls), "control")] if controls else []
     said = enumerated(
-        [f"{one.name} ({', '.join([*one.layout, f'weights {one.short_hash}'])})" for one in encoders]
+        [f"{one.name} ({', '.join([*one.layout, f'weights {short_hash(one.tree)}'])})" for one in encoders]
     )
     said += f", beside {enumerated(beside)}" if beside else ""
     said += f". Played: {enumerated(played)}" if played else ""

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import xarray as xr
 
-from ..probes.engine.schema import BY_MODALITY, baseline_kind, subjects
-from ..probes.run.schema import validate, without_redefined
+from ..probes.engine.schema import BY_MODALITY, baseline_kind, run_name, short_hash, subjects
+from ..probes.run.earlier import up_to_date
+from ..probes.run.schema import validate
 from ..synth.errors import InputError
-
-SHORT = 6  # digits of a hash that a person compares
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,6 @@ class Subject:
     def encoder(self) -> str:
         """The encoder's name."""
         return str(self.tree.attrs["encoder"])
-
-    @property
-    def short_hash(self) -> str:
-        """The first digits of the SHA-256 of its weights; "" of what has none."""
-        return str(self.tree.attrs.get("weights_sha256", ""))[:SHORT]
 
     @property
     def modality(self) -> str:
@@ -141,7 +135,7 @@ def read_run(source: str | Path | xr.DataTree) -> xr.DataTree:
 
 
 def _checked(tree: xr.DataTree, origin: str) -> xr.DataTree:
-    tree = without_redefined(tree)
+    tree = up_to_date(tree)
     try:
         validate(tree)
     except InputError as error:
@@ -160,21 +154,20 @@ def encoders_of(tree: xr.DataTree) -> list[Subject]:
     ]
 
 
-def all_encoders(trees: Sequence[xr.DataTree]) -> list[Subject]:
+def named_apart(trees: Sequence[xr.DataTree]) -> list[Subject]:
     """Return the encoders of several runs, no two of them called the same.
 
-    Encoders of one name are called after their runs, with the first digits of their weights' SHA-256 where
-    these have one name too.
+    Those of one name are called as their runs are, or, where that is not theirs alone, by the beginning of
+    the weights' SHA-256 as well, and where they have that in common by a number.
     """
     found = [(tree, one) for tree in trees for one in encoders_of(tree)]
-    names = Counter(one.name for _, one in found)
-    runs = [str(tree.attrs.get("name", "")) if names[one.name] > 1 else "" for tree, one in found]
-    called = [f"{run}/{one.name}" if run else one.name for run, (_, one) in zip(runs, found, strict=True)]
-    twice = Counter(called)
-    called = [
-        f"{name} {one.short_hash}" if twice[name] > 1 else name
-        for name, (_, one) in zip(called, found, strict=True)
-    ]
+    shared = Counter(one.name for _, one in found)
+    of_runs = Counter((one.name, run_name(tree)) for tree, one in found)
+    called = []
+    for tree, one in found:
+        alone = run_name(tree) and of_runs[one.name, run_name(tree)] == 1
+        apart = run_name(tree) if alone else f"{one.name} {short_hash(one.tree)}"
+        called.append(apart if shared[one.name] > 1 else one.name)
     times: Counter[str] = Counter()
     labelled = []
     for name, (_, one) in zip(called, found, strict=True):

@@ -153,7 +153,7 @@ def written_p(p: float) -> str:
 def explained(row: VerdictRow) -> str:
     """Say what stands behind a verdict, what it cannot exclude, and what it needs to be decided."""
     parts = [
-        f"“{row.claim}” Measured: {row.statement}",
+        f"“{row.claim}” Measured: {row.statement}" if row.claim else f"Measured: {row.statement}",
         f"Threshold {row.threshold}: {row.justification}",
         f"Null: {row.null}",
         f"p and interval: {row.method}" if row.method else "",

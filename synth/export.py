@@ -108,7 +108,7 @@ def parse_stimuli(spec: str) -> StimulusSet:
         - ``pitches:midi=48-72:timbres=saw,square`` (or ``f0_hz=110,220``; ``level_dbfs=``, ``max_hz=``)
         - ``chords:roots=48-59:qualities=major,minor`` (``inversions=``, ``voicings=``, ``timbre=``,
           ``level_dbfs=``, ``max_hz=``)
-        - ``recordings:FOLDER:seconds=1:per_file=3``, or just a folder
+        - ``recordings:FOLDER:seconds=1:per_file=3``, or just a folder or an audio file
 
     Raises
     ------
@@ -124,11 +124,11 @@ def parse_stimuli(spec: str) -> StimulusSet:
     """
     kind, *fields = spec.split(":")
     if kind not in _READERS:
-        if spec and Path(spec).is_dir():
+        if spec and Path(spec).exists():
             return recording_slices(spec)
         known = ", ".join(_READERS)
         raise InputError(
-            f"stimuli {spec!r}: begin with one of {known} and a colon, or name a folder of audio"
+            f"stimuli {spec!r}: begin with one of {known} and a colon, or name a folder of audio, or a file"
         )
     make, bare, readers = _READERS[kind]
     settings: dict[str, Any] = {}

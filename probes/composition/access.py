@@ -20,7 +20,7 @@ from ..statistics.finite import finite_mean
 from ..statistics.ridge import LinearReadout, area_under_curve, leave_one_out_readout
 from .drawn_mixtures import TRIED, Drawn, drawn_mixtures
 from .draws import GROUPS, MAIN, USUAL
-from .mixtures import Condition, joined, rendered
+from .mixtures import Condition, condition_label, joined, rendered, settling_sounds
 from .questions import (
     CONDITION_VARIABLES,
     answered,
@@ -83,7 +83,7 @@ def access(
     encoder, stages, seed
         As in `presence`.
     conditions : sequence of Condition
-        Only kind and level count: densities are those above.
+        Only kind and level count, each pair once: densities are those above.
 
     Returns
     -------
@@ -113,6 +113,7 @@ def access(
 def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = MAIN) -> xr.Dataset:
     """Measure access under several conditions; see `access`."""
     encoder, stages = session.encoder, powered_stages(session, conditions)
+    conditions = list({(c.kind, c.level_dbfs): c for c in conditions}.values())
     drawn = [
         [drawn_mixtures(c.kind, group, encoder.sample_rate, session.seed) for group in range(GROUPS)]
         for c in conditions
@@ -130,11 +131,14 @@ def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = MAIN
     plan = respond(
         session.tiled(TILE_SECONDS), stimuli, stages, pick,
         lambda stage, _rows, values: readers[stage].add(values["frames"]),
-        phases=1, frames=frames, tolerance=SETTLED,
+        phases=1, frames=frames, tolerance=SETTLED, settling=settling_sounds(encoder.sample_rate),
         label=f"{encoder.name}: {len(stimuli):,} mixtures to read",
     )  # fmt: skip
     by_stage = [readers[s].summary() for s in stages]
-    extra = {"order": np.array(ORDERS), "density": np.array(sorted(TRIED))}
+    labels = [condition_label(c.kind, c.level_dbfs) for c in conditions]
+    extra = {
+        "order": np.array(ORDERS), "density": np.array(sorted(TRIED)), "condition": np.array(labels)
+    }  # fmt: skip
     return answered(session, Played(tuple(conditions), plan, stimuli), stages, VARIABLES, by_stage, extra)
 
 

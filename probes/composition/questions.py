@@ -133,7 +133,7 @@ def answered(
     about = stage_coordinates(encoder, stages, played.plan)
     del about["channel"]
     stacked = {name: np.stack([one[name] for one in by_stage]) for name in by_stage[0]}
-    found = dataset(
+    return dataset(
         variables,
         {
             **about,
@@ -144,7 +144,6 @@ def answered(
         },
         {**run_attributes(1, played.plan, played.stimuli), "noise_share": NOISE_SHARE, "seed": session.seed},
     )
-    return found.set_coords(["component_kind", "density", "component_level_dbfs", "n_codebooks"])
 
 
 def conditions_played(
@@ -163,7 +162,7 @@ def conditions_played(
     for row, of in zip(labels, draws, strict=True):
         row[: len(of[0].of.labels)] = of[0].of.labels
     return {
-        "condition": np.arange(len(conditions)),
+        "condition": np.array([c.label for c in conditions]),
         "component_kind": np.array([c.kind for c in conditions]),
         "density": np.array([c.density for c in conditions]),
         "component_level_dbfs": np.array([c.level_dbfs for c in conditions]),

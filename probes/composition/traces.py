@@ -16,7 +16,7 @@ from ..engine.runtime import one_thread
 from ..engine.session import Session
 from ..engine.stages import readable_stages
 from .draws import GROUPS, MAIN, Draw, draw
-from .mixtures import Condition, joined, rendered, together
+from .mixtures import Condition, joined, rendered, settling_sounds, together
 
 DURATION_S = 320 / 24_000  # that frames are stacked to: a frame of EnCodec's latent
 NOISE_SHARE = 1e-3  # variance of sensor noise in each direction, re that of mixtures in all
@@ -140,7 +140,7 @@ def traces(
     plan = respond(
         session.tiled(TILE_SECONDS), stimuli, stages, pick,
         lambda stage, _rows, values: collectors[stage].add(values["frames"]),
-        phases=1, frames=frames, tolerance=SETTLED,
+        phases=1, frames=frames, tolerance=SETTLED, settling=settling_sounds(encoder.sample_rate),
         label=f"{encoder.name}: {len(stimuli):,} components in contexts",
     )  # fmt: skip
     by_stage = {name: [collectors[name].of(i) for i in range(len(conditions))] for name in stages}

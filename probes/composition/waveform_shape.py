@@ -16,7 +16,7 @@ from ..engine.known import Known, mean_of, near
 from ..engine.probe import Compared, Probe
 from ..engine.respond import FRAMEWISE, Plan
 from ..engine.runtime import flushing_denormals, holding_memory
-from ..engine.schema import dataset, stacked_stages, stage_coordinates
+from ..engine.schema import dataset, numbered, stacked_stages, stage_coordinates
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
 from ..statistics.planes import NOISE
@@ -149,7 +149,7 @@ def waveform_shape(
         **stage_coordinates(encoder, stages, Plan(0, {s: windows[s].listening for s in stages}, None)),
         **stacked_stages(VARIABLES["waveform_shape"], [measured[s] for s in stages]),
         **_yardstick(sounds, detunings, encoder.sample_rate, seed),
-        "sound": np.arange(len(sounds)),
+        "sound": numbered(sounds.coordinates["kind"]),
         "sound_kind": np.asarray(sounds.coordinates["kind"]),
         "sound_group": np.asarray(sounds.coordinates.get("group", np.arange(len(sounds)))),
         "n_partials": np.diff(sounds.first),

@@ -81,6 +81,7 @@ def respond(
     phases: int = 5,
     frames: int | Mapping[str, int] = 4,
     tolerance: float = 0.01,
+    settling: StimulusSet | None = None,
     label: str = "",
 ) -> Plan:
     """Play every stimulus to an encoder and hand what its stages answer to `write`.
@@ -108,6 +109,9 @@ def respond(
         where they would last over a second.
     tolerance : float > 0
         Relative change of later windows below which a stage of unbounded receptive field counts as settled.
+    settling : StimulusSet, optional
+        What such stages are watched with; by default what is played. Give what is the same for every
+        choice of conditions, and one condition alone is measured as among others.
     label : str
         What the progress display calls this.
 
@@ -134,7 +138,7 @@ def respond(
         raise InputError(f"stimulus {int(np.argmin(stimuli.rms))}: has no partial that sounds")
     stimuli.below_nyquist(encoder.sample_rate)
     with flushing_denormals(), holding_memory():
-        plan = listening_plan(encoder, stimuli, stages, frames, tolerance)
+        plan = listening_plan(encoder, settling or stimuli, stages, frames, tolerance)
         silent = encoder.run(torch.zeros(1, plan.n_samples), stages)
         for s in stages:
             _check_frames(encoder, s, silent[s].shape[-1], plan)

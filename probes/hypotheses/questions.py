@@ -188,8 +188,8 @@ def _claim(
     stage: str = "latent",
 ) -> Hypothesis:
     return Hypothesis(
-        name, claim, source_expects, statement, group, stage, holds, threshold, justification, REDRAWN,
-        controls, evidence, family=MACHINES_ON_MUSIC, alternative=alternative, positive=positive,
+        name, statement, evidence, holds, threshold, stage, group, claim, source_expects, justification,
+        REDRAWN, controls, family=MACHINES_ON_MUSIC, alternative=alternative, positive=positive,
         negative=negative,
     )  # fmt: skip
 

@@ -155,13 +155,14 @@ def interventions(
         name: np.stack([row[name] for row in rows], axis=-1)[None] for name in rows[0]
     }
     mixture = np.array([trial.mixture for trial in trials])
+    removed = np.array([trial.own.frequency_hz for trial in trials])
     variables |= _summary(variables, mixture, dose, seed)
     coordinates = stage_coordinates(encoder, [stage], bench.plan)
     del coordinates["channel"]
     variables |= coordinates | {
-        "trial": np.arange(len(trials)),
+        "trial": trial_labels(removed, mixture),
         "mixture": mixture,
-        "removed_frequency": np.array([trial.own.frequency_hz for trial in trials]),
+        "removed_frequency": removed,
         "n_partials": np.array([len(trial.partials) for trial in trials]),
         "removal": np.array(REMOVALS),
         "dose": dose,
@@ -181,6 +182,17 @@ def interventions(
         "clip_trial": shown,
     }
     return dataset(VARIABLES["interventions"], variables, attributes)
+
+
+def trial_labels(removed_hz: np.ndarray, mixture: np.ndarray) -> np.ndarray:
+    """Label trials by what is removed from which mixture, the first being 1.
+
+    Examples
+    --------
+    >>> trial_labels(np.array([440.0, 1000.0]), np.array([0, 0])).tolist()
+    ['440 Hz of mixture 1', '1000 Hz of mixture 1']
+    """
+    return np.array([f"{f:.0f} Hz of mixture {m + 1}" for f, m in zip(removed_hz, mixture, strict=True)])
 
 
 def intervention_mixtures(sample_rate: float, count: int = 12, seed: int = 0) -> StimulusSet:

@@ -94,7 +94,7 @@ def _read(module: Path) -> tuple[str, tuple[Path, ...]]:
 
 
 def _bare(source: str, tree: ast.Module) -> str:
-    """Return a module's lines without docstrings, comments of their own and blanks, in any Python the same."""
+    """Return a module's lines without docstrings, whole-line comments and blanks, alike in any Python."""
     lines = source.splitlines()
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):

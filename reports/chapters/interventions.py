@@ -44,7 +44,7 @@ def decoded(interventions: xr.Dataset) -> Sounds:
         The mixture, the mixture without one partial in three ways; all at one gain.
     """
     rate = int(interventions.attrs["sample_rate"])
-    frequency = float(interventions["removed_frequency"].sel(trial=interventions.attrs["clip_trial"]))
+    frequency = float(interventions["removed_frequency"].isel(trial=interventions.attrs["clip_trial"]))
     sounds = interventions["sound"].values.astype(float)
     sounds = sounds / max(1.0, float(np.abs(sounds).max()))
     labels = [f"{frequency:.0f} Hz: {clip}" for clip in interventions["clip"].values]

@@ -20,16 +20,11 @@ from ..estimates import (
     standing,
 )
 from ..figures import Illustration
+from ..figures.composition.measures import KINDS, MEASURES, Measure
 from ..figures.composition.question_curves import over_density, over_frequency, over_spacing
-from ..figures.composition.questions import (
-    KINDS,
-    MEASURES,
-    Measure,
-    four_questions,
-    kinds_side_by_side,
-)
+from ..figures.composition.questions import four_questions, kinds_of, kinds_side_by_side
 from ..runs import Subject
-from ..selecting import answers
+from ..selecting import answers, of_controls
 
 USUAL, DENSE = 5, 16  # components in the mixtures that readouts are tried on
 CHORDS = max(CHORDS_TRIED)
@@ -169,10 +164,13 @@ def _figures_of(question: str, subject: Subject, controls: Sequence[Subject]) ->
         return
     if question == next(iter(own)):  # whatever was measured first leads
         yield four_questions(own, others, {c.name: _answers(c) for c in controls}, subject.name)
-        yield kinds_side_by_side(own, others, subject.name)
+        if kinds_of(own) != ["partial"]:
+            yield kinds_side_by_side(own, others, subject.name)
     if any(answers(one) is None for one in own.values()):
         return  # no partials: nothing to draw over frequency, spacing or density
-    yield over_frequency(own[question], others[question], question, subject.name)
+    yield over_frequency(
+        own[question], others[question], question, subject.name, of_controls(controls, question)
+    )
     if question == "stability":
         yield over_spacing(own, others, subject.name)
     if question in ("stability", "access"):

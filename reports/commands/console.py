@@ -119,6 +119,8 @@ def show_differences(compared: xr.Dataset) -> None:
             )  # fmt: skip
     console.print(table)
     counts = at_a_glance(compared)
+    for line in compared.attrs["left_out"].splitlines():
+        console.print(f"left out: {line}")
     console.print(
         f"{counts['flagged']} of {counts['measures']} measures have a 95 % interval without 0; "
         f"{counts['by chance']} would if nothing had changed."

@@ -30,6 +30,13 @@ Name = Annotated[
         "--name", help="What the run is called in reports; as OUT is if left out.", show_default=False
     ),
 ]
+Own = Annotated[
+    Path | None,
+    typer.Option(
+        "--hypotheses", help="A Python file with hypotheses of your own, to be judged as well.",
+        show_default=False,
+    ),
+]  # fmt: skip
 Controls = Annotated[bool, typer.Option(help="Measure the controls too.")]
 
 
@@ -41,6 +48,13 @@ def names(listed: str) -> tuple[str, ...] | None:
 def given(**settings: object) -> dict[str, object]:
     """Return the settings that were given on the command line; the others are the probes' own."""
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def own_hypotheses(file: Path | None) -> tuple[Any, ...]:
+    """Return the hypotheses of a file; none without one."""
+    from ...probes.hypotheses.from_file import hypotheses_in
+
+    return () if file is None else hypotheses_in(file)
 
 
 class ProbingCommand(TyperCommand):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import Controls, Name, Out, Probes, Seed, Stages, Weights, given, names
+from .options import Controls, Name, Out, Own, Probes, Seed, Stages, Weights, given, names, own_hypotheses
 
 
 def probe(
@@ -136,12 +136,15 @@ def check_arguments(encoders: Sequence[str], out: Path, probes: Sequence[str] | 
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="What `tonotopy probe` wrote.")],
     out: Out = Path("report.html"),
+    hypotheses: Own = None,
 ) -> None:
     """Write one self-contained page about one or several runs.
 
-    Example:
+    For example:
 
         tonotopy report run.zarr other.zarr --out report.html
+
+        tonotopy report run.zarr --hypotheses mine.py
     """
     from ...probes.engine.outputs import finished
 
@@ -149,7 +152,7 @@ def report(
         finished(run)
     from ..html import report as write_report
 
-    print(write_report(runs, out))
+    print(write_report(runs, out, hypotheses=own_hypotheses(hypotheses)))
 
 
 def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:

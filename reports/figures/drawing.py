@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Literal
 
 import matplotlib
@@ -23,6 +24,7 @@ from ..writing import counted
 STYLE = Path(__file__).parent.parent / "style.mplstyle"
 HINT = "hint:"  # begins the group id of what has a text to point at
 LABEL_SIZE = 9.5  # of labels that several panels share
+TITLE_CHARACTERS, LEGEND_CHARACTERS = 60, 75  # on a line
 WIDTH_IN = 5.2  # narrow on purpose: 9 pt at this width is still legible on a phone
 TICKS_HZ = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000]
 # Okabe & Ito 2008: told apart by people with any colour vision; markers and line styles differ as well
@@ -81,7 +83,8 @@ def canvas(height_in: float, title: str, width_in: float = WIDTH_IN) -> Iterator
     """Yield an empty figure of the house's style; no state of pyplot is touched."""
     with matplotlib.rc_context(fname=STYLE):
         figure = Figure(figsize=(width_in, height_in), layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left")
+        if title:
+            figure.suptitle(fill(title, TITLE_CHARACTERS), x=0.01, ha="left")
         yield figure
         figure.draw_without_rendering()
         figure.set_layout_engine(
@@ -125,6 +128,8 @@ def one_legend(figure: Figure, columns: int = 2) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             known.setdefault(label, handle)
     if known:
+        longest = max(map(len, known))
+        columns = max(1, min(columns, int(LEGEND_CHARACTERS / (longest + 7))))
         figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=columns)
 
 

@@ -58,7 +58,7 @@ def question(
         "component": np.arange(COMPONENTS), "component_frequency": frequency, "group": np.arange(GROUPS),
     }  # fmt: skip
     result = dataset(schema()[probe], {**found, **profile})
-    return result.set_coords(["component_kind", "density", "component_level_dbfs", "n_codebooks"])
+    return result
 
 
 def subject(

@@ -15,7 +15,7 @@ from tonotopy.reports.chapters import CHAPTERS
 from tonotopy.reports.contents import contents
 from tonotopy.reports.first_screen import answers_of, not_requested, sentences
 from tonotopy.reports.patterns import NO, OPEN, YES, Pattern, Words, clause, sentence, shared
-from tonotopy.reports.runs import all_encoders, controls_of
+from tonotopy.reports.runs import controls_of, named_apart
 from tonotopy.reports.tiles import tile_of
 from tonotopy.reports.writing import hertz
 
@@ -93,13 +93,13 @@ def test_a_trace_that_all_share_is_no_ones_own():
     found["presence"]["transferable_profile"][...] = 1 / 16
     for end in ("low", "high"):
         found["presence"][f"transferable_profile_{end}"][...] = 1 / 16
-    (one,) = all_encoders([pages.run_of({"toy": found})])
+    (one,) = named_apart([pages.run_of({"toy": found})])
     answer = CHAPTERS["stability"].answer(one)
     assert answer is not None
     assert answer.clause.startswith("nowhere")
     del found["presence"]  # nor where presence was not requested, and far planes contain as much
     found["stability"]["confusion"][...] = 0.95
-    (one,) = all_encoders([pages.run_of({"toy": found})])
+    (one,) = named_apart([pages.run_of({"toy": found})])
     answer = CHAPTERS["stability"].answer(one)
     assert answer is not None
     assert answer.clause.startswith("nowhere")
@@ -114,7 +114,7 @@ def chapters_of(encoders):
 
 
 def said_of(trees):
-    encoders = all_encoders(trees)
+    encoders = named_apart(trees)
     chapters = chapters_of(encoders)
     return sentences(encoders, chapters, answers_of(encoders, chapters)), encoders, chapters
 
@@ -175,10 +175,10 @@ def test_runs_of_one_name_are_told_by_their_run_or_weights():
         pages.run_of({"my_ae": pages.questioned(pages.ALL, probes=["place"])}, name=name, sha256=sha256 * 64)
         for name, sha256 in (("ae0", "1"), ("ae1", "2"), ("ae0", "3"))
     )
-    assert [s.name for s in all_encoders([one, two])] == ["ae0/my_ae", "ae1/my_ae"]
-    assert [s.name for s in all_encoders([one, same])] == ["ae0/my_ae 111111", "ae0/my_ae 333333"]
-    assert [s.name for s in all_encoders([one, one])] == ["ae0/my_ae 111111", "ae0/my_ae 111111 (2)"]
-    assert [s.name for s in all_encoders([one])] == ["my_ae"]
+    assert [s.name for s in named_apart([one, two])] == ["ae0", "ae1"]
+    assert [s.name for s in named_apart([one, same])] == ["my_ae 111111", "my_ae 333333"]
+    assert [s.name for s in named_apart([one, one])] == ["my_ae 111111", "my_ae 111111 (2)"]
+    assert [s.name for s in named_apart([one])] == ["my_ae"]
 
 
 def test_only_what_was_requested_is_listed_and_the_rest_is_a_line():
@@ -197,7 +197,7 @@ def test_only_what_was_requested_is_listed_and_the_rest_is_a_line():
 
 def test_tiles_place_numbers_between_the_ends():
     run = pages.run_of({"toy": pages.questioned(pages.ALL)}, {"matched": [pages.questioned(pages.NONE)]})
-    (one,) = all_encoders([run])
+    (one,) = named_apart([run])
     for probe, (low, high) in {"presence": (1 / 16, 1), "access": (0.5, 1), "place": (0, 1)}.items():
         answer = CHAPTERS[probe].answer(one)
         assert answer is not None
@@ -272,7 +272,7 @@ def test_two_encoders_of_one_name_are_never_called_the_same(no_figures):
     one = pages.run_of({"my_ae": pages.questioned(pages.ALL)}, name="ae0")
     two = pages.run_of({"my_ae": pages.questioned(pages.LOW_ONLY)}, name="ae1", sha256="f" * 64)
     text, page = page_of(one, two)
-    assert "What ae0/my_ae and ae1/my_ae represent" in " ".join(page.text)
+    assert "What ae0 and ae1 represent" in " ".join(page.text)
     assert "What differs most, intervals apart" in text
     titles = [data for data in page.text if data == "my_ae"]
     assert titles == []
@@ -282,7 +282,7 @@ def test_filters_say_how_wide_they_are_beside_the_ears():
     run = pages.run_of(
         {"toy": {"selectivity": selectivity(0)}}, {"random": [{"selectivity": selectivity(1)}]}
     )
-    (one,) = all_encoders([run])
+    (one,) = named_apart([run])
     answer = CHAPTERS["selectivity"].answer(one)
     assert answer is not None
     assert answer.estimate is not None

@@ -1,0 +1,24 @@
+from . import encoders, probes, reports, synth
+from .encoders import load, wrap
+from .probes import Hypothesis, Session, probe
+from .reports import compare, export, open, report
+from .synth import InputError
+from .version import __version__
+
+__all__ = [
+    "Hypothesis",
+    "InputError",
+    "Session",
+    "__version__",
+    "compare",
+    "encoders",
+    "export",
+    "load",
+    "open",
+    "probe",
+    "probes",
+    "report",
+    "reports",
+    "synth",
+    "wrap",
+]
