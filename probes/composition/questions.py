@@ -15,7 +15,6 @@ from ..engine.variable import STAGE, Variable
 from ..statistics.finite import finite_mean
 from ..statistics.groups import group_interval
 from .draws import FAR_SEMITONES, GROUPS, RAISED_SEMITONES, STEP_SEMITONES, draw
-from .mixtures import Condition
 from .traces import NOISE_SHARE, Played, groups_of
 
 SPACINGS = (*RAISED_SEMITONES, STEP_SEMITONES, FAR_SEMITONES)
@@ -138,7 +137,7 @@ def answered(
         {
             **about,
             **stacked,
-            **conditions_played(played.conditions, encoder.sample_rate, session.seed),
+            **conditions_played(played, encoder.sample_rate, session.seed),
             "n_codebooks": np.array([encoder.stages[s].codebooks for s in stages]),
             **(extra or {}),
         },
@@ -146,11 +145,13 @@ def answered(
     )
 
 
-def conditions_played(
-    conditions: Sequence[Condition], sample_rate: float, seed: int
-) -> dict[str, np.ndarray]:
+def conditions_played(played: Played, sample_rate: float, seed: int) -> dict[str, np.ndarray]:
     """Describe conditions and their components."""
-    draws = [[draw(c, group, sample_rate, seed) for group in range(groups_of(c))] for c in conditions]
+    conditions = played.conditions
+    draws = [
+        [draw(c, group, sample_rate, seed) for group in range(groups_of(c, played.groups))]
+        for c in conditions
+    ]
     widest = max(len(of[0].of.labels) for of in draws)
     frequency = np.stack(
         [

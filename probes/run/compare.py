@@ -65,7 +65,7 @@ def compare(
     names = f"{node} and {other_node}"
     kinds = [str(s.attrs["modality"]) for s in (one, other)]
     if kinds[0] != kinds[1]:
-        raise InputError(f"compare: {names} take {kinds[0]}s and {kinds[1]}s: nothing to pair")
+        raise InputError(f"compare: {names} are of different modalities, {kinds[0]} and {kinds[1]}")
     rows: list[dict[str, object]] = []
     left_out: dict[str, list[str]] = {}  # why -> which measures
     for group, compared in measures().items():
