@@ -18,7 +18,10 @@ from tonotopy.probes.run.suite import Suite
 from tonotopy.reports.runs import named_apart
 from tonotopy.synth.errors import InputError
 
-FEW: dict[str, Any] = {"probes": ("invertibility",), "controls": False, "baselines": 0}
+FEW: dict[str, Any] = {
+    "probes": ("selectivity",), "controls": False, "baselines": 0, "per_octave": 2, "refine": False,
+    "high_hz": 5000.0,
+}  # fmt: skip
 
 
 @pytest.fixture
