@@ -18,7 +18,7 @@ from tonotopy.probes.run.suite import Suite
 from tonotopy.reports.runs import named_apart
 from tonotopy.synth.errors import InputError
 
-FEW: dict[str, Any] = {"probes": ("invertibility",), "controls": False, "baselines": 0}
+FEW: dict[str, Any] = {"probes": ("tiling",), "controls": False, "baselines": 0}
 
 
 @pytest.fixture
