@@ -1,10 +1,13 @@
 """How the site is built: `make docs`. Nothing is fetched from a network."""
 
+import os
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "extensions"))
+os.environ["TONOTOPY_GALLERY"] = str(HERE / "_build" / "gallery.zarr")  # measured once, drawn often
 
 project = "tonotopy"
 author = "The tonotopy authors"

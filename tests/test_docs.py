@@ -75,6 +75,13 @@ def test_reference_lists_every_public_name():
         assert not missing, f"{face}: {sorted(missing)}"
 
 
+def test_every_encoder_that_can_be_loaded_is_described():
+    from tonotopy.encoders import available
+
+    page = (DOCS / "encoders" / "index.md").read_text()
+    assert not [name for name in available() if f"`{name}`" not in page]
+
+
 def test_reference_lists_the_variables_of_every_probe():
     from tonotopy.probes.run.registry import registered
 

@@ -24,6 +24,7 @@ SETTLED = (
     NOISE_SHARE**0.5
 )  # relative change that is left of an onset: as large as sensor noise, the same for all
 TILE_SECONDS = 4.0
+FEWEST_GROUPS = 4  # so that those of conditions that stand for no kind, half as many, have an interval
 ROUNDING = 1e-6  # re a frame: what changes less is not changed
 FAINTEST_CHANNEL = 1e-3  # of the strongest channel's variance: fainter ones are silent
 SPECTRUM = 64  # eigenvalues of a component's channel covariance that are kept
@@ -78,13 +79,14 @@ class Played:
     """What was played, and how."""
 
     conditions: tuple[Condition, ...]
+    groups: int
     plan: Plan
     stimuli: StimulusSet
 
 
-def groups_of(condition: Condition) -> int:
-    """Return how many groups a condition has: eight where it stands for its kind, else four."""
-    return GROUPS if condition in MAIN else GROUPS // 2
+def groups_of(condition: Condition, groups: int = GROUPS) -> int:
+    """Return how many of so many groups a condition has: all where it stands for its kind, else half."""
+    return groups if condition in MAIN else groups // 2
 
 
 def stacked_frames(stage: Stage, sample_rate: float) -> int:
@@ -92,9 +94,11 @@ def stacked_frames(stage: Stage, sample_rate: float) -> int:
     return max(1, round(DURATION_S * sample_rate / stage.hop))
 
 
-def powered_stages(session: Session[Encoder], conditions: Sequence[Condition]) -> list[str]:
-    """Return the stages that can be asked, or raise where there are none, or no conditions."""
+def powered_stages(session: Session[Encoder], conditions: Sequence[Condition], groups: int) -> list[str]:
+    """Return the stages that can be asked, or raise where there are none, or no conditions, or few groups."""
     encoder = session.encoder
+    if not FEWEST_GROUPS <= groups <= GROUPS:
+        raise InputError(f"groups {groups}: must be {FEWEST_GROUPS} to {GROUPS}")
     if not conditions:
         raise InputError("conditions: none given; there is `USUAL`, a partial among four others")
     stages = [s for s in readable_stages(encoder, session.stages) if encoder.stages[s].has_power]
@@ -104,16 +108,20 @@ def powered_stages(session: Session[Encoder], conditions: Sequence[Condition]) -
 
 
 def traces(
-    session: Session[Encoder], conditions: tuple[Condition, ...]
+    session: Session[Encoder], conditions: tuple[Condition, ...], groups: int = GROUPS, raised: bool = True
 ) -> tuple[Played, dict[str, list[Traces]]]:
     """Play components in contexts, and keep what they change at each stage.
 
-    Made once for all questions of a session: call ``session.once(traces, conditions)``.
+    Made once for all questions of a session: call ``session.once(traces, conditions, groups, raised)``.
 
     Parameters
     ----------
     session : Session
     conditions : tuple of Condition
+    groups : int
+        As in `groups_of`.
+    raised : bool
+        Whether partials a little higher are played as well, for what one is confused with.
 
     Returns
     -------
@@ -121,11 +129,11 @@ def traces(
     traces : dict of str to list of Traces
         By stage, of each condition.
     """
-    encoder, stages = session.encoder, powered_stages(session, conditions)
+    encoder, stages = session.encoder, powered_stages(session, conditions, groups)
     blocks = [
-        (i, draw(condition, group, encoder.sample_rate, session.seed))
+        (i, draw(condition, group, encoder.sample_rate, session.seed, raised))
         for i, condition in enumerate(conditions)
-        for group in range(groups_of(condition))
+        for group in range(groups_of(condition, groups))
     ]
     played = [_played(one, conditions[i].level_dbfs) for i, one in blocks]
     sizes = [len(stimuli) for stimuli in played]
@@ -144,7 +152,7 @@ def traces(
         label=f"{encoder.name}: {len(stimuli):,} components in contexts",
     )  # fmt: skip
     by_stage = {name: [collectors[name].of(i) for i in range(len(conditions))] for name in stages}
-    return Played(conditions, plan, stimuli), by_stage
+    return Played(conditions, groups, plan, stimuli), by_stage
 
 
 def _played(one: Draw, level_dbfs: float) -> StimulusSet:

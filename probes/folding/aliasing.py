@@ -317,14 +317,19 @@ LOSSLESS = (  # encoders that keep the tones of a fold apart, or in which none f
 )  # fmt: skip
 
 
-def _measure(session: Session[Encoder], low_hz: float = 60.0, high_hz: float = 10_000.0) -> xr.Dataset:
+def _measure(
+    session: Session[Encoder],
+    low_hz: float = 60.0,
+    high_hz: float = 10_000.0,
+    level_dbfs: tuple[float, ...] = LEVELS_DBFS,
+) -> xr.Dataset:
     tones = coherent_partials(
-        session.encoder, session.stages, low_hz=low_hz, high_hz=high_hz, level_dbfs=LEVELS_DBFS
+        session.encoder, session.stages, low_hz=low_hz, high_hz=high_hz, level_dbfs=level_dbfs
     )
     return aliasing(session, tones)
 
 
-def _refuses(session: Session[Encoder], low_hz: float = 60.0, high_hz: float = 10_000.0) -> None:
+def _refuses(session: Session[Encoder], low_hz: float = 60.0, high_hz: float = 10_000.0, **_: object) -> None:
     coherent_partials(session.encoder, session.stages, low_hz=low_hz, high_hz=high_hz)
     check_below_nyquist(session.encoder, high_hz)
 

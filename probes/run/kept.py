@@ -62,12 +62,12 @@ def key_of(one: Probe, control: Any, seed: int) -> str | None:
         return None
     measure = inspect.unwrap(one.measure)
     modules = [inspect.getmodule(made) for made in (measure, factory_of(control.name))]
-    files = [Path(module.__file__).resolve() for module in modules if module and module.__file__]
-    ours = len(files) == 2 and all(file.is_relative_to(ROOT.resolve()) for file in files)
+    ours = all(module is not None and module.__name__.startswith(f"{PACKAGE}.") for module in modules)
     if not ours or any(isinstance(v, str | Path) and Path(v).exists() for v in one.settings.values()):
         return None
+    files = tuple(Path(str(module.__file__)).resolve() for module in modules if module is not None)
     about = (one.identity, control.name, f"{control.sample_rate} Hz", f"seed {seed}")
-    written = f"{measure.__qualname__} {digest(tuple(files))}"
+    written = f"{measure.__qualname__} {digest(files)}"
     return "\n".join((f"tonotopy {version(PACKAGE)}, format {FORMAT}", *about, written))
 
 
@@ -127,7 +127,7 @@ def kept(key: str, one: Probe) -> xr.Dataset | None:
             data = read(key)
             if data is not None:
                 return unpacked(data, key, one).assign_attrs(kept_in=place)
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, InputError):
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, InputError):
             continue  # measured again, and written over
     return None
 

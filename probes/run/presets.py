@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from ...encoders.base import CANONICAL_STAGES
 from ...synth.errors import InputError
-from ..composition.draws import MAIN
-from ..engine.probe import Probe
+from ..composition.draws import MAIN, USUAL
+from ..engine.grid import USUAL_DBFS
 from .registry import named, usual
+
+if TYPE_CHECKING:  # a help text names presets, and needs no torch
+    from ..engine.probe import Probe
 
 
 @dataclass(frozen=True)
@@ -26,31 +29,35 @@ class Preset:
     probes : mapping of str to tuple of str, optional
         Probes by name, with the kinds of baselines that each asks. By default all that ask where none is
         named, of the kinds that they declare.
-    settings : mapping of str to object
-        Of those probes that have them.
+    settings, baseline_settings : mapping of str to object
+        Of those probes that have them; the latter of baselines, before the former.
     stages : tuple of str, optional
         Of each encoder those that it has, or each probe's own choice if it has none of them.
+    stages_of : mapping of str to tuple of str
+        The same of single probes.
     """
 
     use: str
     baselines: int
     probes: Mapping[str, tuple[str, ...]] | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
+    baseline_settings: Mapping[str, object] = field(default_factory=dict)
     stages: tuple[str, ...] | None = None
+    stages_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def asks(self, modality: str | None = None) -> tuple[Probe, ...]:
         """Return the probes that ask where none is given, of one modality."""
         return usual(modality) if self.probes is None else named(tuple(self.probes))
 
-    def configured(self, probes: Sequence[Probe]) -> tuple[Probe, ...]:
-        """Return probes with the settings and the kinds of baselines of this preset, where it has any."""
-        kinds: Mapping[str, tuple[str, ...]] = self.probes or {}
-        configured = []
-        for one in probes:
-            settings = {name: value for name, value in self.settings.items() if name in one.takes}
-            baselines = kinds.get(one.name, one.asks_baselines)
-            configured.append(replace(one.with_settings(**settings), asks_baselines=baselines))
-        return tuple(configured)
+    def configured(self, one: Probe) -> Probe:
+        """Return a probe with the settings and the kinds of baselines of this preset, where it has any."""
+        baselines = (self.probes or {}).get(one.name, one.asks_baselines)
+        return replace(one.with_settings(**taken(self.settings, one)), asks_baselines=baselines)
+
+
+def taken(settings: Mapping[str, object], one: Probe) -> dict[str, object]:
+    """Return the settings that a probe has."""
+    return {name: value for name, value in settings.items() if name in one.takes}
 
 
 AT_SCALE = ("matched",)  # random networks at the trained scale: without them no trained result can be read
@@ -61,8 +68,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
         baselines=2,  # fewer are no baseline to a claim about architecture
         probes={
             "selectivity": AT_RANDOM,
-            "aliasing": AT_RANDOM,
-            "tiling": AT_RANDOM,
+            "aliasing": (),
+            "tiling": (),
             "presence": AT_SCALE,
             "stability": AT_SCALE,
             "access": AT_SCALE,
@@ -70,10 +77,16 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
             "codes": (),
         },
         settings={
-            "conditions": MAIN,  # one density and level for each kind of component
             "refine": False,  # bandwidths are those of tiling
+            "phases": 3,  # the fewest that make the mean power of a linear stage exact
+            "level_dbfs": (USUAL_DBFS,),
+            "conditions": MAIN,  # one density and level for each kind of component
+            "groups": 6,  # intervals over them are a quarter wider than over eight
+            "raised": False,
         },
-        stages=CANONICAL_STAGES,
+        baseline_settings={"conditions": (USUAL,)},  # partials alone
+        stages=("first_layer", "stack_end", "latent", "quantized", "codes"),  # the canonical ones
+        stages_of={"tiling": ("first_layer", "stack_end")},  # where something is claimed of it
     ),
     "full": Preset(use="everything, with three random networks of each kind", baselines=3),
 })  # fmt: skip
@@ -81,7 +94,7 @@ DEFAULT = "full"
 
 
 def preset_named(name: str) -> Preset:
-    """Return a preset.
+    """Return a preset by name.
 
     Raises
     ------
@@ -91,11 +104,3 @@ def preset_named(name: str) -> Preset:
     if name not in PRESETS:
         raise InputError(f"preset {name!r}: must be {' or '.join(PRESETS)}")
     return PRESETS[name]
-
-
-def described() -> str:
-    """Describe the presets, for a help text."""
-    return "; ".join(
-        f"'{name}': {preset.use}" + ("" if preset.probes is None else f" ({', '.join(preset.probes)})")
-        for name, preset in PRESETS.items()
-    )

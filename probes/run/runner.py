@@ -6,6 +6,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,6 @@ class Subject:
     role: str
     of: str
     encoder: Measured
-    stages: tuple[str, ...] | None
     baseline: str = ""
     not_drawn: str = ""
 
@@ -115,7 +115,7 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None, name
     encoders = [_loaded(encoder, suite) for encoder in suite.encoders]
     _nodes(encoders)
     base: Session[Any] = Session(encoders[0], seed=suite.seed, progress=progress or Progress(show=False))
-    left = [_left(base.of(encoder, suite.stages_of(encoder)), suite) for encoder in encoders]
+    left = [_left(base.of(encoder, None), suite) for encoder in encoders]
     loaded = [
         _drawable(given, encoder, probes, suite)
         for given, encoder, probes in zip(suite.encoders, encoders, left, strict=True)
@@ -126,7 +126,7 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None, name
     about = provenance(suite.description, suite.seed, encoders) | {"name": name or out.stem}
     work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, about))
     for subject in subjects_of(suite, loaded):
-        _measure(subject, base.of(subject.encoder, subject.stages), suite, work)
+        _measure(subject, base.of(subject.encoder, None), suite, work)
     work.do("hypotheses", lambda: _judge(work.store, claims, suite.seed))
     return work.finish()
 
@@ -134,11 +134,10 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None, name
 def subjects_of(suite: Suite, loaded: Sequence[Loaded]) -> Iterator[Subject]:
     """Yield the encoders, each followed by its baselines, kind by kind, then the controls."""
     for one, node in zip(loaded, _nodes([one.encoder for one in loaded]), strict=True):
-        stages = suite.stages_of(one.encoder)
-        yield Subject(node, "encoder", "", one.encoder, stages, not_drawn=one.not_drawn)
+        yield Subject(node, "encoder", "", one.encoder, not_drawn=one.not_drawn)
         for kind, draw in one.draws.items():
             for i, baseline in enumerate(drawn_anew(one.encoder, draw, suite.seed, suite.draws)):
-                yield Subject(f"{node}.{kind}{i}", "baseline", node, baseline, stages, kind)
+                yield Subject(f"{node}.{kind}{i}", "baseline", node, baseline, kind)
     yield from _controls([one.encoder for one in loaded], suite)
 
 
@@ -154,7 +153,7 @@ def _controls(loaded: Sequence[Measured], suite: Suite) -> Iterator[Subject]:
                 continue
             control = load(name, seed=seed, sample_rate=rate) if rate else load(name, seed=seed)
             several = rate and sum(r > 0 for r in rates) > 1
-            yield Subject(node_name(name) + (f".{rate}" if several else ""), "control", "", control, None)
+            yield Subject(node_name(name) + (f".{rate}" if several else ""), "control", "", control)
 
 
 def _stands_beside(control: str, one: Probe) -> bool:
@@ -231,14 +230,14 @@ def _nodes(encoders: Sequence[Measured]) -> list[str]:
 
 
 def _left(session: Session[Any], suite: Suite) -> list[Probe]:
-    """Return the probes that an encoder's session leaves; refuse what could not be run to its end."""
+    """Return the probes that an encoder leaves; refuse what could not be run to its end."""
     encoder = session.encoder
     if isinstance(encoder, Encoder):
         chosen_stages(encoder, suite.stages)
     elif suite.stages is not None:
         raise InputError(f"stages {', '.join(suite.stages)}: {encoder.name} is a melody model and has none")
     probes = suite.of(encoder.modality)
-    refusals = {probe.name: probe.refusal(session) for probe in probes}
+    refusals = {one.name: one.refusal(session.at(suite.stages_of(encoder, one))) for one in probes}
     if not refusals:
         raise InputError(f"encoder {encoder.name!r}: no requested probe is for a {encoder.modality} encoder")
     if all(refusals.values()):
@@ -253,16 +252,15 @@ def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) 
     probes = _probes_of(subject, session, suite)
     if subject.role == "control" and not probes:
         return  # nothing is kept of it
-    keep_result = _keep_control if subject.role == "control" else _keep
+    measure = _keep_control if subject.role == "control" else _keep
     for one in probes:
-        if reason := one.refusal(session):
+        stages = None if subject.role == "control" else suite.stages_of(subject.encoder, one)
+        if reason := one.refusal(session.at(stages)):
             refused[one.name] = reason
             continue
         group = where / one.name
-        work.do(
-            f"{subject.node}/{one.name}",
-            lambda one=one, group=group: keep_result(one, replace(session, out=group), group),
-        )
+        there = replace(session, stages=stages, out=group)
+        work.do(f"{subject.node}/{one.name}", partial(measure, one, there, group))
     about = subject_attributes(subject.encoder, subject.role, subject.of, subject.baseline)
     about |= {"refused": "; ".join(f"{n}: {r}" for n, r in refused.items()), "not_drawn": subject.not_drawn}
     set_attributes(where, about)
@@ -270,9 +268,7 @@ def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) 
 
 def _probes_of(subject: Subject, session: Session[Any], suite: Suite) -> list[Probe]:
     """Return the probes that measure a subject; of controls that are not to be measured, what is kept."""
-    probes = suite.of(subject.encoder.modality)
-    if subject.role == "baseline":
-        return [one for one in probes if subject.baseline in one.asks_baselines]
+    probes = suite.of(subject.encoder.modality, subject.baseline)
     if subject.role == "control":
         probes = [one for one in probes if one.name in MEASURED_BY.get(subject.encoder.name, (one.name,))]
         return [one for one in probes if suite.controls or _kept_of(one, session) is not None]
@@ -300,11 +296,11 @@ def _keep_control(one: Probe, session: Session[Any], group: Path) -> None:
     """Put what is kept of a control into the run; where nothing is, measure it, and keep that."""
     result = _kept_of(one, session)
     if result is not None:
-        return keep(result, group)
+        keep(result, group)
+        return
     _keep(one, session, group)
     if (key := key_of(one, session.encoder, session.seed)) is not None:
         keep_for_others(key, xr.open_zarr(str(group), chunks=None, consolidated=False).load())
-    return None
 
 
 def _stimuli(suite: Suite, loaded: Sequence[Measured]) -> dict[str, StimulusSet]:

@@ -11,7 +11,7 @@ from ...encoders.musicvae.base import LatentModel
 from ...synth.errors import InputError
 from ...synth.melodies import whole_number
 from ..engine.probe import Probe
-from .presets import DEFAULT, preset_named
+from .presets import DEFAULT, preset_named, taken
 from .registry import named, registered
 
 CONTROLS: Mapping[str, tuple[str, ...]] = {  # by modality
@@ -108,16 +108,15 @@ class Suite:
         for one in probes:
             if [other.name for other in probes].count(one.name) > 1:
                 raise InputError(f"probe {one.name!r}: given twice")
-        taken = {name for probe in probes for name in probe.takes}
+        settings = {name for probe in probes for name in probe.takes}
         for name in self.settings:
-            if name not in taken:
-                there = ", ".join(sorted(taken)) or "none"
+            if name not in settings:
+                there = ", ".join(sorted(settings)) or "none"
                 raise InputError(f"setting {name!r}: no requested probe has it; there are {there}")
-        configured = tuple(
-            p.with_settings(**{k: v for k, v in self.settings.items() if k in p.takes})
-            for p in preset.configured(probes)
+        configured = (preset.configured(one) for one in probes)
+        object.__setattr__(
+            self, "probes", tuple(one.with_settings(**taken(self.settings, one)) for one in configured)
         )
-        object.__setattr__(self, "probes", configured)
 
     def __repr__(self) -> str:
         names = ", ".join(e if isinstance(e, str) else e.name for e in self.encoders)
@@ -128,26 +127,33 @@ class Suite:
         """Draws of each encoder's architecture in every kind of baseline that a probe asks."""
         return preset_named(self.preset).baselines if self.baselines is None else self.baselines
 
-    def stages_of(self, encoder: Encoder | LatentModel) -> tuple[str, ...] | None:
-        """Return the stages that an encoder is measured at; None for each probe's own choice."""
-        canonical = preset_named(self.preset).stages
-        if self.stages is not None or canonical is None or not isinstance(encoder, Encoder):
+    def stages_of(self, encoder: Encoder | LatentModel, one: Probe) -> tuple[str, ...] | None:
+        """Return the stages that an encoder is measured at by a probe; None for the probe's own choice."""
+        preset = preset_named(self.preset)
+        wanted = preset.stages_of.get(one.name, preset.stages)
+        if self.stages is not None or wanted is None or not isinstance(encoder, Encoder):
             return self.stages
-        return tuple(stage for stage in encoder.stages if stage in canonical) or None
+        return tuple(stage for stage in encoder.stages if stage in wanted) or None
 
-    def of(self, modality: str) -> tuple[Probe, ...]:
-        """Return the probes of a modality."""
-        return tuple(p for p in self.probes or () if isinstance(p, Probe) and p.modality == modality)
+    def of(self, modality: str, baseline: str = "") -> tuple[Probe, ...]:
+        """Return the probes of a modality; those that measure a kind of baseline, with its settings."""
+        probes = tuple(p for p in self.probes or () if isinstance(p, Probe) and p.modality == modality)
+        if not baseline:
+            return probes
+        preset = preset_named(self.preset).baseline_settings
+        settings = {name: value for name, value in preset.items() if name not in self.settings}
+        return tuple(
+            one.with_settings(**taken(settings, one)) for one in probes if baseline in one.asks_baselines
+        )
 
     @property
     def description(self) -> str:
         """What is measured and how, in words: what a result depends on beside the encoders."""
         written = ", ".join(p.identity for p in self.probes or () if isinstance(p, Probe))
-        stages = preset_named(self.preset).stages if self.stages is None else self.stages
+        stages = "default" if self.stages is None else ", ".join(self.stages)
         return (
-            f"probes: {written}; stages: {', '.join(stages or ('default',))}; baselines: {self.draws}; "
-            f"controls: {self.controls}; "
-            f"seed: {self.seed}"
+            f"preset: {self.preset}; probes: {written}; stages: {stages}; baselines: {self.draws}; "
+            f"controls: {self.controls}; seed: {self.seed}"
         )
 
 

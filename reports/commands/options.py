@@ -14,16 +14,21 @@ Weights = Annotated[str, typer.Option("--weights", help="'pretrained', 'random',
 Stages = Annotated[
     str,
     typer.Option(
-        "--stages", help="Stages, apart by commas; each probe's own choice if left out.", show_default=False
+        "--stages",
+        help="Stages, apart by commas; those of the preset or probe if left out.",
+        show_default=False,
     ),
 ]
 Probes = Annotated[
     str,
     typer.Option(
-        "--probes", help="What to ask, apart by commas, of the probes below; all if left out.",
+        "--probes", help="What to ask, apart by commas, of the probes below; the preset's if left out.",
         show_default=False,
     ),
 ]  # fmt: skip
+Controls = Annotated[
+    bool, typer.Option(help="Measure the controls of which no result is kept; kept ones are used either way.")
+]
 Name = Annotated[
     str,
     typer.Option(
@@ -37,7 +42,6 @@ Own = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
-Controls = Annotated[bool, typer.Option(help="Measure the controls too.")]
 
 
 def names(listed: str) -> tuple[str, ...] | None:
@@ -63,8 +67,12 @@ class ProbingCommand(TyperCommand):
     modality: ClassVar[str] = "waveform"
 
     def format_help(self, ctx: typer.Context, formatter: Any) -> None:
-        """Write the help, with names, questions and settings of the probes below it."""
-        self.epilog = "\n\n".join(f"**{name}**: {question}" for name, question in self.listed().items())
+        """Write the help, with the presets and the names and questions of the probes below it."""
+        from ...probes.run.presets import PRESETS
+
+        presets = [f"**--preset {name}**: {preset.use}" for name, preset in PRESETS.items()]
+        probes = [f"**{name}**: {question}" for name, question in self.listed().items()]
+        self.epilog = "\n\n".join((*(presets if self.modality == "waveform" else ()), *probes))
         super().format_help(ctx, formatter)
 
     def listed(self) -> dict[str, str]:

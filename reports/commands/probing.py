@@ -10,6 +10,8 @@ import typer
 
 from .options import Controls, Name, Out, Own, Probes, Seed, Stages, Weights, given, names, own_hypotheses
 
+DEMONSTRATED = ("codec_tiny", "samplecnn_tiny")
+
 
 def probe(
     encoders: Annotated[
@@ -24,12 +26,18 @@ def probe(
     weights: Weights = "pretrained",
     name: Name = "",
     stages: Stages = "",
+    preset: Annotated[
+        str, typer.Option(help="What to measure where nothing else is given: full or quick, see below.")
+    ] = "full",
     baselines: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=0, help="Networks of its architecture beside each encoder, of each kind that a probe asks."
+            min=0,
+            help="Networks of its architecture beside each encoder, of each kind that a probe asks; "
+            "the preset's if left out.",
+            show_default=False,
         ),
-    ] = 3,
+    ] = None,
     controls: Controls = True,
     probes: Probes = "",
     recordings: Annotated[
@@ -50,12 +58,15 @@ def probe(
 
         tonotopy probe samplecnn_tiny encodec_24khz --out run.zarr
 
+        tonotopy probe encodec_24khz --weights best.pt --preset quick --out quick.zarr
+
         tonotopy probe samplecnn_tiny --probes aliasing,tiling --out folds.zarr
 
         tonotopy probe my_codec.py:make --weights best.pt --name run3 --out run3.zarr
     """
     _run(
-        encoders, out, "waveform", name, weights=weights, stages=names(stages), baselines=baselines,
+        encoders, out, "waveform", name, weights=weights, stages=names(stages), preset=preset,
+        baselines=baselines,
         controls=controls, probes=names(probes), seed=seed,
         settings=given(
             recordings=recordings, refine=refine, low_hz=low_hz, high_hz=high_hz, per_octave=per_octave
@@ -156,22 +167,22 @@ def report(
 
 
 def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
-    """Probe the bundled codec beside its controls and a random baseline, and write the report.
+    """Probe the bundled encoders beside controls and random networks, and write the report.
 
-    It measures what a few minutes allow; `tonotopy probe codec_tiny` measures everything. A finished run of
-    the same settings is used again; one of other settings there is replaced.
+    It asks every question once, as `tonotopy probe codec_tiny samplecnn_tiny --preset quick` does. A finished
+    run of the same settings is used again; one of other settings there is replaced.
     """
     from ...encoders.registry import load
-    from ...probes.composition.draws import USUAL
     from ...probes.engine.progress import Progress
     from ...probes.run.runner import run as run_suite
-    from ...probes.run.suite import QUICK, Suite
+    from ...probes.run.suite import Suite
     from ..html import report as write_report
 
-    encoder = load("codec_tiny", seed=seed)
-    suite = Suite((encoder,), QUICK, baselines=1, seed=seed, settings={"conditions": (USUAL,)})
-    run = out / "codec_tiny.zarr"
-    if run.exists() and not _is_run_of(run, suite.description, encoder.weights.sha256):
+    encoders = tuple(load(name, seed=seed) for name in DEMONSTRATED)
+    suite = Suite(encoders, preset="quick", seed=seed)
+    run = out / "demo.zarr"
+    weights = ", ".join(encoder.weights.sha256 for encoder in encoders)
+    if run.exists() and not _is_run_of(run, suite.description, weights):
         import shutil
 
         shutil.rmtree(run)
