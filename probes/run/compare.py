@@ -99,8 +99,9 @@ def compare(
 
 def _label_of(run: xr.DataTree, node: str) -> str:
     """Say which subject of which run it is: "ae0 (my_ae, 3fa9c1)"."""
-    about = f"{node}, {short_hash(subjects(run)[node])}"
-    return f"{run_name(run)} ({about})" if run_name(run) else about.replace(", ", " (") + ")"
+    called, weights = run_name(run), short_hash(subjects(run)[node])  # what has no weights has no hash
+    about = ", ".join(filter(None, (node if called else "", weights)))
+    return f"{called or node} ({about})" if about else node
 
 
 def _measure_labels(columns: Mapping[str, np.ndarray]) -> np.ndarray:

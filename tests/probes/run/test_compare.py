@@ -21,7 +21,14 @@ def a_run(auc, *, node="codec", stages=("latent",), channels=64, frequency=FREQU
         "component": np.asarray(frequency),
         "auc": np.broadcast_to(auc, (len(stages), len(densities), len(frequency))),
     }
-    about = {"encoder": node, "role": "encoder", "of": "", "modality": "waveform", "sample_rate": 24_000}
+    about = {
+        "encoder": node,
+        "role": "encoder",
+        "of": "",
+        "modality": "waveform",
+        "sample_rate": 24_000,
+        "weights_sha256": "",
+    }
     run = xr.DataTree()
     run[node] = xr.DataTree(xr.Dataset(attrs=about))
     run[f"{node}/readout"] = xr.DataTree(dataset(schema()["readout"], variables))
@@ -174,8 +181,9 @@ def test_runs_are_called_by_their_name_and_weights():
     one, other = a_run(0.5), a_run(0.6)
     one.attrs["name"] = "before"
     one["codec"].attrs["weights_sha256"] = "0123456789abcdef"
-    assert compare(one, other).attrs["first"] == "before (01234567)"
-    assert compare(one, other).attrs["second"] == "codec"
+    found = compare(one, other)
+    assert found.attrs["first_label"] == "before (codec, 012345)"
+    assert found.attrs["second_label"] == "codec"  # it has no weights
 
 
 def test_runs_of_other_stages_compare_at_those_they_share():
