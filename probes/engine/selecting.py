@@ -57,4 +57,5 @@ def stages_with(result: xr.Dataset, variable: str) -> list[str]:
     """Return the stages at which `variable` was measured, from shallow to deep."""
     if variable not in result:
         return []
-    return [str(s) for s in result["stage"].values if at_stage(result, str(s))[variable].notnull().any()]
+    alone = at_level(result)[[variable]]  # a whole result takes long to cut up
+    return [str(s) for s in alone["stage"].values if at_stage(alone, str(s))[variable].notnull().any()]
