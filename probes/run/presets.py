@@ -104,4 +104,3 @@ def preset_named(name: str) -> Preset:
     if name not in PRESETS:
         raise InputError(f"preset {name!r}: must be {' or '.join(PRESETS)}")
     return PRESETS[name]
-

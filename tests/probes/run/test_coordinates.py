@@ -69,8 +69,9 @@ def test_stimuli_have_names():
 
 def as_schema_3(result):
     """The same result with the coordinates of schema 3: numbers, codes along channels."""
-    numbers = {dim: np.arange(result.sizes[dim]) for dim in ("condition", "pair") if dim in result.dims}
-    older = result.assign_coords(numbers).drop_vars("level", errors="ignore")
+    older = result.drop_vars("level", errors="ignore")
+    for dim in {"condition", "pair"} & set(map(str, result.dims)):
+        older = older.assign_coords({dim: (dim, np.arange(result.sizes[dim]), result[dim].attrs)})
     if "codebook" in result.dims:
         wide = np.full((result.sizes["stage"], result.sizes["channel"], result.sizes["frequency"]), np.nan)
         wide[:, : result.sizes["codebook"]] = result["change_probability"].values
