@@ -146,7 +146,8 @@ def one_legend(figure: Figure, columns: int = 2) -> None:
             known.setdefault(label, handle)
     if known:
         longest = max(map(len, known))
-        columns = max(1, min(columns, int(LEGEND_CHARACTERS / (longest + 7))))
+        room = LEGEND_CHARACTERS * figure.get_size_inches()[0] / WIDTH_IN
+        columns = max(1, min(columns, int(room / (longest + 7))))
         figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=columns)
 
 
