@@ -62,7 +62,7 @@ class Illustration:
     question: str
     reading: str
     alt: str
-    caption: str = ""
+    caption: str
     data: pd.DataFrame | None = None
 
 

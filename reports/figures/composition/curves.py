@@ -288,7 +288,8 @@ def _only(result: xr.Dataset, curve: Curve, suffix: str = "", *more: str) -> xr.
 
 
 def _points(one: xr.Dataset, x: np.ndarray, variable: str, at: Mapping[str, object]) -> Points:
-    value, low, high = (one[f"{variable}{end}"].sel(at).values.astype(float) for end in ENDS)
+    chosen = one.sel(at)
+    value, low, high = (chosen[f"{variable}{end}"].values.astype(float) for end in ENDS)
     return x.astype(float), value, low, high
 
 
