@@ -2,6 +2,7 @@
 # make test   run the tests            make check  tests and linters
 # make bench  timings side by side     make lint   ruff and pyright
 # make test-generic   those of training, engine and kernels, as on a processor with fewer instructions
+# make docs   build the site into docs/_build/html; a warning is an error
 # make picture  the README's, from the demo's run and two of its own
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-generic check lint bench picture clean
+.PHONY: demo test test-generic check lint bench docs clean-docs picture clean
 
 demo: $(VENV)/installed
 	$(BIN)/tonotopy demo
@@ -32,6 +33,14 @@ lint: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m tests.benchmarks
+
+# Notebooks are run again where they changed; `make clean-docs docs` runs them all, and rereads the library.
+docs: $(VENV)/installed-docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html -d docs/_build/doctrees docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+clean-docs:
+	rm -rf docs/_build docs/reference/generated
 
 picture: demo
 	rm -rf tonotopy-demo/picture.zarr
@@ -56,7 +65,7 @@ picture: demo
 	    each = [run[name]['latents'].to_dataset() for name in ('musicvae_tiny', 'musicvae_tiny.random0')]; \
 	    figures.sigma_and_mu(each[0], each[1:], 'musicvae_tiny').figure.savefig('reports/latents.png', dpi=110)"
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("tonotopy needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@echo "Installing into $(VENV); PyTorch is several gigabytes, this takes some minutes ..."
 	$(PYTHON) -m venv $(VENV)
@@ -71,5 +80,9 @@ $(VENV)/installed-dev: $(VENV)/installed-test
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
-clean:
+$(VENV)/installed-docs: $(VENV)/installed-test
+	$(PIP) --editable '.[docs]'
+	@touch $@
+
+clean: clean-docs
 	rm -rf $(VENV) build dist *.egg-info tonotopy-demo

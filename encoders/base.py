@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..synth.errors import InputError
+from ..synth.errors import InputError, near
 from .kinds import stage_kind
 
 MODALITIES = ("waveform", "melody")
@@ -180,6 +180,8 @@ class ModuleEncoder:
 
     modality = "waveform"
     randomised: Callable[..., Encoder]  # of `Redraws`; set on those alone that can be drawn anew
+    decode: Callable[..., Tensor]  # of `Decodes`; the same
+    filled: Callable[..., ModuleEncoder]  # loads weights of a file; set by `wrap`
 
     def __init__(
         self,
@@ -204,7 +206,14 @@ class ModuleEncoder:
         tensor = next(chain(self.module.parameters(), self.module.buffers()), None)
         return torch.device("cpu") if tensor is None else tensor.device
 
-    def run(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+    def __repr__(self) -> str:
+        named = canonical_stages(self) or list(self.stages)[:5]
+        more = len(self.stages) - len(named)
+        about = [f"{s} {self.stages[s].channels} x {self.stages[s].hop}" for s in named]
+        stages = ", ".join([*about, *([f"{more} more"] if more else [])])
+        return f"<{type(self).__name__} {self.name!r}: {self.sample_rate} Hz; channels x hop: {stages}>"
+
+    def run(self, waveforms: Tensor | np.ndarray, stages: Sequence[str]) -> dict[str, Tensor]:
         """Listen at `stages` while `waveforms` play; see `Encoder.run`.
 
         Raises
@@ -212,7 +221,9 @@ class ModuleEncoder:
         InputError
             If a stage is not there or not reached, or `waveforms` is not [B, T] or holds NaN or Inf.
         """
+        stages = [stages] if isinstance(stages, str) else stages
         check_stages(self, stages)
+        waveforms = torch.as_tensor(waveforms)
         check_waveforms(waveforms)
         found = self.activations(waveforms, stages)
         return {stage: found[stage] for stage in stages}
@@ -308,7 +319,10 @@ def check_stages(encoder: Encoder, stages: Sequence[str]) -> list[str]:
     for stage in stages:
         if stage not in encoder.stages:
             known = ", ".join(encoder.stages)
-            raise InputError(f"stage {stage!r}: {encoder.name} has no such stage; it has {known}")
+            raise InputError(
+                f"stage {stage!r}: {encoder.name} has no such stage{near(stage, encoder.stages)}; "
+                f"it has {known}"
+            )
     return list(stages)
 
 

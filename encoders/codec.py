@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .encodec import EncodecEncoder, listen, redrawable
-from .weights import fill, randomly_initialised, read_state, stored_config
+from .weights import fill, randomly_initialised, read_state, stored_config, without_prefix
 
 METADATA_KEY = "codec"
 # What only the training of a codebook needs: how often entries were used, sums of what chose them, a flag.
@@ -211,9 +211,9 @@ def _random(name: str, config: CodecConfig, seed: int, codebooks: int | None) ->
 def _from_file(
     name: str, path: Path, default: CodecConfig, source: str, codebooks: int | None
 ) -> EncodecEncoder:
-    state = read_state(path)
     config = read_config(path) or default
     model = randomly_initialised(lambda: build(config), 0)  # leaves the caller's random state alone
+    state, _ = without_prefix(read_state(path), model.state_dict())
     fill(model, _with_learning(state, model), str(path))
     return redrawable(listen(name, model, codebooks, source), lambda: build(config))
 

@@ -19,9 +19,9 @@ from .abilities import (
     scale_of,
 )
 from .base import MODALITIES, Encoder, Stage
+from .measuring import TOLERANCE, first_line
 from .quantization import check_codes
 from .shared_checks import check_members, check_redraws, equal
-from .wrapping import TOLERANCE, first_line
 
 MEMBERS = ("name", "modality", "sample_rate", "stages", "weights", "device", "run", "kernels")
 LEVELS = (1.0, 0.3, 0.01)  # of the waveforms of a batch, which no norm over the batch leaves alone

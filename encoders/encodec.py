@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .base import Stage, Weights
+from .folded import folded, state_of
 from .quantization import check_codes
 from .redrawing import redrawn, reference
 from .resuming import ResumableEncoder
@@ -115,6 +117,28 @@ class EncodecEncoder(ResumableEncoder):
         model: Any = self.module
         return 1e-8 + waveforms.square().mean(dim=1).sqrt() if model.codec.normalize else None
 
+    def activations(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        """Do what `run` does, unchecked."""
+        other = copy.copy(self)
+        other.module = self._prepared()
+        return ResumableEncoder.activations(other, waveforms, stages)
+
+    def _prepared(self) -> nn.Module:
+        """Return the module with its encoder folded, made anew whenever weights have changed."""
+        encoder: nn.Module = self.module.get_submodule("codec.encoder")
+        state = state_of(encoder)
+        if state is None:
+            return self.module
+        if self._folded is None or self._folded[:2] != (self.module, state):
+            codec = copy.copy(self.module.get_submodule("codec"))
+            codec._modules = {**codec._modules, "encoder": folded(encoder)}
+            taps = copy.copy(self.module)
+            taps._modules = {**taps._modules, "codec": codec}
+            self._folded = (self.module, state, taps)
+        return self._folded[2]
+
+    _folded: tuple[nn.Module, tuple[tuple[int, int], ...], nn.Module] | None = None
+
     def _activations(self, waveforms: Tensor, stages: Any) -> dict[str, Tensor]:
         found = super()._activations(waveforms, stages)
         scale = self.scale(waveforms)
@@ -180,9 +204,15 @@ class _Quantize(nn.Module):
         self.vq, self.codebooks = vq, codebooks
 
     def forward(self, latent: Tensor) -> dict[str, Tensor]:
-        codes = self.vq.encode(latent, n_q=self.codebooks)  # [Q, B, F]
-        sums = {name: self.vq.decode(codes[:n]) for name, n in quantized_stages(self.codebooks).items()}
-        return {**sums, "codes": codes.transpose(0, 1)}
+        wanted = {n: name for name, n in quantized_stages(self.codebooks).items()}
+        residual, total, codes, sums = latent, torch.zeros((), device=latent.device), [], {}
+        for n, layer in enumerate(self.vq.layers[: self.codebooks], start=1):
+            codes.append(layer.encode(residual))  # [B, F]
+            chosen = layer.decode(codes[-1])  # [B, D, F]
+            residual, total = residual - chosen, total + chosen
+            if n in wanted:
+                sums[wanted[n]] = total
+        return {**sums, "codes": torch.stack(codes, dim=1)}
 
 
 def _encodec(sample_rate: int, source: str | Path, seed: int, codebooks: int) -> EncodecEncoder:

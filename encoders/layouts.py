@@ -40,6 +40,18 @@ class Layout:
         moved.copy_(arranged.reshape(moved.shape))
         return restored
 
+    def disarranged(self, arranged: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Return [B, C, F] in the axes of an output of a `shape`, which is that of any batch and length.
+
+        Examples
+        --------
+        >>> Layout(batch=1, time=0).disarranged(torch.zeros(2, 3, 9), (5, 2, 3)).shape
+        torch.Size([9, 2, 3])
+        """
+        there = list(shape)
+        there[self.batch], there[self.time] = arranged.shape[0], arranged.shape[2]
+        return self.restore(arranged.new_empty(there), arranged)
+
     def _moved(self, output: Tensor) -> Tensor:
         return output.movedim((self.batch, self.time), (0, -1))
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
-from ..synth.errors import InputError
-from .abilities import Redraws
-from .base import MODALITIES, Encoder, ModuleEncoder
+from ..synth.errors import InputError, near
+from .from_file import check_there, load_from_file, names_a_file
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # names are known without torch, which takes seconds to import
+    from .base import Encoder
     from .musicvae.base import LatentModel
     from .musicvae.model import MusicVAE
 
@@ -82,11 +81,57 @@ def available() -> list[str]:
     return [*_factories, *(e.name for e in entry_points(group=ENTRY_POINT_GROUP) if e.name not in _factories)]
 
 
-def _near(name: str) -> str:
-    """List models, and those of the encoders of known truth that are called alike."""
-    models = [one for one in available() if ":" not in one]
-    alike = get_close_matches(name, [one for one in available() if ":" in one], 4, 0.5)
-    return f"{', '.join((*alike, *models))} and others, which `tonotopy encoders` lists"
+def check_known(name: str) -> None:
+    """Raise unless `load` knows a name, or finds the file or package that it names; nothing is imported.
+
+    Raises
+    ------
+    InputError
+        Names those that are called alike, and the models there are.
+
+    Examples
+    --------
+    >>> check_known("codec_tinny")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tonotopy.synth.errors.InputError: encoder 'codec_tinny': not known (did you mean codec_tiny...
+    """
+    known = available()
+    if name in known:
+        return
+    if names_a_file(name):
+        check_there(name)
+        return
+    models = ", ".join(one for one in known if ":" not in one)
+    raise InputError(
+        f"encoder {name!r}: not known{near(name, known)}; known are {models} and others, which `tonotopy "
+        "encoders` lists; one of yours is my_codec.py:make"
+    )
+
+
+def factory_of(name: str) -> Callable[..., Encoder] | None:
+    """Return what makes the encoder of a name; None for a file of somebody's own.
+
+    Raises
+    ------
+    InputError
+        If the name is not known; the error names those that are.
+
+    Examples
+    --------
+    >>> factory_of("control:decimator").__name__
+    'decimator'
+    """
+    factory = _factories.get(name)
+    if factory is None:
+        plugin = next((e for e in entry_points(group=ENTRY_POINT_GROUP) if e.name == name), None)
+        if plugin is None:
+            check_known(name)
+            return None
+        factory = plugin.load()
+    if isinstance(factory, str):
+        module, attribute = factory.split(":")
+        factory = getattr(import_module(module, __package__), attribute)
+    return factory  # type: ignore[return-value]
 
 
 @overload
@@ -109,7 +154,8 @@ def load(
     Parameters
     ----------
     name : str
-        One of `available()`.
+        One of `available()`; or a file of yours and a function in it that returns an encoder, as in
+        "my_codec.py:make", or "package.module:make".
     weights : {"pretrained", "random"} or path
         Published or bundled weights, a random initialisation, or a file.
     seed : int
@@ -122,21 +168,24 @@ def load(
     InputError
         If the name is unknown, or the weights cannot be had or do not fit.
 
+    Notes
+    -----
+    A function of yours is called without arguments but `options`, and returns an encoder, from `wrap` say.
+    Weights of a file are then loaded into the wrapped module; where the function takes an argument `weights`
+    it is given the file's path instead, and loads them itself.
+
     Examples
     --------
     >>> load("filterbank:stft").stages["first_layer"].hop
     320
     """
-    factory = _factories.get(name)
-    if factory is None:
-        plugin = next((e for e in entry_points(group=ENTRY_POINT_GROUP) if e.name == name), None)
-        if plugin is None:
-            raise InputError(f"encoder {name!r}: not known; known are {_near(name)}")
-        factory = plugin.load()
-    if isinstance(factory, str):
-        module, attribute = factory.split(":")
-        factory = getattr(import_module(module, __package__), attribute)
-    encoder: Encoder | LatentModel = factory(weights=weights, seed=seed, **options)  # type: ignore[operator]
+    from .abilities import Redraws
+    from .base import ModuleEncoder
+
+    make = factory_of(name)
+    if make is None:
+        return load_from_file(name, weights, seed, options)
+    encoder: Encoder | LatentModel = make(weights=weights, seed=seed, **options)
     lacking = not isinstance(encoder, Redraws)
     if lacking and isinstance(encoder, ModuleEncoder) and encoder.weights.source != "none":
         encoder.randomised = lambda seed: load(name, weights="random", seed=seed, **options)
@@ -184,6 +233,8 @@ def load_for(
     >>> load_for("melody", "control:planted").steps
     32
     """
+    from .base import MODALITIES
+
     found = load(encoder, weights=weights, seed=seed) if isinstance(encoder, str) else encoder
     name = encoder if isinstance(encoder, str) else found.name
     own = getattr(found, "modality", None)  # a plug-in may have forgotten it

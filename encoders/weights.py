@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from ..synth.errors import InputError
 from .base import Weights
 
 Config = TypeVar("Config")
+NESTED = ("state_dict", "model_state_dict", "model", "module", "net", "network")  # where checkpoints keep it
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:
@@ -34,12 +35,15 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """Read a state dict from safetensors, or from a pickle that holds nothing but tensors.
+    """Read a state dict from safetensors, or from a pickle that holds nothing but tensors and plain values.
+
+    Of a training's checkpoint it is the part that `NESTED` names, or the only part that is one.
 
     Raises
     ------
     InputError
-        If the file is missing, truncated, or a pickle of anything else (it is not run).
+        If the file is missing, truncated, or a pickle of anything else (it is not run); if it holds no state
+        dict, or several of which none is named as usual.
     """
     path = Path(path)
     if not path.is_file():
@@ -54,12 +58,35 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
             f"weights {path}: not a whole file of plain tensors, nothing else is opened ({first_line[:120]})"
+            "; torch.save(module.state_dict(), path) writes one"
         ) from None
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise InputError(f"weights {path}: does not hold a mapping of names to tensors")
-    return state
+    return _state_in(state, str(path))
+
+
+def _state_in(found: Any, origin: str) -> dict[str, Tensor]:
+    """Return the state dict in what a file held, however deep it lies."""
+    if _is_state(found):
+        return found
+    parts = {key: value for key, value in found.items() if _holds_state(value)} if _is_mapping(found) else {}
+    chosen = next((key for key in NESTED if key in parts), None)
+    if chosen is None and len(parts) > 1:
+        raise InputError(f"weights {origin}: holds several state dicts ({', '.join(parts)}); keep one")
+    if not parts:
+        there = f"; it holds {', '.join(list(found)[:8])}" if _is_mapping(found) and found else ""
+        raise InputError(f"weights {origin}: does not hold a mapping of names to tensors{there}")
+    return _state_in(parts[next(iter(parts)) if chosen is None else chosen], origin)
+
+
+def _is_mapping(found: Any) -> bool:
+    return isinstance(found, dict) and all(isinstance(key, str) for key in found)
+
+
+def _is_state(found: Any) -> bool:
+    return _is_mapping(found) and bool(found) and all(isinstance(v, Tensor) for v in found.values())
+
+
+def _holds_state(found: Any) -> bool:
+    return _is_state(found) or (_is_mapping(found) and any(map(_holds_state, found.values())))
 
 
 def read_metadata(path: Path, key: str) -> str | None:
@@ -157,8 +184,16 @@ def no_weights(name: str, weights: str | Path, module: nn.Module, note: str = ""
     return Weights("none", state_sha256(module.state_dict()), note)
 
 
-def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
-    """Load a state dict, strictly; the error names the first tensor that does not fit.
+def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> str:
+    """Load a state dict, strictly; the error names the first tensors that do not fit.
+
+    Names may begin with more than the module's own do, as "module." of `DataParallel` or "model." of
+    Lightning: see `without_prefix`.
+
+    Returns
+    -------
+    note : str
+        What of the state dict was left out; empty if nothing.
 
     Raises
     ------
@@ -166,11 +201,13 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
         If a tensor is missing, left over, of another shape, or holds NaN or Inf.
     """
     own = module.state_dict()
+    state, note = without_prefix(state, own)
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or extra:
-        what = f"lacks {missing[0]!r}" if missing else f"has {extra[0]!r}, which the model lacks"
+        what = f"lacks {_first(missing)}" if missing else f"has {_first(extra)}, which the model lacks"
+        beside = f", and has {_first(extra)}" if missing and extra else ""
         raise InputError(
-            f"weights {origin}: of another architecture: the file {what} "
+            f"weights {origin}: of another architecture: the file {what}{beside} "
             f"({len(missing)} tensors missing, {len(extra)} left over)"
         )
     for name, tensor in state.items():
@@ -182,6 +219,48 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise InputError(f"weights {origin}: {name!r} holds NaN or Inf")
     module.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in state.items()})
+    return note
+
+
+def _first(names: Sequence[str], most: int = 3) -> str:
+    return ", ".join(map(repr, names[:most])) + " ..." * (len(names) > most)
+
+
+def without_prefix(state: Mapping[str, Tensor], own: Collection[str]) -> tuple[Mapping[str, Tensor], str]:
+    """Return a state dict as a module has it, whose names may lie under a common prefix in it.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+    own : collection of str
+        Names of the module's.
+
+    Returns
+    -------
+    state : mapping of str to Tensor
+        As it is if most of the module's names are in it, or none is under any prefix; otherwise what is under
+        the prefix that most are under.
+    note : str
+        How many tensors beside it were left out: those of a loss, say.
+
+    Examples
+    --------
+    >>> weight = torch.zeros(1)
+    >>> without_prefix({"model.weight": weight, "loss.scale": weight}, ["weight"])
+    ({'weight': tensor([0.])}, "1 tensor outside 'model.' left out")
+    """
+    if all(name in state for name in own):
+        return state, ""
+    names = list(own)
+    tried = {names[0], names[len(names) // 2], names[-1]} if names else set()  # any of which may be missing
+    prefixes = dict.fromkeys(n.removesuffix(one) for n in state for one in tried if n.endswith(f".{one}"))
+    found = {prefix: sum(prefix + name in state for name in own) for prefix in ("", *prefixes)}
+    prefix = max(found, key=lambda prefix: found[prefix])
+    if not prefix or not found[prefix]:
+        return state, ""
+    under = {n.removeprefix(prefix): tensor for n, tensor in state.items() if n.startswith(prefix)}
+    left = len(state) - len(under)
+    return under, f"{left} tensor{'s' * (left > 1)} outside {prefix!r} left out" if left else ""
 
 
 def randomly_initialised(build: Callable[[], nn.Module], seed: int) -> nn.Module:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from ..probes.engine.probe import Probe
 from ..probes.engine.variable import STAGE
+from .answers import Answer
 from .audio import Sounds
 from .columns import Column, measured
 from .figures import Illustration
@@ -31,8 +32,12 @@ class Chapter:
         Name of the probe.
     title : str
         By default the probe's name in words.
+    question : str
+        What the chapter answers, in plain words.
     columns : tuple of Column
         Of its table: a row a subject and stage, or a row a subject where a result has no stages.
+    answer : callable
+        (subject) -> what the page says of it first, and None where there is nothing to say.
     about : callable
         (subject) -> sentences: what was played, above the figures.
     findings : callable
@@ -52,7 +57,9 @@ class Chapter:
 
     probe: str
     title: str = ""
+    question: str = ""
     columns: tuple[Column, ...] = ()
+    answer: Callable[[Subject], Answer | None] = lambda subject: None
     about: Callable[[Subject], Sentences] = lambda subject: ()
     findings: Callable[[Subject], Sentences] = lambda subject: ()
     cautions: Callable[[xr.Dataset], Sentences] = lambda one: ()
@@ -89,6 +96,16 @@ def each_stage(
     return findings
 
 
+def first_finding(findings: Callable[[Subject], Sentences]) -> Callable[[Subject], Answer | None]:
+    """Return what answers by the first of some findings, where no number stands for all."""
+
+    def answer(subject: Subject) -> Answer | None:
+        said = next(iter(findings(subject)), "")
+        return Answer("", said, said.rstrip(".")) if said else None
+
+    return answer
+
+
 def default_chapter(probe: Probe) -> Chapter:
     """Return the chapter of a probe that has none: its question, and the numbers of its variables.
 
@@ -104,4 +121,6 @@ def default_chapter(probe: Probe) -> Chapter:
         columns.append(
             measured(name, f"{variable.long_name}{units}", f"{name}{means}", "number", np.mean, at_codes=True)
         )
-    return Chapter(probe.name, columns=tuple(columns), about=lambda subject: (probe.question,))
+    return Chapter(
+        probe.name, question=probe.question, columns=tuple(columns), about=lambda subject: (probe.question,)
+    )

@@ -12,7 +12,7 @@ import typer
 from ..synth.errors import InputError
 from .commands.controls import controls
 from .commands.dictionaries import sae
-from .commands.judging import compare, hypotheses
+from .commands.judging import compare, export, hypotheses
 from .commands.listing import encoders, probes
 from .commands.options import MelodyCommand, ProbingCommand
 from .commands.playing import activations, stimuli
@@ -31,7 +31,9 @@ app.command(cls=ProbingCommand)(probe)
 app.command(cls=MelodyCommand)(latents)
 app.add_typer(train, name="train")
 app.add_typer(sae, name="sae")
-for command in (report, hypotheses, controls, compare, encoders, probes, stimuli, activations, corpus):
+for command in (
+    report, export, hypotheses, controls, compare, encoders, probes, stimuli, activations, corpus,
+):  # fmt: skip
     app.command()(command)
 
 
@@ -74,13 +76,15 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What stands on a page: chapter by chapter, for whatever subjects the runs hold."""
+"""What stands on a page: the answer, the claims, differences, then chapter by chapter."""
 
 from __future__ import annotations
 
@@ -7,28 +7,24 @@ from typing import Any
 
 import xarray as xr
 
-from ..probes.engine.schema import ROLES, subjects
+from ..probes.engine.schema import ROLES, short_hash, subjects
 from ..probes.run.registry import registered
 from ..probes.run.truths import Truth
 from .audio import Sounds, clips
 from .chapter import Chapter
 from .chapters import chapter_of
-from .figures.hypotheses.verdicts import verdicts
+from .estimates import BASELINES, baseline_label
 from .figures.run.comparison import comparison
+from .first_screen import first_screen
+from .judged import claims_section
 from .known_answers import HEADINGS, by_encoder, cells_of, checks, summed_up
-from .numbers import Table, side_by_side, table_of
+from .numbers import Table, differing, side_by_side, table_of
 from .page import Cell, Grid, Line, Section, pictured, render
-from .runs import Subject, controls_of, encoders_of, played_in
+from .runs import Subject, controls_of, named_apart, played_in
 from .selecting import at_stage, stages_of
-from .verdicts import GROUP, VerdictRow, explained, verdict_rows, verdict_sentences
+from .verdicts import GROUP
 from .writing import counted, enumerated, hertz
 
-VERDICTS = (
-    "Each claim of a source is a hypothesis with a statistic, controls, a null and a threshold. It "
-    "is supported or refuted where the corrected p is at most 0.05 and the 95 % interval lies on one side of "
-    "the threshold, cannot be decided where so few units could never reach that p, and has no verdict where "
-    "a control fails or something was not measured."
-)
 MARKS = (
     "▲ above every random network, ▼ below every one; no mark: within their range, the same to the digits "
     "shown, or nothing to compare with. This is a range over a few draws, no test of significance. What "
@@ -47,35 +43,38 @@ def contents(trees: Sequence[xr.DataTree], dpi: int) -> str:
     ----------
     trees : sequence of xarray.DataTree
     dpi : int
-        Of the figures.
+        Of the figures that are no SVG.
 
     Returns
     -------
     page : str
         HTML.
     """
-    encoders = [one for tree in trees for one in encoders_of(tree)]
+    encoders = named_apart(trees)
     controls = list({(c.name, c.layout): c for t in trees for c in controls_of(t).values()}.values())
-    measured = {str(probe) for one in (*encoders, *controls) for probe in one.tree.children}
-    chapters = [chapter_of(probe) for probe in registered() if probe.name in measured]
-    unknown = sorted(measured - {chapter.probe for chapter in chapters} - {GROUP})
-    names = list(dict.fromkeys(one.name for one in encoders))
+    requested = {str(probe) for one in encoders for probe in one.tree.children}
+    measured = requested | {str(probe) for one in controls for probe in one.tree.children}
+    chapters = [chapter_of(probe) for probe in registered() if probe.name in requested]
+    unknown = sorted(measured - {probe.name for probe in registered()} - {GROUP})
+    lead = " ".join(_lead(tree, encoders) for tree in trees)
     sections = [
-        _judged(encoders, dpi),
-        _first(encoders, controls, chapters, unknown),
+        first_screen(encoders, controls, chapters, lead, dpi),
+        claims_section(encoders, dpi),
         _compared(encoders, chapters, dpi),
-        *(_encoder(f"e{i}", one, controls, chapters, dpi) for i, one in enumerate(encoders)),
+        *(_chapter(chapter, encoders, controls, dpi) for chapter in chapters),
+        _reservations(encoders, chapters, unknown),
         _controls(controls, chapters, dpi),
         _stimuli(trees, encoders),
-        _provenance(trees),
+        _provenance(trees, encoders),
     ]
-    title = f"What {enumerated(names)} represent{'s' * (len(names) == 1)}"
-    return render(title, [_lead(tree) for tree in trees], [one for one in sections if one is not None])
+    title = f"What {enumerated([one.name for one in encoders])} represent{'s' * (len(encoders) == 1)}"
+    return render(title, [one for one in sections if one is not None])
 
 
-def _lead(tree: xr.DataTree) -> str:
+def _lead(tree: xr.DataTree, everybody: Sequence[Subject]) -> str:
     """Say who was measured, with what and beside whom."""
-    encoders, controls = encoders_of(tree), controls_of(tree)
+    encoders = [one for one in everybody if any(one.tree is child for child in tree.children.values())]
+    controls = controls_of(tree)
     played = []
     for kind, table in played_in(tree).items():
         text = f"{table.sizes['stimulus']:,} {kind}"
@@ -83,85 +82,65 @@ def _lead(tree: xr.DataTree) -> str:
             frequency = table["frequency_hz"].values
             text += f" from {hertz(frequency.min())} to {hertz(frequency.max())}"
         played.append(text)
-    seeds = sorted({len(one.drawn()) for one in encoders} - {0})
-    several = f"{seeds[0]} to {seeds[-1]} random networks" if len(seeds) > 1 else ""
-    beside = [several or counted(seeds[0], "random network")] if seeds else []
+    beside = []
+    for kind in BASELINES:
+        numbers = sorted({len(one.drawn(kind)) for one in encoders} - {0})
+        if numbers:
+            several = f"{numbers[0]} to {numbers[-1]} networks"
+            count = several if len(numbers) > 1 else counted(numbers[0], "network")
+            beside.append(f"{count} of {baseline_label(kind)}")
     beside += [counted(len(controls), "control")] if controls else []
-    said = enumerated([f"{one.name} ({', '.join(one.layout)})" for one in encoders])
+    said = enumerated(
+        [f"{one.name} ({', '.join([*one.layout, f'weights {short_hash(one.tree)}'])})" for one in encoders]
+    )
     said += f", beside {enumerated(beside)}" if beside else ""
     said += f". Played: {enumerated(played)}" if played else ""
     return f"{said}. Measured {str(tree.attrs['created_at'])[:16].replace('T', ' ')}."
 
 
-def _judged(encoders: Sequence[Subject], dpi: int) -> Section | None:
-    """Gather the verdicts about each encoder; runs that were not judged are left out."""
-    judged = [
-        (f"e{i}", one, found) for i, one in enumerate(encoders) if (found := one.result(GROUP)) is not None
-    ]
-    parts = []
-    for name, one, found in judged:
-        rows = verdict_rows(one)
-        parts.append(
-            Section(
-                title=one.name if len(judged) > 1 else "",
-                sentences=verdict_sentences(one),
-                grids=[_verdict_grid(one.name, rows)],
-                summary="What each hypothesis is: the source's sentence, what is measured, null, "
-                "threshold, family, controls, and what it cannot exclude",
-                terms=[
-                    (
-                        f"{row.name} ({row.stage}): {row.verdict}"
-                        + (f" – {row.remark}" if row.remark else ""),
-                        explained(row),
-                    )
-                    for row in rows
-                ],
-                pictures=[pictured(verdicts(found, one.of_baselines(GROUP), one.name), name, dpi)],
-            )
-        )
-    return Section("verdicts", "Verdicts", VERDICTS, sections=parts, is_panel=True) if parts else None
-
-
-def _verdict_grid(name: str, rows: Sequence[VerdictRow]) -> Grid:
-    headings = ("Hypothesis", "Stage", "Verdict", "Effect (95 %)", "Holds if", "p", "Random weights",
-                "Source says", "Agrees")  # fmt: skip
-    lines = [
-        Line(
-            [row.name, row.stage, Cell(row.verdict, is_strong=True), row.effect, row.threshold, row.p,
-             row.random, row.source_expects, row.agrees],
-            row.verdict.replace(" ", "-"),
-        )
-        for row in rows
-    ]  # fmt: skip
-    caption = f"Verdicts about {name}; p corrected over the family (Holm)"
-    return Grid(caption, [(heading, "") for heading in headings], lines, "verdicts")
-
-
-def _first(
-    encoders: Sequence[Subject],
-    controls: Sequence[Subject],
-    chapters: Sequence[Chapter],
-    unknown: Sequence[str],
+def _chapter(
+    chapter: Chapter, encoders: Sequence[Subject], controls: Sequence[Subject], dpi: int
 ) -> Section | None:
-    """Gather findings and numbers by chapter; what was measured of no encoder is left out."""
-    parts, terms = [], []
-    for chapter in chapters:
-        table = table_of(chapter, encoders, controls)
-        said = [s for one in encoders for s in _named(one, chapter.findings(one), encoders)]
-        if not said and not any(row.role == "encoder" for row in table.rows):
+    """Gather what a probe found of every encoder: sentences, figures, numbers, sounds; None without any."""
+    table = table_of(chapter, encoders, controls)
+    said = [s for one in encoders for s in _named(one, chapter.findings(one), encoders)]
+    parts, about = [], []
+    for i, one in enumerate(encoders):
+        if (result := one.result(chapter.probe)) is None:
             continue
-        grids = [_number_grid(chapter.title, table)] if table.columns else []
-        parts.append(Section(f"first-{chapter.probe}", chapter.title, sentences=said, grids=grids))
-        if table.columns:
-            terms.append(Section(terms=[(c.heading, c.explanation) for c in table.columns]))
-    cautious = [s for one in encoders for s in _named(one, cautions(one, chapters), encoders)]
-    cautious += [
-        f"{probe}: its plug-in is not installed here, what it found is left out." for probe in unknown
-    ]
-    parts += [Section(closing=MARKS)] if any(one.drawn() for one in encoders) else []
-    parts += [Section("", "With reservations", sentences=cautious)] if cautious else []
-    parts += [Section("", "What the columns are", sections=terms)] if terms else []
-    return Section("first", "Read this first", sections=parts, is_panel=True) if parts else None
+        about += _named(one, chapter.about(one), encoders)
+        name = f"e{i}-{chapter.probe}"
+        pictures = [pictured(drawn, name, dpi) for drawn in chapter.figures(one, controls)]
+        title = one.name if len(encoders) > 1 and pictures else ""
+        if pictures:
+            parts.append(Section(name, title, pictures=pictures[:1]))
+        if pictures[1:]:
+            more = f"{counted(len(pictures) - 1, 'more figure')}{f' of {title}' if title else ''}"
+            parts.append(Section(folded=more, pictures=pictures[1:]))
+        if (sounds := chapter.sounds(result)) is not None:
+            parts.append(Section(sounds=sounds))
+    is_empty = not any(row.role == "encoder" for row in table.rows)
+    if not said and not parts and is_empty:
+        return None
+    if not is_empty:
+        explained = [(column.heading, column.explanation) for column in table.columns]
+        marks = MARKS if any(one.drawn() for one in encoders) else ""
+        grids = [_number_grid(chapter.title, table)]
+        parts.append(Section(folded="All numbers", grids=grids, closing=marks, terms=explained))
+    if about:
+        parts.append(Section(folded="What was played", sentences=about))
+    return Section(f"c-{chapter.probe}", chapter.title, chapter.question, said, sections=parts)
+
+
+def _reservations(
+    encoders: Sequence[Subject], chapters: Sequence[Chapter], unknown: Sequence[str]
+) -> Section | None:
+    """Gather what the numbers do not show."""
+    said = [s for one in encoders for s in _named(one, cautions(one, chapters), encoders)]
+    said += [f"{probe}: its plug-in is not installed here, what it found is left out." for probe in unknown]
+    drawn = [(one, f"Baselines not drawn: {one.not_drawn}.") for one in encoders if one.not_drawn]
+    said += [s for one, text in drawn for s in _named(one, [text], encoders)]
+    return Section("reservations", "With reservations", sentences=said) if said else None
 
 
 def _named(one: Subject, sentences: Iterable[str], encoders: Sequence[Subject]) -> list[str]:
@@ -202,33 +181,24 @@ def cautions(one: Subject, chapters: Iterable[Chapter]) -> Iterator[str]:
 
 
 def _compared(encoders: Sequence[Subject], chapters: Sequence[Chapter], dpi: int) -> Section | None:
+    """Set encoders side by side: what differs most first, then the figures."""
     if len(encoders) < 2:
         return None
     numbers = side_by_side(encoders, chapters)
     drawn = [comparison(numbers)] if numbers.sizes["encoder"] > 1 else []
     drawn += [one for chapter in chapters for one in chapter.figures_of_several(encoders)]
-    about = ["Every encoder beside its own random networks, stage by stage."]
     pictures = [pictured(one, "compared", dpi) for one in drawn]
-    return Section("compared", "Side by side", sentences=about, pictures=pictures) if drawn else None
-
-
-def _encoder(
-    name: str, one: Subject, controls: Sequence[Subject], chapters: Sequence[Chapter], dpi: int
-) -> Section:
-    """Gather the figures and sounds of an encoder by chapter."""
-    about = [f"Weights: {one.tree.attrs['weights_source']}. {one.tree.attrs['weights_note']}".strip()]
-    about += [sentence for chapter in chapters for sentence in chapter.about(one)]
-    about += [f"Not measured: {one.refused}."] if one.refused else []
-    about += [f"Baselines not drawn: {one.not_drawn}."] if one.not_drawn else []
-    parts = []
-    for chapter in chapters:
-        if (result := one.result(chapter.probe)) is not None:
-            part = f"{name}-{chapter.probe}"
-            pictures = [pictured(drawn, part, dpi) for drawn in chapter.figures(one, controls)]
-            if pictures:
-                sounds = chapter.sounds(result)
-                parts.append(Section(part, chapter.title, pictures=pictures, sounds=sounds))
-    return Section(f"encoder-{name}", one.name, sentences=about, sections=parts)
+    lines = differing(numbers)
+    headings = [("Measure", ""), ("Stage", ""), *((one.name, "") for one in encoders), ("Apart by", "")]
+    grids = [Grid("What differs most, intervals apart", headings, [Line(row) for row in lines], "apart")]
+    said = (
+        "Where the 95 % intervals of two encoders do not meet, largest difference first."
+        if lines
+        else "No measure with an interval differs beyond it between these encoders."
+    )
+    if not drawn and not lines:
+        return None
+    return Section("compared", "Differences", said, grids=grids if lines else (), pictures=pictures)
 
 
 def _controls(controls: Sequence[Subject], chapters: Sequence[Chapter], dpi: int) -> Section | None:
@@ -237,21 +207,21 @@ def _controls(controls: Sequence[Subject], chapters: Sequence[Chapter], dpi: int
         return None
     truths = by_encoder(checks(controls))
     all_of_them = [truth for several in truths.values() for truth in several]
-    about = ["What the same measurement gives where the answer is known beforehand."]
-    about += [f"{summed_up(all_of_them)}."] if all_of_them else []
+    opening = "What the same measurement gives where the answer is known beforehand."
+    about = [f"{summed_up(all_of_them)}."] if all_of_them else []
     about += [f"{t.encoder}, {t.probe}: {t.known.what} does not hold." for t in all_of_them if not t.holds]
-    about.append("Their numbers stand in the tables at the top.")
     parts = []
     for one in {control.name: control for control in controls}.values():
         said = [f"{note}."] if (note := one.tree.attrs["weights_note"]) else []
         said += [f"Not measured: {one.refused}."] if one.refused else []
         grids = [_truth_grid(one.name, truths[one.name])] if one.name in truths else []
         if said or grids:
-            parts.append(Section(title=one.name, sentences=said, grids=grids))
+            parts.append(Section(folded=one.name, sentences=said, grids=grids))
     drawn = [one for chapter in chapters for one in chapter.figures_of_controls(controls)]
     # what several controls draw may have the same name
-    parts.append(Section(pictures=[pictured(one, f"c{i}", dpi) for i, one in enumerate(drawn)]))
-    return Section("controls", "Controls", sentences=about, sections=parts)
+    pictures = [pictured(one, f"c{i}", dpi) for i, one in enumerate(drawn)]
+    parts += [Section(folded="Figures of the controls", pictures=pictures)] if pictures else []
+    return Section("controls", "Controls", opening, about, sections=parts)
 
 
 def _truth_grid(control: str, truths: Sequence[Truth]) -> Grid:
@@ -272,12 +242,18 @@ def _stimuli(trees: Sequence[xr.DataTree], encoders: Sequence[Subject]) -> Secti
         Section("", kind.capitalize(), sounds=Sounds("", clips(table, min(rates))))
         for kind, table in played.items()
     ]
-    return Section("stimuli", "Stimuli", STIMULI, sections=parts)
+    return Section("stimuli", "Stimuli", STIMULI, sections=parts, folded="Listen to what is played")
 
 
-def _provenance(trees: Sequence[xr.DataTree]) -> Section:
+def _provenance(trees: Sequence[xr.DataTree], encoders: Sequence[Subject]) -> Section:
     """Tell where each run came from."""
     grids = []
+    weights = [
+        f"Weights: {one.tree.attrs['weights_source']}. {one.tree.attrs['weights_note']}" for one in encoders
+    ]
+    said = [
+        s.strip() for one, text in zip(encoders, weights, strict=True) for s in _named(one, [text], encoders)
+    ]
     for i, tree in enumerate(trees):
         run = f"Run {i + 1}" if len(trees) > 1 else "Run"
         about = [[str(name).replace("_", " "), str(value)] for name, value in tree.attrs.items()]
@@ -291,7 +267,9 @@ def _provenance(trees: Sequence[xr.DataTree]) -> Section:
             Grid(caption, (), [Line(cells) for cells in rows], "facts")
             for caption, rows in ((run, about), (f"{run}: who was measured", who))
         ]
-    return Section("provenance", "Provenance", grids=grids)
+    return Section(
+        "provenance", "Provenance", sentences=said, grids=grids, folded="Settings, versions, weights"
+    )
 
 
 def _weights(role: str, attributes: Mapping[Any, Any]) -> str:

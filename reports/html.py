@@ -9,25 +9,31 @@ from pathlib import Path
 
 import xarray as xr
 
+from ..probes.hypotheses.hypothesis import Hypothesis
+from ..probes.hypotheses.registry import registered
 from ..synth.errors import InputError
 from .contents import contents
 from .runs import encoders_of, read_run
+from .verdicts import judged
 
+Run = str | Path | xr.DataTree
 LARGEST_BYTES = 10_000_000
-RESOLUTIONS_DPI = (200, 144, 96)  # the first at which the page stays small enough is taken
+RESOLUTIONS_DPI = (144, 96)  # the first at which the page stays small enough is taken
 MARK = b'<meta name="generator" content="tonotopy">'
 
 
-def report(runs: Sequence[str | Path | xr.DataTree], out: str | Path) -> Path:
+def report(runs: Run | Sequence[Run], out: str | Path, *, hypotheses: Sequence[Hypothesis] = ()) -> Path:
     """Write one self-contained HTML page about one or several runs.
 
     Parameters
     ----------
-    runs : sequence of path or xarray.DataTree
+    runs : path or xarray.DataTree, or a sequence of them
         Results of `tonotopy.probes.run.runner.run`, of encoders of any modality; with several, or several
         encoders in one, they are compared.
     out : path
         The page. A page that an earlier call wrote is replaced, any other file is not.
+    hypotheses : sequence of Hypothesis
+        Of one's own: every run is judged anew, by these and by those of the sources.
 
     Returns
     -------
@@ -41,10 +47,13 @@ def report(runs: Sequence[str | Path | xr.DataTree], out: str | Path) -> Path:
     """
     out = Path(out)
     _check_output(out)
-    if not runs:
+    several = [runs] if isinstance(runs, str | Path | xr.DataTree) else list(runs)
+    if not several:
         raise InputError("report: no run given, at least one is needed")
-    trees = [read_run(run) for run in runs]
-    for run, tree in zip(runs, trees, strict=True):
+    trees = [read_run(run) for run in several]
+    if hypotheses:
+        trees = [judged(tree, (*registered(), *hypotheses)) for tree in trees]
+    for run, tree in zip(several, trees, strict=True):
         if not encoders_of(tree):
             which = "run" if isinstance(run, xr.DataTree) else f"run {run}"
             raise InputError(f"{which}: holds no encoder, only controls")

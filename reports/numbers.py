@@ -123,3 +123,31 @@ def _with_ends(column: Column, subject: Subject, probe: str, stages: Sequence[st
         among = [v for seed in seeds if np.isfinite(v := column.of(seed, stage))] or [np.nan]
         rows.append([*(end.of(result, stage) for end in ends), min(among), max(among)])
     return np.array(rows, dtype=float).reshape(len(stages), 5)
+
+
+def differing(numbers: xr.Dataset) -> list[list[str]]:
+    """List the measures of `side_by_side` whose intervals lie apart between two encoders, most apart first.
+
+    Parameters
+    ----------
+    numbers : xarray.Dataset
+
+    Returns
+    -------
+    rows : list of list of str
+        Measure, stage, the value of each encoder, and by how much the highest and the lowest differ.
+    """
+    found: list[tuple[float, list[str]]] = []
+    for measure in range(numbers.sizes["measure"]):
+        for stage in range(numbers.sizes["stage"]):
+            one = numbers.isel(measure=measure, stage=stage)
+            value, low, high = (one[name].values for name in ("value", "low", "high"))
+            there = np.isfinite(value) & np.isfinite(low) & np.isfinite(high)
+            if there.sum() < 2 or low[there].max() <= high[there].min():
+                continue
+            apart = float(value[there].max() - value[there].min())
+            cells = [f"{v:z.2f} ({a:z.2f} to {b:z.2f})" if k else DASH
+                     for v, a, b, k in zip(value, low, high, there, strict=True)]  # fmt: skip
+            row = [str(one["measure"].values), str(one["stage"].values), *cells, f"{apart:.2f}"]
+            found.append((apart, row))
+    return [row for _, row in sorted(found, key=lambda pair: -pair[0])]

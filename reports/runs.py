@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import xarray as xr
 
-from ..probes.engine.schema import BY_MODALITY, baseline_kind, subjects
-from ..probes.run.schema import validate, without_redefined
+from ..probes.engine.schema import BY_MODALITY, baseline_kind, run_name, short_hash, subjects
+from ..probes.run.earlier import up_to_date
+from ..probes.run.schema import validate
 from ..synth.errors import InputError
 
 
@@ -24,15 +27,24 @@ class Subject:
         What was measured of it, a group a probe.
     baselines : tuple of xarray.DataTree
         The same of its architecture with other weights, in every kind: "random", "matched", "permuted".
+    label : str
+        What it is called where its encoder's name would not tell it from another.
     """
 
     node: str
     tree: xr.DataTree
     baselines: tuple[xr.DataTree, ...] = ()
+    label: str = ""
+    _loaded: dict[tuple[int, str], xr.Dataset | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """What it is called: its label, or else the encoder's name."""
+        return self.label or self.encoder
+
+    @property
+    def encoder(self) -> str:
+        """The encoder's name."""
         return str(self.tree.attrs["encoder"])
 
     @property
@@ -56,9 +68,16 @@ class Subject:
         """Return what a probe found of the baselines, by kind: "random", "matched", "permuted"."""
         found: dict[str, list[xr.Dataset]] = {}
         for baseline in self.baselines:
-            if (one := _result(baseline, probe)) is not None:
+            if (one := self._result(baseline, probe)) is not None:
                 found.setdefault(baseline_kind(baseline), []).append(one)
         return found
+
+    def _result(self, tree: xr.DataTree, probe: str) -> xr.Dataset | None:
+        """Read what a probe found from where it lies, once: a page asks for it many times."""
+        key = id(tree), probe
+        if key not in self._loaded:
+            self._loaded[key] = tree[probe].to_dataset().load() if probe in tree.children else None
+        return self._loaded[key]
 
     @property
     def refused(self) -> str:
@@ -67,7 +86,7 @@ class Subject:
 
     def result(self, probe: str) -> xr.Dataset | None:
         """Return what a probe found, or None."""
-        return _result(self.tree, probe)
+        return self._result(self.tree, probe)
 
     @property
     def not_drawn(self) -> str:
@@ -80,12 +99,8 @@ class Subject:
 
     def of_baselines(self, probe: str, kind: str = "random") -> list[xr.Dataset]:
         """Return what a probe found of the baselines of a kind."""
-        found = [_result(baseline, probe) for baseline in self.drawn(kind)]
+        found = [self._result(baseline, probe) for baseline in self.drawn(kind)]
         return [one for one in found if one is not None]
-
-
-def _result(tree: xr.DataTree, probe: str) -> xr.Dataset | None:
-    return tree[probe].to_dataset().load() if probe in tree.children else None
 
 
 def read_run(source: str | Path | xr.DataTree) -> xr.DataTree:
@@ -115,11 +130,12 @@ def read_run(source: str | Path | xr.DataTree) -> xr.DataTree:
     except Exception as error:  # the readers behind xarray raise whatever they like
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise InputError(f"run {path}: cannot be read as a zarr store ({reason[:120]})") from None
+    tree.attrs.setdefault("name", path.stem)
     return _checked(tree, f"run {path}")
 
 
 def _checked(tree: xr.DataTree, origin: str) -> xr.DataTree:
-    tree = without_redefined(tree)
+    tree = up_to_date(tree)
     try:
         validate(tree)
     except InputError as error:
@@ -136,6 +152,28 @@ def encoders_of(tree: xr.DataTree) -> list[Subject]:
         Subject(node, encoder, tuple(b for b in baselines if b.attrs["of"] == node))
         for node, encoder in subjects(tree, "encoder").items()
     ]
+
+
+def named_apart(trees: Sequence[xr.DataTree]) -> list[Subject]:
+    """Return the encoders of several runs, no two of them called the same.
+
+    Those of one name are called as their runs are, or, where that is not theirs alone, by the beginning of
+    the weights' SHA-256 as well, and where they have that in common by a number.
+    """
+    found = [(tree, one) for tree in trees for one in encoders_of(tree)]
+    shared = Counter(one.name for _, one in found)
+    of_runs = Counter((one.name, run_name(tree)) for tree, one in found)
+    called = []
+    for tree, one in found:
+        alone = run_name(tree) and of_runs[one.name, run_name(tree)] == 1
+        apart = run_name(tree) if alone else f"{one.name} {short_hash(one.tree)}"
+        called.append(apart if shared[one.name] > 1 else one.name)
+    times: Counter[str] = Counter()
+    labelled = []
+    for name, (_, one) in zip(called, found, strict=True):
+        times[name] += 1
+        labelled.append(replace(one, label=f"{name} ({times[name]})" if times[name] > 1 else name))
+    return labelled
 
 
 def played_in(tree: xr.DataTree) -> dict[str, xr.Dataset]:

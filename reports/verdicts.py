@@ -11,11 +11,14 @@ import xarray as xr
 
 from ..probes.hypotheses.deciding import UNDECIDED
 from ..probes.hypotheses.hypothesis import REFUTED, SUPPORTED, Hypothesis
+from ..probes.hypotheses.registry import registered
 from ..probes.hypotheses.verdicts import DASH, NO_VERDICT, UNDECIDABLE, evaluate
+from .claims import claim_of
 from .runs import Subject
-from .writing import counted, enumerated
+from .writing import capitalised, counted, enumerated, in_words
 
 GROUP = "hypotheses"
+MOST_NAMED = 3  # claims that one sentence names
 COPIED = ("source_expects", "agrees", "claim", "statement", "justification", "null", "method", "controls",
           "alternative", "needs", "remark")  # fmt: skip
 
@@ -72,8 +75,8 @@ def judged(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) ->
 
 
 def verdict_rows(subject: Subject) -> list[VerdictRow]:
-    """Tabulate the verdicts about an encoder; none if its run was not judged."""
-    found, random = subject.result(GROUP), subject.of_baselines(GROUP)
+    """Tabulate the verdicts about an encoder on what was measured of it; none if its run was not judged."""
+    found, random = requested(subject), subject.of_baselines(GROUP)
     if found is None:
         return []
     return [_row(found.isel(hypothesis=i), random) for i in range(found.sizes["hypothesis"])]
@@ -129,9 +132,9 @@ def sided(holds: str, threshold: float) -> str:
     Examples
     --------
     >>> sided("above", 0.5), sided("within", 0.1)
-    ('> 0.5', '± 0.1')
+    ('> 0.5', 'within ± 0.1')
     """
-    return {"above": "> ", "below": "< ", "within": "± "}[holds] + f"{threshold:.3g}"
+    return {"above": "> ", "below": "< ", "within": "within ± "}[holds] + f"{threshold:.3g}"
 
 
 def written_p(p: float) -> str:
@@ -150,7 +153,7 @@ def written_p(p: float) -> str:
 def explained(row: VerdictRow) -> str:
     """Say what stands behind a verdict, what it cannot exclude, and what it needs to be decided."""
     parts = [
-        f"“{row.claim}” Measured: {row.statement}",
+        f"“{row.claim}” Measured: {row.statement}" if row.claim else f"Measured: {row.statement}",
         f"Threshold {row.threshold}: {row.justification}",
         f"Null: {row.null}",
         f"p and interval: {row.method}" if row.method else "",
@@ -163,43 +166,105 @@ def explained(row: VerdictRow) -> str:
     return ". ".join(part for part in parts if part) + "."
 
 
-def _counts(verdict: np.ndarray, n_decided: int) -> str:
+def requested(subject: Subject) -> xr.Dataset | None:
+    """Return the verdicts about an encoder on what was measured of it; None if there are none.
+
+    A hypothesis that is not the library's always counts as requested.
+    """
+    found = subject.result(GROUP)
+    if found is None:
+        return None
+    groups = {one.name: one.group for one in registered()}
+    names = [str(name) for name in found["hypothesis"].values]
+    there = [groups.get(name, "") in ("", *subject.tree.children) for name in names]
+    return found.isel(hypothesis=np.flatnonzero(there)) if any(there) else None
+
+
+def _counts(verdict: np.ndarray) -> str:
     """Count verdicts, those that are not there left out."""
+    decided = np.isin(verdict, (SUPPORTED, REFUTED)).sum()
     counts = {
-        "decided": n_decided,
+        "decided": int(decided),
         **{name: int((verdict == name).sum()) for name in (UNDECIDED, UNDECIDABLE, NO_VERDICT)},
     }
     words = {"decided": ("is decided", "are decided"), UNDECIDED: ("is undecided", "are undecided"),
              UNDECIDABLE: ("cannot be decided with so few units",) * 2,
              NO_VERDICT: ("has no verdict", "have no verdict")}  # fmt: skip
-    there = [f"{n} {words[name][n != 1]}" for name, n in counts.items() if n or name == "decided"]
-    return f"Of {counted(len(verdict), 'hypothesis', 'hypotheses')} {enumerated(there)}."
+    there = [f"{n or 'none'} {words[name][n > 1]}" for name, n in counts.items() if n or name == "decided"]
+    if len(verdict) == 1:
+        only = next(name for name, n in counts.items() if n)
+        return f"The one claim that was requested {words[only][0]}."
+    return f"Of {counted(len(verdict), 'claim')} {enumerated(there)}."
+
+
+def by_source(found: xr.Dataset, agrees: str) -> dict[str, list[str]]:
+    """Return what was found where it agrees with a source ("yes"), or not ("no"), or there is none ("–").
+
+    By source: what is so as this run says it, of a denial the denial; only what is decided.
+    """
+    said: dict[str, list[str]] = {}
+    for i in range(found.sizes["hypothesis"]):
+        one = found.isel(hypothesis=i)
+        text = claim_of(str(one["hypothesis"].item())).said(str(one["verdict"].item()))
+        if text and str(one["agrees"].item()) == agrees:
+            said.setdefault(str(one["family"].item()), []).append(text)
+    return said
 
 
 def verdict_sentences(subject: Subject) -> list[str]:
-    """Say in sentences where an encoder agrees with the source, where not, and what random networks share."""
-    found = subject.result(GROUP)
+    """Say where an encoder is as a source says, where not, what is open, and what random networks share."""
+    found = requested(subject)
     if found is None:
         return []
-    names = np.array([spelled(str(n)) for n in found["hypothesis"].values])
-    verdict, agrees = (found[v].values.astype(str) for v in ("verdict", "agrees"))
+    verdict = found["verdict"].values.astype(str)
     decided = np.isin(verdict, (SUPPORTED, REFUTED))
-    said = [_counts(verdict, int(decided.sum()))]
-    for answer, text in (("yes", "It agrees with the source on"), ("no", "It goes against the source on")):
-        if (agrees == answer).any():
-            said.append(f"{text} {', '.join(names[agrees == answer])}.")
+    said = [_counts(verdict)]
+    said += [f"As {source} says: {'; '.join(all_)}." for source, all_ in by_source(found, "yes").items()]
+    said += [
+        f"Other than {source} says: {'; '.join(all_)}." for source, all_ in by_source(found, "no").items()
+    ]
+    said += [f"{capitalised('; '.join(all_))}." for all_ in by_source(found, DASH).values()]
     is_open = np.isin(verdict, (UNDECIDED, UNDECIDABLE))
     if is_open.any():
-        needs = found["needs"].values.astype(str)
-        each = [f"{name} needs {what}" for name, what in zip(names[is_open], needs[is_open], strict=True)]
-        said.append(f"To be decided, {enumerated(each)}.")
+        names = [spelled(str(n)) for n in found["hypothesis"].values[is_open]]
+        needs = found["needs"].values.astype(str)[is_open]
+        each = [f"{name} needs {what}" for name, what in zip(names, needs, strict=True) if what]
+        said += [f"To be decided, {enumerated(each)}."] if each else []
+    return [*said, *_shared_by_random(found, decided, subject)]
+
+
+def _shared_by_random(found: xr.Dataset, decided: np.ndarray, subject: Subject) -> list[str]:
+    """Say in how many claims random networks get the same, and in which not."""
     random = subject.of_baselines(GROUP)
-    if random and decided.any():
-        alike = np.mean([r["verdict"].values.astype(str) == verdict for r in random], axis=0) == 1
-        apart = names[decided & ~alike]
-        who = f"All {len(random)} random networks get" if len(random) > 1 else "The random network gets"
-        said.append(
-            f"{who} the same verdict in {(decided & alike).sum()} of {decided.sum()} decided"
-            + (f"; not in {', '.join(apart)}." if len(apart) else ": training changed none of them.")
-        )
-    return said
+    if not random or not decided.any():
+        return []
+    names, verdict = found["hypothesis"].values, found["verdict"].values.astype(str)
+    others = [seed.sel(hypothesis=names)["verdict"].values.astype(str) == verdict for seed in random]
+    alike = np.mean(others, axis=0) == 1
+    shared, n = int((decided & alike).sum()), int(decided.sum())
+    who = f"All {len(random)} random networks say" if len(random) > 1 else "The random network says"
+    if n == 1:
+        return [f"{who} {'the same' if shared else 'otherwise'} of the one that is decided."]
+    apart = [spelled(str(name)) for name in names[decided & ~alike]]
+    if not apart:
+        return [f"{who} the same in all {n} that are decided: training changed none of them."]
+    return [f"{who} the same in {shared or 'none'} of {n} that are decided; not in {enumerated(apart)}."]
+
+
+def claims_sentence(subject: Subject) -> str:
+    """Say in one sentence how far a source is borne out; "" where nothing of one is decided."""
+    found = requested(subject)
+    if found is None:
+        return ""
+    yes, no = by_source(found, "yes"), by_source(found, "no")
+    said = []
+    for source in dict.fromkeys((*yes, *no)):
+        borne_out, against = len(yes.get(source, ())), no.get(source, [])
+        total = borne_out + len(against)
+        is_so = "is borne out" if borne_out or total > 1 else "is not borne out"
+        of = f"{borne_out or 'none'} of the {total} claims" if total > 1 else "the one claim"
+        news = f"; other than it says: {'; '.join(against[:MOST_NAMED])}" if against else ""
+        more = len(against) - MOST_NAMED
+        news += f"; and {in_words(more)} more" if more > 0 else ""
+        said.append(f"{source} {is_so} in {of} that this run decides{news}.")
+    return " ".join(said)

@@ -34,6 +34,7 @@ FORMS = {
     "nats": lambda value: f"{value:.1f}",
     "dB": lambda value: f"{value:.1g} dB",
     "level": lambda value: f"{value:z.1f} dB",
+    "times": lambda value: f"{value:.2g} times",
     "gain": lambda value: f"{value:.2g}",
 }
 
@@ -96,6 +97,29 @@ def counted(number: int, noun: str, several: str = "") -> str:
     ('1 seed', '1,200 seeds', '2 indices')
     """
     return f"{number:,} {noun if number == 1 else several or noun + 's'}"
+
+
+def in_words(number: int) -> str:
+    """Write a small number as a word.
+
+    Examples
+    --------
+    >>> in_words(4), in_words(12)
+    ('four', '12')
+    """
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    return words[number] if 0 <= number < len(words) else f"{number:,}"
+
+
+def capitalised(text: str) -> str:
+    """Begin a sentence with a capital letter, and leave the rest as it is.
+
+    Examples
+    --------
+    >>> capitalised("the STFT")
+    'The STFT'
+    """
+    return text[:1].upper() + text[1:]
 
 
 def listed(parts: Sequence[str]) -> str:

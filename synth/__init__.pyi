@@ -1,5 +1,5 @@
 from .chords import QUALITIES, chord_notes, chords
-from .contexts import Noise, OtherPartials, RecordingSlice, other_pitches, recording_slices
+from .contexts import Noise, OtherPartials, RecordingSlice, other_pitches, recording_slices, whole_recordings
 from .errors import InputError
 from .export import parse_stimuli, write_wavs
 from .partials import Snap, hz_to_midi, midi_to_hz, partials, partials_at
@@ -34,5 +34,6 @@ __all__ = [
     "pitches",
     "read_recording",
     "recording_slices",
+    "whole_recordings",
     "write_wavs",
 ]

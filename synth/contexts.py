@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,7 +15,7 @@ import numpy as np
 from .errors import InputError
 from .partials import amplitude_of, midi_to_hz
 from .pitches import Timbre, find_timbre
-from .recordings import content_sha256, duration_s, find_recordings, read_recording
+from .recordings import Recording, content_sha256, duration_s, find_recordings, read_recording
 from .stimuli import Partial, Stimulus, StimulusSet
 
 
@@ -177,7 +178,8 @@ def recording_slices(folder: str | Path, seconds: float = 1.0, per_file: int = 1
     folder : path
         As in `find_recordings`.
     seconds : float > 0
-        Length that each part must be able to play.
+        Length that each part must be able to play. Files that are shorter, or cannot be read, are left out
+        and named in a warning.
     per_file : int > 0
         Parts of each file, evenly spread; a single one lies in the middle.
 
@@ -190,26 +192,78 @@ def recording_slices(folder: str | Path, seconds: float = 1.0, per_file: int = 1
     Raises
     ------
     InputError
-        If the folder holds no audio, or a file is unreadable or shorter than `seconds`.
+        If the folder holds no audio that can be read and lasts `seconds`.
     """
     if not (math.isfinite(seconds) and seconds > 0):
         raise InputError(f"seconds {seconds}: must be positive and finite")
     if per_file < 1:
         raise InputError(f"per_file {per_file}: must be at least 1")
     rows = []
-    for recording in find_recordings(folder):
-        spare = duration_s(recording.path) - seconds
-        if spare < 0:
-            raise InputError(
-                f"recording {recording.path}: lasts {spare + seconds:.3f} s, shorter than {seconds:g} s"
-            )
+    lasting, left_out = _lasting(folder, seconds)
+    if left_out:
+        warnings.warn(f"{len(left_out)} recordings left out: {'; '.join(left_out)}", stacklevel=2)
+    for recording, lasts_s in lasting:
+        spare = lasts_s - seconds
         for start in spare * (np.arange(per_file) + 0.5) / per_file:
             start = math.floor(start * 1000) / 1000  # readable, and never past the end
             context = RecordingSlice(recording.path, start)
-            file = recording.path.relative_to(folder).as_posix()
-            coordinates = {"kind": "recording", "recording": file, "title": recording.title, "start_s": start}
+            coordinates = {**_about(recording, folder), "start_s": start}
             rows.append(Stimulus((), context, coordinates))
     return StimulusSet.of(rows)
+
+
+def whole_recordings(folder: str | Path) -> tuple[StimulusSet, tuple[str, ...]]:
+    """Take the user's own recordings as stimuli, each as long as it lasts.
+
+    Parameters
+    ----------
+    folder : path
+        As in `find_recordings`.
+
+    Returns
+    -------
+    stimuli : StimulusSet
+        As of `recording_slices`, with the coordinate duration_s.
+    left_out : tuple of str
+        What could not be read, and why.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no audio that can be read.
+    """
+    lasting, left_out = _lasting(folder, 0.0)
+    rows = [
+        Stimulus((), RecordingSlice(one.path), {**_about(one, folder), "start_s": 0.0, "duration_s": lasts_s})
+        for one, lasts_s in lasting
+    ]
+    return StimulusSet.of(rows), tuple(left_out)
+
+
+def _lasting(folder: str | Path, seconds: float) -> tuple[list[tuple[Recording, float]], list[str]]:
+    """Return the recordings that last so long, each with its seconds, and why others do not count."""
+    lasting, left_out = [], []
+    for recording in find_recordings(folder):
+        try:
+            lasts_s = duration_s(recording.path)
+        except InputError as reason:
+            left_out.append(str(reason))
+            continue
+        if lasts_s < seconds:
+            left_out.append(f"recording {recording.path}: lasts {lasts_s:.3f} s, shorter than {seconds:g} s")
+        else:
+            lasting.append((recording, lasts_s))
+    if not lasting:
+        more = f"; so are {len(left_out) - 1} others" if len(left_out) > 1 else ""
+        raise InputError(f"{left_out[0]}{more}")
+    return lasting, left_out
+
+
+def _about(recording: Recording, folder: str | Path) -> dict[str, str]:
+    """Return the coordinates of a recording: what it is called within its folder, and its title."""
+    inside = recording.path.relative_to(folder).as_posix()
+    file = recording.path.name if inside == "." else inside  # the folder is the file itself
+    return {"kind": "recording", "recording": file, "title": recording.title}
 
 
 def _gain(label: str, snr_db: float, component_rms: float) -> float:

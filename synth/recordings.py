@@ -48,7 +48,8 @@ def find_recordings(folder: str | Path) -> list[Recording]:
     Parameters
     ----------
     folder : path
-        Searched to any depth for .wav, .flac, .ogg and .mp3 files; hidden ones are left out.
+        Searched to any depth for .wav, .flac, .ogg and .mp3 files; hidden ones are left out. Or a single
+        such file.
 
     Raises
     ------
@@ -56,6 +57,8 @@ def find_recordings(folder: str | Path) -> list[Recording]:
         If there is no such folder, no audio in it, or its ``tracks.csv`` is of another make.
     """
     folder = Path(folder)
+    if folder.suffix.lower() in SUFFIXES and folder.is_file():
+        return [Recording(folder, folder.stem)]
     if not folder.is_dir():
         raise InputError(f"folder {folder}: {'not a folder' if folder.exists() else 'no such folder'}")
     paths = sorted(

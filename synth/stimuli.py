@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -13,6 +14,12 @@ import numpy as np
 from .errors import InputError
 from .kernels import oscillate
 
+_LABELLING = {  # coordinates that a stimulus is called by: how, and whether also where all have the same
+    "recording": ("{}", True), "root": ("{}", True), "quality": ("{}", True),
+    "f0_hz": ("{:.5g} Hz", True), "inversion": ("inversion {}", False), "voicing": ("{}", False),
+    "timbre": ("{}", False), "upper_hz": ("and {:.5g} Hz", False), "start_s": ("from {:g} s", False),
+    "level_dbfs": ("at {:g} dBFS", False), "context": ("in {}", False), "phase_index": ("phase {}", False),
+}  # fmt: skip
 COLUMNS = ("frequency_hz", "amplitude", "phase_rad", "onset_s", "offset_s", "ramp_s")
 
 
@@ -234,6 +241,29 @@ class StimulusSet:
         )
         silenced = (np.diff(first) == 0) & (np.diff(self.first) > 0)
         return thinned[np.flatnonzero(~silenced)]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """What each stimulus is called, all different: str [n_stimuli].
+
+        Examples
+        --------
+        >>> low, high = (Stimulus((Partial(f),), coordinates={"f0_hz": f}) for f in (220.0, 440.0))
+        >>> StimulusSet.of([low, high, low]).labels.tolist()
+        ['220 Hz', '440 Hz', '220 Hz, 2']
+        """
+        parts = []
+        for name, (form, is_always_named) in _LABELLING.items():
+            values = np.asarray(self.coordinates.get(name, [])).tolist()
+            if values and (is_always_named or len(set(values)) > 1):
+                parts.append([form.format(value) for value in values])
+        words = [" ".join(row) for row in zip(*parts, strict=True)] or ["stimulus"] * len(self)
+        seen: Counter[str] = Counter()
+        labels = []
+        for word in words:
+            seen[word] += 1
+            labels.append(word if seen[word] == 1 else f"{word}, {seen[word]}")
+        return np.array(labels)
 
     @property
     def rms(self) -> np.ndarray:

@@ -81,8 +81,8 @@ def _level(run, node, stage):
 
 FILTER_CLAIMS = (
     *FILTER_CLAIMS,
-    Hypothesis("quiet", "stages are quiet", "supported", "level", "mean_level", "first_layer", "below", 0.0,
-               "full scale", "signs", (Control("control:decimator", high=0.0),), _level),
+    Hypothesis("quiet", "mean level of a stage", _level, "below", 0.0, "first_layer", "mean_level",
+               claim="stages are quiet", controls=(Control("control:decimator", high=0.0),)),
 )
 """
 SCRIPT = """

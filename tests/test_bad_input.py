@@ -46,8 +46,9 @@ def out(tmp_path):
 
 
 def test_encoders_and_stages(refused, out):
-    assert "encoder 'samplecn': not known; known are samplecnn_tiny" in refused(
-        "probe", "samplecn", "-o", out
+    assert (
+        "encoder 'samplecn': not known (did you mean samplecnn or samplecnn_tiny?); known are samplecnn_tiny"
+        in refused("probe", "samplecn", "-o", out)
     )
     message = refused("probe", "samplecnn_tiny", "-o", out, "--stages", "first_layer,conv7")
     assert "stage 'conv7': samplecnn_tiny has no such stage; it has first_layer" in message

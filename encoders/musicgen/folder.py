@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ...synth.errors import InputError
+from ..measuring import first_line
 from ..weights import randomly_initialised
-from ..wrapping import first_line
 from .decoder import transformers_musicgen
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"

@@ -12,8 +12,8 @@ from typing import Any
 from torch import nn
 
 from ...synth.errors import InputError
+from ..measuring import first_line
 from ..weights import fill, randomly_initialised
-from ..wrapping import first_line
 from .decoder import transformers_musicgen
 from .folder import PublishedFolder, open_folder, quiet
 from .model import MusicGen

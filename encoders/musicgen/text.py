@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...synth.errors import InputError
-from ..wrapping import first_line
+from ..measuring import first_line
 from .folder import PublishedFolder, quiet
 
 TOKENIZERS = ("tokenizer.json", "spiece.model")

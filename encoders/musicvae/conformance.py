@@ -10,8 +10,8 @@ from ...synth.errors import InputError
 from ...synth.melodies import CLASSES, checked_rolls
 from .. import faults
 from ..abilities import Redraws
+from ..measuring import TOLERANCE
 from ..shared_checks import check_members, check_redraws
-from ..wrapping import TOLERANCE
 
 MEMBERS = ("name", "modality", "weights", "steps", "latent_dimensions", "encode", "decode", "predict")
 MELODIES = 5

@@ -20,13 +20,14 @@ from ..statistics.finite import finite_mean
 from ..statistics.ridge import LinearReadout, area_under_curve, leave_one_out_readout
 from .drawn_mixtures import TRIED, Drawn, drawn_mixtures
 from .draws import GROUPS, MAIN, USUAL
-from .mixtures import Condition, joined, rendered
+from .mixtures import Condition, condition_label, joined, rendered, settling_sounds
 from .questions import (
     CONDITION_VARIABLES,
     answered,
     session_of,
     summarised,
     summarised_variables,
+    widened,
     without_conditions,
 )
 from .traces import NOISE_SHARE, SETTLED, TILE_SECONDS, Played, powered_stages, stacked_frames
@@ -83,7 +84,7 @@ def access(
     encoder, stages, seed
         As in `presence`.
     conditions : sequence of Condition
-        Only kind and level count: densities are those above.
+        Only kind and level count, each pair once: densities are those above.
 
     Returns
     -------
@@ -110,11 +111,14 @@ def access(
     return without_conditions(measure(session_of(encoder, stages, seed), conditions=conditions))
 
 
-def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = MAIN) -> xr.Dataset:
+def measure(
+    session: Session[Encoder], *, conditions: Sequence[Condition] = MAIN, groups: int = GROUPS
+) -> xr.Dataset:
     """Measure access under several conditions; see `access`."""
-    encoder, stages = session.encoder, powered_stages(session, conditions)
+    encoder, stages = session.encoder, powered_stages(session, conditions, groups)
+    conditions = list({(c.kind, c.level_dbfs): c for c in conditions}.values())
     drawn = [
-        [drawn_mixtures(c.kind, group, encoder.sample_rate, session.seed) for group in range(GROUPS)]
+        [drawn_mixtures(c.kind, group, encoder.sample_rate, session.seed) for group in range(groups)]
         for c in conditions
     ]
     played = [
@@ -130,12 +134,16 @@ def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = MAIN
     plan = respond(
         session.tiled(TILE_SECONDS), stimuli, stages, pick,
         lambda stage, _rows, values: readers[stage].add(values["frames"]),
-        phases=1, frames=frames, tolerance=SETTLED,
+        phases=1, frames=frames, tolerance=SETTLED, settling=settling_sounds(encoder.sample_rate),
         label=f"{encoder.name}: {len(stimuli):,} mixtures to read",
     )  # fmt: skip
     by_stage = [readers[s].summary() for s in stages]
-    extra = {"order": np.array(ORDERS), "density": np.array(sorted(TRIED))}
-    return answered(session, Played(tuple(conditions), plan, stimuli), stages, VARIABLES, by_stage, extra)
+    labels = [condition_label(c.kind, c.level_dbfs) for c in conditions]
+    extra = {
+        "order": np.array(ORDERS), "density": np.array(sorted(TRIED)), "condition": np.array(labels)
+    }  # fmt: skip
+    about = Played(tuple(conditions), groups, plan, stimuli)
+    return answered(session, about, stages, VARIABLES, by_stage, extra)
 
 
 def _moments(frames: Tensor) -> Tensor:
@@ -159,16 +167,15 @@ class _Reader:
     def _read(self, of: Sequence[Drawn], frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         noise = NOISE_SHARE * float(frames.var((0, 1), dtype=np.float64).sum())
         parts = zip(np.split(frames, len(of)), of, strict=True)
-        read = [
-            read_group(z.astype(float), one, noise, [self._seed, 36, i]) for i, (z, one) in enumerate(parts)
-        ]
+        read = [read_group(z, one, noise, [self._seed, 36, i]) for i, (z, one) in enumerate(parts)]
         return np.stack([areas for areas, _ in read]), np.stack([areas for _, areas in read])
 
     def summary(self) -> dict[str, np.ndarray]:
         """Every variable of the stage, conditions first."""
         found, null = zip(*self._found, strict=True)
         by_group = np.stack([np.moveaxis(finite_mean(one), 0, -1) for one in null])
-        return {**summarised("auc", found), "auc_null_by_group": by_group, "auc_null": by_group.mean(-1)}
+        padded = widened(by_group, GROUPS)
+        return {**summarised("auc", found), "auc_null_by_group": padded, "auc_null": by_group.mean(-1)}
 
 
 def read_group(
@@ -178,8 +185,9 @@ def read_group(
 
     Parameters
     ----------
-    frames : float64 [n, moments, D]
-        Of each mixture, from silence. Those of one mixture are left out together.
+    frames : float [n, moments, D]
+        Of each mixture, from silence. Those of one mixture are left out together. Single precision is enough:
+        noise is a thousandth of all variance.
     drawn : Drawn
     noise : float
         Variance of sensor noise in every direction.

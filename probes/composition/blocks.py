@@ -69,8 +69,8 @@ def ordered_blocks(
 
 def _tree_blocks(ensemble: Ensemble, level: float, densities: list[int], seed: int) -> Iterator[Block]:
     """Mixtures of a few of the components, each at the one phase it always has."""
-    generator = np.random.default_rng([seed, 3])
     n = len(ensemble.labels)
+    generator = np.random.default_rng([seed, 3])
     fixed = [
         Sound(s.frequency_hz, s.amplitude, s.phase_rad + generator.uniform(0, 2 * np.pi))
         for s in ensemble.sounds[0]
@@ -78,7 +78,7 @@ def _tree_blocks(ensemble: Ensemble, level: float, densities: list[int], seed: i
     for density in densities:
         if density >= n:
             continue
-        parts = np.zeros((TREE_MIXTURES, n), dtype=bool)
+        parts, generator = np.zeros((TREE_MIXTURES, n), dtype=bool), np.random.default_rng([seed, 3, density])
         for row in parts:
             row[generator.choice(n, density, replace=False)] = True
         rows = [together([fixed[i] for i in np.flatnonzero(row)]) for row in parts]

@@ -25,7 +25,15 @@ from ..statistics.planes import Planes, overlaps, response_planes
 from ..statistics.stability import Stability, stability_of
 from ..statistics.trees import tree_reconstruction_error
 from .blocks import Block, ordered_blocks
-from .mixtures import Condition, Ensemble, chord_ensemble, joined, partial_ensemble, pitch_ensemble
+from .mixtures import (
+    Condition,
+    Ensemble,
+    chord_ensemble,
+    joined,
+    partial_ensemble,
+    pitch_ensemble,
+    settling_sounds,
+)
 from .variables import VARIABLES
 
 CONDITIONS = (
@@ -124,22 +132,22 @@ def compositionality(
     def pick(stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor) -> dict[str, Tensor]:
         n_frames = activations.shape[-1]
         chosen = torch.linspace(0, n_frames - 1, min(frames, n_frames)).round().long()
-        accumulators[stage.name].silence = silence[:, chosen].float().cpu()
-        return {"frames": activations[:, 0][..., chosen].float()}  # [b, C, F]
+        frames_seen = activations[:, 0][..., chosen].float()  # [b, C, F]
+        return {"frames": frames_seen, "silence": silence[None][..., chosen].float()}
 
     stimuli = joined([block.stimuli for block in blocks])
     plan = respond(
         session.tiled(TILE_SECONDS), stimuli, stages, pick,
-        lambda stage, _rows, values: accumulators[stage].feed(values["frames"]),
-        phases=1, frames=frames, label=f"{encoder.name}: {len(stimuli):,} mixtures",
+        lambda stage, _rows, values: accumulators[stage].feed(values["frames"], values["silence"][0]),
+        phases=1, frames=frames, settling=settling_sounds(encoder.sample_rate),
+        label=f"{encoder.name}: {len(stimuli):,} mixtures",
     )  # fmt: skip
     with one_thread():
         record = [accumulators[name].tell(conditions, encoder.stages[name], seed) for name in stages]
     variables = {name: np.stack([one[name] for one in record]) for name in record[0]}
     about = _coordinates(encoder, stages, plan, conditions, by_kind)
     attributes = {**run_attributes(1, plan, stimuli), "contexts": len(_contexts_of(by_kind)), "seed": seed}
-    result = dataset(VARIABLES["compositionality"], {**variables, **about}, attributes)
-    return result.set_coords(["component_kind", "density", "component_level_dbfs", "n_codebooks"])
+    return dataset(VARIABLES["compositionality"], {**variables, **about}, attributes)
 
 
 def _stages(encoder: Encoder, stages: Sequence[str] | None) -> list[str]:
@@ -220,7 +228,8 @@ class _Accumulator:
         self._pairs = context_pairs(len(_contexts_of(by_kind)))
         self.silence = torch.zeros(0)
 
-    def feed(self, frames_seen: np.ndarray) -> None:  # [b, C, F]
+    def feed(self, frames_seen: np.ndarray, silence: np.ndarray) -> None:  # [b, C, F], [C, F]
+        self.silence = torch.from_numpy(silence)
         for each in self._regrouped.add(frames_seen):
             self._judge(next(self._todo), torch.from_numpy(each))
 
@@ -326,7 +335,7 @@ def _coordinates(
     del about["channel"]
     return {
         **about,
-        "condition": np.arange(len(conditions)),
+        "condition": np.array([c.label for c in conditions]),
         "component_kind": np.array([c.kind for c in conditions]),
         "density": np.array([c.density for c in conditions]),
         "component_level_dbfs": np.array([c.level_dbfs for c in conditions]),

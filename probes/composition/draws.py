@@ -95,11 +95,12 @@ class Draw:
     others: tuple[Sound | None, ...]
 
 
-def draw(condition: Condition, group: int, sample_rate: float, seed: int) -> Draw:
+def draw(condition: Condition, group: int, sample_rate: float, seed: int, raised: bool = True) -> Draw:
     """Draw the components and contexts of a group.
 
     All conditions of a kind have the same components, and the contexts of a few others begin those of many.
-    All others together are as loud as four at the condition's level.
+    All others together are as loud as four at the condition's level. Partials a little higher are left out
+    where `raised` is False.
 
     Raises
     ------
@@ -122,10 +123,9 @@ def draw(condition: Condition, group: int, sample_rate: float, seed: int) -> Dra
         generator = np.random.default_rng([seed, 32, kind_number(condition.kind), group, context])
         sounds.append(tuple(of.one(i, generator) for i in range(len(of.labels))))
         others.append(_others(of, condition.density, generator))
-    raised = RAISED_SEMITONES if condition.kind == "partial" else ()
     several = tuple(
         tuple(Sound(s.frequency_hz * 2 ** (up / 12), s.amplitude, s.phase_rad) for s in sounds[-1][::2])
-        for up in raised
+        for up in (RAISED_SEMITONES if raised and condition.kind == "partial" else ())
     )
     return Draw(of, tuple(sounds), several, tuple(others))
 

@@ -11,7 +11,7 @@ from ...synth.chords import QUALITIES, chord_notes
 from ...synth.errors import InputError
 from ...synth.partials import amplitude_of, midi_to_hz
 from ...synth.stimuli import COLUMNS, StimulusSet
-from ..engine.grid import HIGHEST_SHARE, LOW_HZ, PHASES, partial_grid
+from ..engine.grid import HIGHEST_SHARE, LOW_HZ, PHASES, USUAL_DBFS, USUAL_OTHERS, partial_grid
 
 PITCHES_MIDI = tuple(range(48, 94, 5))  # fourths apart, so that no two are octaves or twelfths
 HARMONICS = 4
@@ -37,6 +37,23 @@ class Condition:
     kind: str
     density: int
     level_dbfs: float
+
+    @property
+    def label(self) -> str:
+        """What a result is selected by.
+
+        Examples
+        --------
+        >>> Condition("partial", 4, -20.0).label, Condition("chord", 0, -20.0).label
+        ('partial among 4 at -20 dBFS', 'chord alone at -20 dBFS')
+        """
+        return condition_label(self.kind, self.level_dbfs, self.density)
+
+
+def condition_label(kind: str, level_dbfs: float, density: int | None = None) -> str:
+    """Label what is played: a kind of component, how many others sound beside it, at what level."""
+    among = "" if density is None else f" among {density:g}" if density else " alone"
+    return f"{kind}{among} at {level_dbfs:g} dBFS"
 
 
 @dataclass(frozen=True)
@@ -89,6 +106,8 @@ class Ensemble:
 def partial_ensemble(sample_rate: float, contexts: int = 6, most: int = 32, seed: int = 0) -> Ensemble:
     """Return 16 partials from 120 to 6000 Hz, evenly by ratio, and random partials beside them.
 
+    The contexts of a few others begin those of many, whatever the `most` there are.
+
     Examples
     --------
     >>> ensemble = partial_ensemble(24_000)
@@ -96,12 +115,11 @@ def partial_ensemble(sample_rate: float, contexts: int = 6, most: int = 32, seed
     (16, 6, 32)
     """
     frequency = partial_grid(sample_rate)
-    generator = np.random.default_rng([seed, 1])
     reach = 2.0**BEYOND_OCTAVES
-    low, top = LOW_HZ / reach, min(frequency[-1] * reach, HIGHEST_SHARE * sample_rate)
+    ends = np.log([LOW_HZ / reach, min(frequency[-1] * reach, HIGHEST_SHARE * sample_rate)])
     context_sounds = tuple(
-        tuple(_partial(f, generator) for f in np.exp(generator.uniform(np.log(low), np.log(top), most)))
-        for _ in range(contexts)
+        tuple(_partial(np.exp(generator.uniform(*ends)), generator) for _ in range(most))
+        for generator in (np.random.default_rng([seed, 1, context]) for context in range(contexts))
     )
     own = tuple(_sound([f], [1.0], [0.0]) for f in frequency)
     labels = tuple(f"{f:.0f} Hz" for f in frequency)
@@ -114,16 +132,16 @@ def pitch_ensemble(sample_rate: float, contexts: int = 6, most: int = 4, seed: i
     The fundamentals are fourths apart (MIDI 48 to 93). Beside them: pitches at fractional notes in between.
     Each harmonic turns at a rate of its own, so that nine phases tell eight dimensions.
     """
-    generator = np.random.default_rng([seed, 2])
     highest = HIGHEST_SHARE * sample_rate / HARMONICS
     midi = np.array([m for m in PITCHES_MIDI if midi_to_hz(m) < highest])
     if len(midi) < 3:
         raise InputError(f"sample rate {sample_rate:g} Hz: too low for pitches of {HARMONICS} harmonics")
     sounds, context_sounds = [], []
-    for _ in range(contexts):
+    for context in range(contexts):
+        generator = np.random.default_rng([seed, 2, context])
         sounds.append(tuple(note(f, HARMONICS, generator) for f in midi_to_hz(midi)))
-        others = generator.uniform(midi[0], midi[-1], most)
-        context_sounds.append(tuple(note(f, HARMONICS, generator) for f in midi_to_hz(others)))
+        others = (generator.uniform(midi[0], midi[-1]) for _ in range(most))
+        context_sounds.append(tuple(note(float(midi_to_hz(m)), HARMONICS, generator) for m in others))
     labels = tuple(f"MIDI {m}" for m in midi)
     return Ensemble(
         "pitch",
@@ -163,6 +181,16 @@ def chord_ensemble(sample_rate: float, seed: int = 0) -> Ensemble:
     frequency = midi_to_hz(np.array([root for root, _ in named]))
     labels = tuple(f"MIDI {root} {quality}" for root, quality in named)
     return Ensemble("chord", frequency, labels, sounds, ((),) * len(POSITIONS), rank + 1, rank)
+
+
+def settling_sounds(sample_rate: float) -> StimulusSet:
+    """Return what stages of unbounded receptive field are watched with, whatever else is to be played.
+
+    The partials of `partial_ensemble` in its first context, among four others at -20 dBFS.
+    """
+    ensemble = partial_ensemble(sample_rate, contexts=1, most=USUAL_OTHERS)
+    others = ensemble.context_sounds[0]
+    return rendered([together([*others, sound]) for sound in ensemble.sounds[0]], USUAL_DBFS)
 
 
 def rendered(sounds: Sequence[Sound], level_dbfs: float) -> StimulusSet:

@@ -14,7 +14,7 @@ from ..engine.session import Session
 from ..engine.stages import refuse_codes_alone
 from ..engine.variable import Variable
 from ..statistics.planes import own_above_others
-from .draws import SWEPT, USUAL
+from .draws import GROUPS, SWEPT, USUAL
 from .mixtures import Condition
 from .questions import (
     CONDITION_VARIABLES,
@@ -92,9 +92,15 @@ def place(
     return without_conditions(measure(session_of(encoder, stages, seed), conditions=conditions))
 
 
-def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = SWEPT) -> xr.Dataset:
+def measure(
+    session: Session[Encoder],
+    *,
+    conditions: Sequence[Condition] = SWEPT,
+    groups: int = GROUPS,
+    raised: bool = True,
+) -> xr.Dataset:
     """Measure place under several conditions; see `place`."""
-    played, of_stages = session.once(traces, tuple(conditions))
+    played, of_stages = session.once(traces, tuple(conditions), groups, raised)
     with one_thread():
         by_stage = [_of_stage(each, session.seed) for each in of_stages.values()]
     return answered(session, played, list(of_stages), VARIABLES, by_stage)

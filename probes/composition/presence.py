@@ -17,7 +17,7 @@ from ..engine.variable import Variable
 from ..statistics.groups import jackknife_interval
 from ..statistics.information import corrected_information
 from ..statistics.planes import captured_energy, leading_planes
-from .draws import SWEPT, USUAL
+from .draws import GROUPS, SWEPT, USUAL
 from .mixtures import Condition
 from .questions import (
     CONDITION_VARIABLES,
@@ -109,9 +109,15 @@ def presence(
     return without_conditions(measure(session_of(encoder, stages, seed), conditions=conditions))
 
 
-def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = SWEPT) -> xr.Dataset:
+def measure(
+    session: Session[Encoder],
+    *,
+    conditions: Sequence[Condition] = SWEPT,
+    groups: int = GROUPS,
+    raised: bool = True,
+) -> xr.Dataset:
     """Measure presence under several conditions; see `presence`."""
-    played, of_stages = session.once(traces, tuple(conditions))
+    played, of_stages = session.once(traces, tuple(conditions), groups, raised)
     with one_thread():
         by_stage = [_of_stage(each, session.seed) for each in of_stages.values()]
     extra = {

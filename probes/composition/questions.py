@@ -15,7 +15,6 @@ from ..engine.variable import STAGE, Variable
 from ..statistics.finite import finite_mean
 from ..statistics.groups import group_interval
 from .draws import FAR_SEMITONES, GROUPS, RAISED_SEMITONES, STEP_SEMITONES, draw
-from .mixtures import Condition
 from .traces import NOISE_SHARE, Played, groups_of
 
 SPACINGS = (*RAISED_SEMITONES, STEP_SEMITONES, FAR_SEMITONES)
@@ -103,18 +102,19 @@ def summarised(
         row = {name: by_group.mean(-1)}
         whole, each_one = group_interval(by_group, trials * one.shape[-1]), group_interval(profile, trials)
         row[f"{name}_low"], row[f"{name}_high"] = (end.clip(lowest, 1) for end in whole)
-        row[f"{name}_by_group"] = _padded(by_group, GROUPS)
-        every = _padded(profile.swapaxes(-1, -2), widest).swapaxes(-1, -2)
-        row[f"{name}_of_each"] = _padded(every, GROUPS)
-        row[f"{name}_profile"] = _padded(profile.mean(-1), widest)
+        row[f"{name}_by_group"] = widened(by_group, GROUPS)
+        every = widened(profile.swapaxes(-1, -2), widest).swapaxes(-1, -2)
+        row[f"{name}_of_each"] = widened(every, GROUPS)
+        row[f"{name}_profile"] = widened(profile.mean(-1), widest)
         low, high = (end.clip(lowest, 1) for end in each_one)
-        row[f"{name}_profile_low"], row[f"{name}_profile_high"] = _padded(low, widest), _padded(high, widest)
+        row[f"{name}_profile_low"], row[f"{name}_profile_high"] = widened(low, widest), widened(high, widest)
         for key, values in row.items():
             found.setdefault(key, []).append(values)
     return {key: np.stack(values) for key, values in found.items()}
 
 
-def _padded(values: np.ndarray, size: int) -> np.ndarray:
+def widened(values: np.ndarray, size: int) -> np.ndarray:
+    """Return values [..., n] as [..., size], NaN where there are none."""
     padded = np.full((*values.shape[:-1], size), np.nan)
     padded[..., : values.shape[-1]] = values
     return padded
@@ -133,29 +133,30 @@ def answered(
     about = stage_coordinates(encoder, stages, played.plan)
     del about["channel"]
     stacked = {name: np.stack([one[name] for one in by_stage]) for name in by_stage[0]}
-    found = dataset(
+    return dataset(
         variables,
         {
             **about,
             **stacked,
-            **conditions_played(played.conditions, encoder.sample_rate, session.seed),
+            **conditions_played(played, encoder.sample_rate, session.seed),
             "n_codebooks": np.array([encoder.stages[s].codebooks for s in stages]),
             **(extra or {}),
         },
         {**run_attributes(1, played.plan, played.stimuli), "noise_share": NOISE_SHARE, "seed": session.seed},
     )
-    return found.set_coords(["component_kind", "density", "component_level_dbfs", "n_codebooks"])
 
 
-def conditions_played(
-    conditions: Sequence[Condition], sample_rate: float, seed: int
-) -> dict[str, np.ndarray]:
+def conditions_played(played: Played, sample_rate: float, seed: int) -> dict[str, np.ndarray]:
     """Describe conditions and their components."""
-    draws = [[draw(c, group, sample_rate, seed) for group in range(groups_of(c))] for c in conditions]
+    conditions = played.conditions
+    draws = [
+        [draw(c, group, sample_rate, seed) for group in range(groups_of(c, played.groups))]
+        for c in conditions
+    ]
     widest = max(len(of[0].of.labels) for of in draws)
     frequency = np.stack(
         [
-            _padded(np.exp(np.mean([np.log(one.of.frequency_hz) for one in of], axis=0)), widest)
+            widened(np.exp(np.mean([np.log(one.of.frequency_hz) for one in of], axis=0)), widest)
             for of in draws
         ]
     )
@@ -163,7 +164,7 @@ def conditions_played(
     for row, of in zip(labels, draws, strict=True):
         row[: len(of[0].of.labels)] = of[0].of.labels
     return {
-        "condition": np.arange(len(conditions)),
+        "condition": np.array([c.label for c in conditions]),
         "component_kind": np.array([c.kind for c in conditions]),
         "density": np.array([c.density for c in conditions]),
         "component_level_dbfs": np.array([c.level_dbfs for c in conditions]),

@@ -119,9 +119,11 @@ def readout(
     mixtures = drawn_mixtures(encoder.sample_rate, densities, level_dbfs, seed)
     sounds, tasks = sounding_tasks(encoder.sample_rate, level_dbfs, seed)
 
+    settling = mixtures.stimuli[np.flatnonzero(mixtures.trained)]  # the same for all densities
+
     def measured(what: str, stimuli: StimulusSet) -> ChannelLevels:
         label = f"{encoder.name}: {len(stimuli)} {what}"
-        return channel_levels(session, stimuli, stages, label=label)
+        return channel_levels(session, stimuli, stages, settling=settling, label=label)
 
     of_mixtures, of_sounds = measured("mixtures", mixtures.stimuli), measured("chords and notes", sounds)
     sizes = 2 ** np.arange(int(np.log2(max(encoder.stages[s].channels for s in stages))) + 1)
@@ -207,18 +209,23 @@ def drawn_mixtures(
     free += [(t, u) for t in targets for u in targets if t < u]
     train = [*np.repeat(targets, PER_TARGET)[:, None], *others[:, None]]
     train += [np.array(free[i]) for i in generator.permutation(len(free))[:PAIRS]]
-    test = [
-        row
-        for d in densities
-        for row in (tried_pairs if d == 2 else _dealt(targets, others, int(d), generator))
-    ]
-    members = [*train, *test, *quiet_pairs]
-    sounding = np.zeros((len(members), len(frequency)), dtype=bool)
-    for row, chosen in enumerate(members):
+    # each density has a generator of its own: what is drawn does not depend on which others are tried
+    drawing = {int(d): np.random.default_rng([seed, 3, int(d)]) for d in densities}
+    test = [tried_pairs if d == 2 else _dealt(targets, others, d, own) for d, own in drawing.items()]
+    blocks = [train, *test, quiet_pairs]
+    sounding = np.zeros((sum(map(len, blocks)), len(frequency)), dtype=bool)
+    for row, chosen in enumerate(members for block in blocks for members in block):
         sounding[row, chosen] = True
-    trained, quieter = (np.zeros(len(members), dtype=bool) for _ in range(2))
-    trained[: len(train)], quieter[len(members) - len(quiet_pairs) :] = True, True
-    stimuli = _stimuli(frequency, sounding, level_dbfs - QUIETER_DB * quieter, generator)
+    trained, quieter = (np.zeros(len(sounding), dtype=bool) for _ in range(2))
+    trained[: len(train)], quieter[len(sounding) - len(quiet_pairs) :] = True, True
+    generators = [generator, *drawing.values(), np.random.default_rng([seed, 3, 0])]
+    ends = np.cumsum([len(block) for block in blocks])[:-1]
+    drawn = [
+        (g.uniform(-JITTER_DB, JITTER_DB, n := int(part.sum())), g.uniform(0, 2 * np.pi, n))
+        for part, g in zip(np.split(sounding, ends), generators, strict=True)
+    ]
+    jitter_db, phase = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+    stimuli = _stimuli(frequency, sounding, level_dbfs - QUIETER_DB * quieter, jitter_db, phase)
     return Mixtures(stimuli, sounding, trained, quieter, frequency, targets)
 
 
@@ -233,13 +240,15 @@ def _dealt(
 
 
 def _stimuli(
-    frequency: np.ndarray, sounding: np.ndarray, level_dbfs: np.ndarray, generator: np.random.Generator
+    frequency: np.ndarray,
+    sounding: np.ndarray,
+    level_dbfs: np.ndarray,
+    jitter_db: np.ndarray,
+    phase: np.ndarray,
 ) -> StimulusSet:
     row, which = np.nonzero(sounding)
-    n = len(row)
-    level = level_dbfs[row] + generator.uniform(-JITTER_DB, JITTER_DB, n)
-    phase = generator.uniform(0, 2 * np.pi, n)
-    values = (frequency[which], amplitude_of(level), phase, np.zeros(n), np.full(n, np.inf), np.zeros(n))
+    n, amplitude = len(row), amplitude_of(level_dbfs[row] + jitter_db)
+    values = (frequency[which], amplitude, phase, np.zeros(n), np.full(n, np.inf), np.zeros(n))
     first = np.concatenate([[0], np.cumsum(sounding.sum(1))])
     columns = {str(name): column for name, column in zip(COLUMNS, values, strict=True)}
     return StimulusSet(columns, first, {"n_partials": sounding.sum(1)})

@@ -13,7 +13,7 @@ from ..engine.runtime import one_thread
 from ..engine.session import Session
 from ..engine.stages import refuse_codes_alone
 from ..statistics.planes import captured_energy, leading_planes, own_above_others
-from .draws import FAR_SEMITONES, SWEPT, USUAL
+from .draws import FAR_SEMITONES, GROUPS, SWEPT, USUAL
 from .mixtures import Condition
 from .questions import (
     CONDITION_VARIABLES,
@@ -87,9 +87,15 @@ def stability(
     return without_conditions(measure(session_of(encoder, stages, seed), conditions=conditions))
 
 
-def measure(session: Session[Encoder], *, conditions: Sequence[Condition] = SWEPT) -> xr.Dataset:
+def measure(
+    session: Session[Encoder],
+    *,
+    conditions: Sequence[Condition] = SWEPT,
+    groups: int = GROUPS,
+    raised: bool = True,
+) -> xr.Dataset:
     """Measure stability under several conditions; see `stability`."""
-    played, of_stages = session.once(traces, tuple(conditions))
+    played, of_stages = session.once(traces, tuple(conditions), groups, raised)
     with one_thread():
         by_stage = [_of_stage(each) for each in of_stages.values()]
     return answered(

@@ -16,7 +16,7 @@ from ..engine.runtime import one_thread
 from ..engine.session import Session
 from ..engine.stages import readable_stages
 from .draws import GROUPS, MAIN, Draw, draw
-from .mixtures import Condition, joined, rendered, together
+from .mixtures import Condition, joined, rendered, settling_sounds, together
 
 DURATION_S = 320 / 24_000  # that frames are stacked to: a frame of EnCodec's latent
 NOISE_SHARE = 1e-3  # variance of sensor noise in each direction, re that of mixtures in all
@@ -24,6 +24,7 @@ SETTLED = (
     NOISE_SHARE**0.5
 )  # relative change that is left of an onset: as large as sensor noise, the same for all
 TILE_SECONDS = 4.0
+FEWEST_GROUPS = 4  # so that those of conditions that stand for no kind, half as many, have an interval
 ROUNDING = 1e-6  # re a frame: what changes less is not changed
 FAINTEST_CHANNEL = 1e-3  # of the strongest channel's variance: fainter ones are silent
 SPECTRUM = 64  # eigenvalues of a component's channel covariance that are kept
@@ -78,13 +79,14 @@ class Played:
     """What was played, and how."""
 
     conditions: tuple[Condition, ...]
+    groups: int
     plan: Plan
     stimuli: StimulusSet
 
 
-def groups_of(condition: Condition) -> int:
-    """Return how many groups a condition has: eight where it stands for its kind, else four."""
-    return GROUPS if condition in MAIN else GROUPS // 2
+def groups_of(condition: Condition, groups: int = GROUPS) -> int:
+    """Return how many of so many groups a condition has: all where it stands for its kind, else half."""
+    return groups if condition in MAIN else groups // 2
 
 
 def stacked_frames(stage: Stage, sample_rate: float) -> int:
@@ -92,9 +94,11 @@ def stacked_frames(stage: Stage, sample_rate: float) -> int:
     return max(1, round(DURATION_S * sample_rate / stage.hop))
 
 
-def powered_stages(session: Session[Encoder], conditions: Sequence[Condition]) -> list[str]:
-    """Return the stages that can be asked, or raise where there are none, or no conditions."""
+def powered_stages(session: Session[Encoder], conditions: Sequence[Condition], groups: int) -> list[str]:
+    """Return the stages that can be asked, or raise where there are none, or no conditions, or few groups."""
     encoder = session.encoder
+    if not FEWEST_GROUPS <= groups <= GROUPS:
+        raise InputError(f"groups {groups}: must be {FEWEST_GROUPS} to {GROUPS}")
     if not conditions:
         raise InputError("conditions: none given; there is `USUAL`, a partial among four others")
     stages = [s for s in readable_stages(encoder, session.stages) if encoder.stages[s].has_power]
@@ -104,16 +108,20 @@ def powered_stages(session: Session[Encoder], conditions: Sequence[Condition]) -
 
 
 def traces(
-    session: Session[Encoder], conditions: tuple[Condition, ...]
+    session: Session[Encoder], conditions: tuple[Condition, ...], groups: int = GROUPS, raised: bool = True
 ) -> tuple[Played, dict[str, list[Traces]]]:
     """Play components in contexts, and keep what they change at each stage.
 
-    Made once for all questions of a session: call ``session.once(traces, conditions)``.
+    Made once for all questions of a session: call ``session.once(traces, conditions, groups, raised)``.
 
     Parameters
     ----------
     session : Session
     conditions : tuple of Condition
+    groups : int
+        As in `groups_of`.
+    raised : bool
+        Whether partials a little higher are played as well, for what one is confused with.
 
     Returns
     -------
@@ -121,11 +129,11 @@ def traces(
     traces : dict of str to list of Traces
         By stage, of each condition.
     """
-    encoder, stages = session.encoder, powered_stages(session, conditions)
+    encoder, stages = session.encoder, powered_stages(session, conditions, groups)
     blocks = [
-        (i, draw(condition, group, encoder.sample_rate, session.seed))
+        (i, draw(condition, group, encoder.sample_rate, session.seed, raised))
         for i, condition in enumerate(conditions)
-        for group in range(groups_of(condition))
+        for group in range(groups_of(condition, groups))
     ]
     played = [_played(one, conditions[i].level_dbfs) for i, one in blocks]
     sizes = [len(stimuli) for stimuli in played]
@@ -134,17 +142,16 @@ def traces(
     stimuli = joined(played)
 
     def pick(stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor) -> dict[str, Tensor]:
-        collectors[stage.name].silence = silence.float().cpu().numpy()
-        return {"frames": activations[:, 0].float()}  # [b, C, F]
+        return {"frames": activations[:, 0].float(), "silence": silence[None].float()}  # [b, C, F]
 
     plan = respond(
         session.tiled(TILE_SECONDS), stimuli, stages, pick,
-        lambda stage, _rows, values: collectors[stage].add(values["frames"]),
-        phases=1, frames=frames, tolerance=SETTLED,
+        lambda stage, _rows, values: collectors[stage].add(values["frames"], values["silence"][0]),
+        phases=1, frames=frames, tolerance=SETTLED, settling=settling_sounds(encoder.sample_rate),
         label=f"{encoder.name}: {len(stimuli):,} components in contexts",
     )  # fmt: skip
     by_stage = {name: [collectors[name].of(i) for i in range(len(conditions))] for name in stages}
-    return Played(conditions, plan, stimuli), by_stage
+    return Played(conditions, groups, plan, stimuli), by_stage
 
 
 def _played(one: Draw, level_dbfs: float) -> StimulusSet:
@@ -193,7 +200,8 @@ class _Collector:
         self._groups: dict[int, list[Trace]] = {}
         self.silence = np.zeros(0)
 
-    def add(self, frames: np.ndarray) -> None:  # [b, C, F]
+    def add(self, frames: np.ndarray, silence: np.ndarray) -> None:  # [b, C, F], [C, F]
+        self.silence = silence
         for block in self._regrouped.add(frames):
             with one_thread():
                 self._keep(*next(self._todo), block)

@@ -135,7 +135,7 @@ VARIABLES: Groups = {
     },
     "waveform_shape": {
         **STAGE,
-        "sound": Variable(("sound",), "1", "number of the sound"),
+        "sound": Variable(("sound",), "1", "sound: its kind, numbered"),
         "sound_kind": Variable(("sound",), "1", "kind of sound"),
         "sound_group": Variable(("sound",), "1", "group of the sound; groups are drawn independently"),
         "n_partials": Variable(("sound",), "1", "partials of the sound"),

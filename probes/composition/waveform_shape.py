@@ -16,7 +16,7 @@ from ..engine.known import Known, mean_of, near
 from ..engine.probe import Compared, Probe
 from ..engine.respond import FRAMEWISE, Plan
 from ..engine.runtime import flushing_denormals, holding_memory
-from ..engine.schema import dataset, stacked_stages, stage_coordinates
+from ..engine.schema import dataset, numbered, stacked_stages, stage_coordinates
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
 from ..statistics.planes import NOISE
@@ -138,10 +138,18 @@ def waveform_shape(
         for anchor, members in groups.items():
             window = window_of(encoder, sounds, anchor, members)
             swept = np.array([_detuning(SAME_TURN, window, encoder, detunings), *detunings])
-            found = []
-            for row in range(len(sounds)):
+
+            def frames_of(
+                row: int, window: Window = window, swept: np.ndarray = swept
+            ) -> dict[str, np.ndarray]:
                 played = perturbed(sounds, row, swept, draws, window.instant / encoder.sample_rate, seed)
-                found.append(_frames(encoder, played, draws, window, tile_seconds))
+                frames = _frames(encoder, played, draws, window, tile_seconds)
+                return {name: values.numpy() for name, values in frames.items()}
+
+            found = []
+            kept = session.blocks("sounds and their variants", sounds.sha256, swept.tolist(), draws, members)
+            for frames in kept.each(len(sounds), frames_of):
+                found.append({name: torch.from_numpy(values) for name, values in frames.items()})
                 advance(1)
             windows |= dict.fromkeys(members, window)
             measured |= _measured(encoder, window, found, seed)
@@ -149,7 +157,7 @@ def waveform_shape(
         **stage_coordinates(encoder, stages, Plan(0, {s: windows[s].listening for s in stages}, None)),
         **stacked_stages(VARIABLES["waveform_shape"], [measured[s] for s in stages]),
         **_yardstick(sounds, detunings, encoder.sample_rate, seed),
-        "sound": np.arange(len(sounds)),
+        "sound": numbered(sounds.coordinates["kind"]),
         "sound_kind": np.asarray(sounds.coordinates["kind"]),
         "sound_group": np.asarray(sounds.coordinates.get("group", np.arange(len(sounds)))),
         "n_partials": np.diff(sounds.first),

@@ -35,6 +35,7 @@ def channel_levels(
     stages: Sequence[str],
     *,
     phases: int = 1,
+    settling: StimulusSet | None = None,
     label: str = "",
 ) -> ChannelLevels:
     """Measure how strongly each channel of each stage answers to each stimulus.
@@ -45,7 +46,7 @@ def channel_levels(
 
     Parameters
     ----------
-    session, stimuli, label
+    session, stimuli, settling, label
         As in `respond`.
     stages : sequence of str
         Those that hold codes are measured, and give nothing.
@@ -61,7 +62,10 @@ def channel_levels(
             rms[stage][rows] = values["rms"]
 
     frames = {s: window_frames(encoder, s) for s in stages}
-    plan = respond(session, stimuli, stages, _deviation, write, phases=phases, frames=frames, label=label)
+    plan = respond(
+        session, stimuli, stages, _deviation, write,
+        phases=phases, frames=frames, settling=settling, label=label,
+    )  # fmt: skip
     return ChannelLevels(rms, plan)
 
 

@@ -102,6 +102,9 @@ class Probe:
             there = ", ".join(BASELINE_KINDS)
             raise InputError(f"probe {self.name!r}: asks_baselines {kinds!r}; must be a tuple of {there}")
 
+    def __repr__(self) -> str:
+        return f"<Probe {self.identity}: {self.question}>"
+
     @property
     def takes(self) -> frozenset[str]:
         """Names of the settings that it takes."""

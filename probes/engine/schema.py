@@ -7,7 +7,8 @@ root as well and holds what was played.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,23 @@ from ...synth.stimuli import COLUMNS, StimulusSet
 from .respond import Plan
 from .variable import STAGE, Variable
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 REDEFINED = {  # groups of earlier schemas that say something else today
     "2": ("hypotheses", "aliasing", "codes", "waveform_shape", "interventions"),
+    "3": ("aliasing",),
 }
 ROLES = ("encoder", "baseline", "control")
 ROOT_ATTRIBUTES = ("schema_version", "created_at", "versions", "device", "precision", "seed", "command")
 SUBJECT_ATTRIBUTES = ("encoder", "modality", "role", "of", "weights_source", "weights_sha256", "weights_note")
 BY_MODALITY = {"waveform": ("sample_rate",), "melody": ("steps", "latent_dimensions")}
 
+LABELS = (  # what tells the items of a dimension apart, beside its own coordinate
+    "component_kind", "density", "component_level_dbfs", "component_frequency", "component_label",
+    "n_codebooks", "n_partials", "signal_kind", "sound_kind", "sound_group", "removed_frequency",
+    "mixture", "lower", "upper",
+    "feature_group", "feature_id", "latent_dimension", "first_context", "second_context",
+)  # fmt: skip
+PADDED = (("channel",), ("codebook",))  # dims of which stages have different numbers
 _UNITS = {"hz": "Hz", "s": "s", "rad": "rad", "dbfs": "dB re full-scale sine", "midi": "MIDI note"}
 
 
@@ -36,15 +45,20 @@ def dataset(
     variables: Mapping[str, object],
     attributes: Mapping[str, object] | None = None,
 ) -> xr.Dataset:
-    """Build a probe's dataset from plain arrays; dims, units and names are those of its known variables."""
-    filled = {}
+    """Build a probe's dataset from plain arrays; dims, units and names are those of its known variables.
+
+    What is a coordinate by its name is one: stages and what describes them, dimensions, and `LABELS`.
+    Levels and codebooks get their coordinates by themselves.
+    """
+    filled: dict[str, xr.Variable] = {}
     for name, values in variables.items():
         spec = known[name]
         dims = spec.dims if np.ndim(values) == len(spec.dims) else (*spec.dims, "level")  # type: ignore[arg-type]
         if name == "level_dbfs" and np.ndim(values) == 0:  # type: ignore[arg-type]
             dims = ()
         filled[name] = xr.Variable(dims, values, {"units": spec.units, "long_name": spec.long_name})
-    coordinates = {"level_dbfs", *STAGE, *(n for n, v in filled.items() if v.dims == (n,))}
+    filled |= dict(_by_themselves(known, filled))
+    coordinates = {"level_dbfs", *STAGE, *LABELS, *(n for n, v in filled.items() if v.dims == (n,))}
     return xr.Dataset(
         {n: v for n, v in filled.items() if n not in coordinates},
         {n: v for n, v in filled.items() if n in coordinates},
@@ -52,20 +66,52 @@ def dataset(
     )
 
 
+def _by_themselves(
+    known: Mapping[str, Variable], filled: Mapping[str, xr.Variable]
+) -> Iterator[tuple[str, xr.Variable]]:
+    """Yield the coordinates of levels and codebooks, where something lies along them and they are missing."""
+    sizes = {dim: size for values in filled.values() for dim, size in values.sizes.items()}
+    values = {"codebook": np.arange(1, sizes.get("codebook", 0) + 1)}
+    if "level" in sizes and "level_dbfs" in filled:
+        values["level"] = filled["level_dbfs"].values
+    for name in (sizes.keys() & values.keys()) - filled.keys():
+        spec = known.get(name, STAGE[name])
+        yield name, xr.Variable((name,), values[name], {"units": spec.units, "long_name": spec.long_name})
+
+
+def numbered(kinds: Sequence[object]) -> np.ndarray:
+    """Label things by kind, numbered from 1 within each: what a person selects them by.
+
+    Examples
+    --------
+    >>> numbered(["pair", "noise", "pair"]).tolist()
+    ['pair 1', 'noise 1', 'pair 2']
+    """
+    seen: Counter[str] = Counter()
+    labels = []
+    for kind in map(str, kinds):
+        seen[kind] += 1
+        labels.append(f"{kind} {seen[kind]}")
+    return np.array(labels)
+
+
 def stacked_stages(
     known: Mapping[str, Variable], each: Sequence[Mapping[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
     """Stack what single stages say along a first axis, NaN where a stage says nothing.
 
-    Where the schema's second dim is `channel`, narrower stages are padded with NaN. All stages pad to the
-    widest array there is, of whatever name.
+    Where the schema's second dim is `channel` or `codebook`, narrower stages are padded with NaN. All stages
+    pad to the widest array there is, of whatever name.
     """
     first = {name: values for one in each for name, values in one.items()}
-    wide = {name for name in first if known[name].dims[1:2] == ("channel",)}
-    widest = max((len(one[name]) for one in each for name in wide & one.keys()), default=0)
+    wide = {name: known[name].dims[1] for name in first if known[name].dims[1:2] in PADDED}
+    widest = {
+        dim: max(len(one[name]) for one in each for name in one if wide.get(name) == dim)
+        for dim in wide.values()
+    }
     out = {}
     for name, values in first.items():
-        shape = (widest, *values.shape[1:]) if name in wide else values.shape
+        shape = (widest[wide[name]], *values.shape[1:]) if name in wide else values.shape
         out[name] = np.full((len(each), *shape), np.nan, np.result_type(values.dtype, np.float32))
         for i, one in enumerate(each):
             if name in one:
@@ -103,8 +149,14 @@ def stimuli_dataset(stimuli: StimulusSet) -> xr.Dataset:
     variables["context_index"] = xr.Variable(("stimulus",), stimuli.context_index, about)
     for name, values in stimuli.coordinates.items():
         variables[f"coordinate_{name}"] = xr.Variable(("stimulus",), np.asarray(values), _about(name))
+    for dim, size in (("partial", len(stimuli.columns["amplitude"])), ("boundary", len(stimuli.first))):
+        about = {"units": "1", "long_name": f"number of the {dim}, from 0"}
+        variables[dim] = xr.Variable((dim,), np.arange(size), about)
+    about = {"units": "1", "long_name": "what the stimulus is called"}
+    variables["stimulus"] = xr.Variable(("stimulus",), stimuli.labels, about)
     contexts = "\n".join(repr(context) for context in stimuli.contexts)
-    return xr.Dataset(variables, attrs={"sha256": stimuli.sha256, "contexts": contexts})
+    coordinates = {dim: variables.pop(dim) for dim in ("partial", "boundary", "stimulus")}
+    return xr.Dataset(variables, coordinates, {"sha256": stimuli.sha256, "contexts": contexts})
 
 
 def _about(name: str) -> dict[str, str]:
@@ -149,6 +201,16 @@ def subjects(tree: xr.DataTree, role: str | None = None) -> dict[str, xr.DataTre
         for name, node in tree.children.items()
         if name != "stimuli" and (role is None or node.attrs.get("role") == role)
     }
+
+
+def run_name(tree: xr.DataTree) -> str:
+    """Return what a run is called; earlier ones have no name."""
+    return str(tree.attrs.get("name", ""))
+
+
+def short_hash(subject: xr.DataTree) -> str:
+    """Return the first six hexadecimal digits of the SHA-256 of a subject's weights."""
+    return str(subject.attrs["weights_sha256"])[:6]
 
 
 def baselines_of(tree: xr.DataTree, encoder: str, kind: str = "random") -> dict[str, xr.DataTree]:

@@ -10,19 +10,12 @@ import xarray as xr
 import zarr
 
 from ...encoders.base import Encoder
-from ...synth.errors import InputError
+from .outputs import fresh
 from .schema import dataset
 from .variable import Variable
 
 ZARR_FORMAT = 2  # format 3 has no specification yet for the strings in our coordinates
 CHUNK = 1024
-
-
-def fresh(out: str | Path) -> Path:
-    """Return a path that nothing lies at yet, or raise: what is there is somebody's."""
-    if Path(out).exists():
-        raise InputError(f"output {out}: exists already; remove it or choose another")
-    return Path(out)
 
 
 def keep(result: xr.Dataset, where: Path) -> None:
@@ -33,6 +26,8 @@ def keep(result: xr.Dataset, where: Path) -> None:
 
 class ResponseStore:
     """Arrays [stage, channel, stimulus] per measured quantity and level, NaN where nothing was written.
+
+    Of codes, [stage, codebook, stimulus].
 
     Parameters
     ----------
@@ -60,17 +55,20 @@ class ResponseStore:
         self.n_channels = [encoder.stages[s].channels for s in stages]
         powers = {encoder.stages[s].has_power for s in stages}
         names = ["response"] * (True in powers) + ["change_probability"] * (False in powers)
-        self._shape = (len(stages), max(self.n_channels), n_stimuli, *([n_levels] if n_levels > 1 else []))
+        books = [encoder.stages[s].channels for s in stages if not encoder.stages[s].has_power]
+        self._widths = {"channel": max(self.n_channels), "codebook": max(books, default=0)}
+        self._stimuli_and_levels = (n_stimuli, *([n_levels] if n_levels > 1 else []))
         self.arrays: dict[str, np.ndarray | zarr.Array] = {}
         for name in names:
             self.allocate(name)
 
     def allocate(self, name: str, per_level: bool = True) -> np.ndarray | zarr.Array:
         """Add an array, filled with NaN, with or without an axis for levels."""
-        shape = self._shape if per_level else self._shape[:3]
+        spec = self._known[name]
+        along = self._stimuli_and_levels[: None if per_level else 1]
+        shape = (len(self._stages), self._widths[spec.dims[1]], *along)
         if self._out is None:
             return self.arrays.setdefault(name, np.full(shape, np.nan, dtype=np.float32))
-        spec = self._known[name]
         dims = [*spec.dims, *(["level"] if len(shape) > 3 else [])]
         group = zarr.open_group(str(self._out), mode="a", zarr_format=ZARR_FORMAT)
         self.arrays[name] = group.create_array(
@@ -90,20 +88,25 @@ class ResponseStore:
         def write(stage: str, rows: slice, values: Mapping[str, np.ndarray]) -> None:
             i = self._stages.index(stage)
             for name, value in values.items():  # [b, C]
-                where = (i, slice(0, value.shape[1]), rows, *([level] if len(self._shape) > 3 else []))
+                where = (i, slice(0, value.shape[1]), rows, *self._at(level))
                 self.arrays[name][where] = value.T
 
         return write
 
     def read(self, stage: int, channels: slice, level: int = 0) -> np.ndarray:
         """Return responses of a block of channels, [c, stimulus]."""
-        where = (stage, channels, slice(None), *([level] if len(self._shape) > 3 else []))
-        return np.asarray(self.arrays["response"][where])
+        return np.asarray(self.arrays["response"][stage, channels, slice(None), *self._at(level)])
+
+    def _at(self, level: int) -> list[int]:
+        """Return where a level lies: nowhere, if it is the only one."""
+        return [level] if len(self._stimuli_and_levels) > 1 else []
 
     def finish(self, variables: Mapping[str, object], attributes: Mapping[str, object]) -> xr.Dataset:
         """Return the result: the arrays with everything known beside them; on disk if `out` was given."""
         if self._out is None:
             return dataset(self._known, {**self.arrays, **variables}, attributes)
+        if self._widths["codebook"]:
+            variables = {"codebook": np.arange(1, self._widths["codebook"] + 1), **variables}
         dataset(self._known, variables, attributes).to_zarr(
             str(self._out), mode="a", zarr_format=ZARR_FORMAT, consolidated=True
         )

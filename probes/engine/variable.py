@@ -19,7 +19,10 @@ Groups = Mapping[str, Mapping[str, Variable]]
 STAGE = {
     "stage": Variable(("stage",), "1", "stage"),
     "channel": Variable(("channel",), "1", "channel"),
-    "n_channels": Variable(("stage",), "1", "channels at the stage; beyond them `channel` is padding"),
+    "codebook": Variable(("codebook",), "1", "number of the codebook, from 1"),
+    "n_channels": Variable(
+        ("stage",), "1", "channels at the stage (of codes: codebooks); beyond them `channel` is padding"
+    ),
     "hop": Variable(("stage",), "samples", "samples per frame"),
     "nyquist_hz": Variable(("stage",), "Hz", "half the stage's frame rate"),
     "receptive_field": Variable(("stage",), "samples", "samples a frame depends on; NaN when unbounded"),
@@ -27,5 +30,6 @@ STAGE = {
     "first_frame": Variable(("stage",), "frames", "frames dropped before the steady state"),
     "n_frames": Variable(("stage",), "frames", "steady frames recorded"),
     "settled": Variable(("stage",), "1", "whether a steady state was reached"),
+    "level": Variable(("level",), "dB re full-scale sine", "level of the stimulus, of several"),
     "level_dbfs": Variable(("level",), "dB re full-scale sine", "level of the stimulus"),
 }

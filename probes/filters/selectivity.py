@@ -193,9 +193,10 @@ def _measure(
     high_hz: float = 10_000.0,
     per_octave: float = 24.0,
     refine: bool = True,
+    phases: int = 5,
 ) -> xr.Dataset:
     grid = played(low_hz, high_hz, per_octave)["partials"]
-    return selectivity(session, grid, refine=refine)
+    return selectivity(session, grid, phases=phases, refine=refine)
 
 
 def _refuses(session: Session[Encoder], high_hz: float = 10_000.0, **others: Any) -> None:

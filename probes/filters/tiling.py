@@ -85,8 +85,8 @@ def tiling(
         order of best frequency, of at most 256 channels spread over that order (`gram_channel`); the
         numbers are of all:
 
-        - `mutual_coherence`, `mean_coherence`: largest and mean |G_ij| of different channels; beside them,
-          at linear stages, the Welch bound of J kernels of L samples (0 where J <= L).
+        - `mutual_coherence`, `mean_coherence`: largest and mean ``|G_ij|`` of different channels; beside
+          them, at linear stages, the Welch bound of J kernels of L samples (0 where J <= L).
         - `effective_rank`, and its share of J or, at linear stages, of the smallest of J, L and twice the
           number of tones.
         - `coverage`: sum of the squared gains over channels by frequency. Its extremes are, at linear

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ..engine.variable import STAGE, Groups, Variable
 
-_SC = ("stage", "channel")
+_SC, _SQ = ("stage", "channel"), ("stage", "codebook")
 
 VARIABLES: Groups = {
     "selectivity": {
         **STAGE,
         "frequency": Variable(("frequency",), "Hz", "frequency of the partial"),
         "response": Variable((*_SC, "frequency"), "1", "RMS deviation from silence re RMS of the tone"),
-        "change_probability": Variable((*_SC, "frequency"), "1", "share of codes that differ from silence's"),
+        "change_probability": Variable((*_SQ, "frequency"), "1", "share of codes that differ from silence's"),
         "closed_form": Variable((*_SC, "frequency"), "1", "response computed from the kernel"),
         "closed_form_error": Variable(
             ("stage",), "dB", "median |measured - closed form| above -40 dB re peak"
@@ -40,7 +40,7 @@ VARIABLES: Groups = {
         "timbre": Variable(("timbre",), "1", "timbre"),
         "response": Variable((*_SC, "f0", "timbre"), "1", "RMS deviation from silence re RMS of the note"),
         "change_probability": Variable(
-            (*_SC, "f0", "timbre"), "1", "share of codes that differ from silence's"
+            (*_SQ, "f0", "timbre"), "1", "share of codes that differ from silence's"
         ),
         "best_f0": Variable(_SC, "Hz", "fundamental of the strongest response, mean over timbres"),
         "f0_share": Variable(_SC, "1", "share of the response's variance that f0 explains"),
@@ -55,7 +55,7 @@ VARIABLES: Groups = {
             (*_SC, "root", "quality", "position"), "1", "RMS deviation from silence re RMS of the chord"
         ),
         "change_probability": Variable(
-            (*_SC, "root", "quality", "position"), "1", "share of codes that differ from silence's"
+            (*_SQ, "root", "quality", "position"), "1", "share of codes that differ from silence's"
         ),
         "best_root": Variable(_SC, "MIDI note", "root of the strongest response, mean over the rest"),
         "root_share": Variable(_SC, "1", "share of the response's variance that the root explains"),

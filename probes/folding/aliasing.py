@@ -184,7 +184,7 @@ def intermodulation(
         VARIABLES["intermodulation"],
         {
             **stage_coordinates(encoder, stages, plan),
-            "pair": np.arange(len(stimuli)),
+            "pair": pair_labels(lower, upper),
             "lower": lower,
             "upper": upper,
             "component": np.array(components(2)),
@@ -193,6 +193,17 @@ def intermodulation(
         },
         run_attributes(1, plan, stimuli) | {"coherent_samples": window.n_samples, "floor_db": FLOOR_DB},
     )
+
+
+def pair_labels(lower_hz: np.ndarray, upper_hz: np.ndarray) -> np.ndarray:
+    """Label pairs of partials by their frequencies.
+
+    Examples
+    --------
+    >>> pair_labels(np.array([440.0]), np.array([556.25])).tolist()
+    ['440.0 and 556.2 Hz']
+    """
+    return np.array([f"{a:.1f} and {b:.1f} Hz" for a, b in zip(lower_hz, upper_hz, strict=True)])
 
 
 def apart_hz(encoder: Encoder, stage: str) -> float:
@@ -306,14 +317,19 @@ LOSSLESS = (  # encoders that keep the tones of a fold apart, or in which none f
 )  # fmt: skip
 
 
-def _measure(session: Session[Encoder], low_hz: float = 60.0, high_hz: float = 10_000.0) -> xr.Dataset:
+def _measure(
+    session: Session[Encoder],
+    low_hz: float = 60.0,
+    high_hz: float = 10_000.0,
+    level_dbfs: tuple[float, ...] = LEVELS_DBFS,
+) -> xr.Dataset:
     tones = coherent_partials(
-        session.encoder, session.stages, low_hz=low_hz, high_hz=high_hz, level_dbfs=LEVELS_DBFS
+        session.encoder, session.stages, low_hz=low_hz, high_hz=high_hz, level_dbfs=level_dbfs
     )
     return aliasing(session, tones)
 
 
-def _refuses(session: Session[Encoder], low_hz: float = 60.0, high_hz: float = 10_000.0) -> None:
+def _refuses(session: Session[Encoder], low_hz: float = 60.0, high_hz: float = 10_000.0, **_: object) -> None:
     coherent_partials(session.encoder, session.stages, low_hz=low_hz, high_hz=high_hz)
     check_below_nyquist(session.encoder, high_hz)
 

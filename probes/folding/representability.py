@@ -16,7 +16,7 @@ from ...synth.stimuli import StimulusSet
 from ..engine.probe import Compared, Probe
 from ..engine.respond import Plan, listening_plan
 from ..engine.runtime import flushing_denormals, holding_memory, one_thread
-from ..engine.schema import dataset, stage_coordinates
+from ..engine.schema import dataset, numbered, stage_coordinates
 from ..engine.session import Session
 from ..engine.stages import chosen_stages, run_attributes
 from ..statistics.agreement import Agreement, agreement, rank_correlation
@@ -159,7 +159,7 @@ def representability(
     variables = {
         **table,
         **stage_coordinates(encoder, stages, plan),
-        "signal": np.arange(len(signals)),
+        "signal": numbered(signals.coordinates["signal_kind"]),
         "signal_kind": np.asarray(signals.coordinates["signal_kind"]),
         "n_partials": n_partials,
         "resolution": np.array([kept[s].resolution_hz if s in kept else np.nan for s in stages]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..engine.variable import STAGE, Groups, Variable
 
-_SC = ("stage", "channel")
+_SC, _SQ = ("stage", "channel"), ("stage", "codebook")
 
 VARIABLES: Groups = {
     "aliasing": {
@@ -22,7 +22,7 @@ VARIABLES: Groups = {
         "apart": Variable(("stage",), "Hz", "pairs of tones further apart than this count for the collapse"),
         "share": Variable((*_SC, "frequency", "component"), "1", "share of the channel's output power"),
         "response": Variable((*_SC, "frequency"), "1", "RMS deviation from silence re RMS of the tone"),
-        "change_probability": Variable((*_SC, "frequency"), "1", "share of codes that differ from silence's"),
+        "change_probability": Variable((*_SQ, "frequency"), "1", "share of codes that differ from silence's"),
         "bank_share": Variable(("stage", "frequency", "component"), "1", "share of the bank's output power"),
         "null_share": Variable(("stage", "frequency"), "1", "mean share at the folds of the other tones"),
         "fold_p": Variable(("stage",), "1", "p of the share at the fold against predictions dealt at random"),
@@ -56,7 +56,7 @@ VARIABLES: Groups = {
     },
     "intermodulation": {
         **STAGE,
-        "pair": Variable(("pair",), "1", "pair of partials"),
+        "pair": Variable(("pair",), "1", "pair of partials, by their frequencies"),
         "lower": Variable(("pair",), "Hz", "frequency of the lower partial"),
         "upper": Variable(("pair",), "Hz", "frequency of the upper partial"),
         "component": Variable(("component",), "1", "where output power is booked"),
@@ -65,13 +65,13 @@ VARIABLES: Groups = {
         ),
         "share": Variable((*_SC, "pair", "component"), "1", "share of the channel's output power"),
         "response": Variable((*_SC, "pair"), "1", "RMS deviation from silence re RMS of the pair"),
-        "change_probability": Variable((*_SC, "pair"), "1", "share of codes that differ from silence's"),
+        "change_probability": Variable((*_SQ, "pair"), "1", "share of codes that differ from silence's"),
         "bank_share": Variable(("stage", "pair", "component"), "1", "share of the bank's output power"),
         "n_below_floor": Variable(("stage",), "1", "pairs x channels below the floor, which have no ledger"),
     },
     "representability": {
         **STAGE,
-        "signal": Variable(("signal",), "1", "number of the signal"),
+        "signal": Variable(("signal",), "1", "signal: its kind, numbered"),
         "signal_kind": Variable(("signal",), "1", "kind of signal"),
         "n_partials": Variable(("signal",), "1", "partials of the signal"),
         "predicted": Variable(

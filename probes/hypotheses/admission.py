@@ -31,9 +31,8 @@ def complaints(hypothesis: Hypothesis, run: xr.DataTree, seed: int = 0) -> list[
     --------
     >>> from .evidence import PerGroup
     >>> idle = Hypothesis(
-    ...     "idle", claim="", source_expects="supported", statement="", group="tiling", stage="latent",
-    ...     holds="above", threshold=0.0, justification="", null="", controls=(),
-    ...     evidence=lambda run, node, stage: PerGroup([1.0, 1.1]), positive=("control:decimator",),
+    ...     "idle", "nothing", evidence=lambda run, node, stage: PerGroup([1.0, 1.1]), holds="above",
+    ...     threshold=0.0, positive=("control:decimator",),
     ... )
     >>> complaints(idle, xr.DataTree())
     ['control:decimator was not measured']

@@ -240,8 +240,8 @@ def _claim(
     positive: tuple[str, ...] = (),
 ) -> Hypothesis:
     return Hypothesis(
-        name, claim, "supported", statement, group, ALL_STAGES, "above", threshold, justification, null,
-        tuple(controls), evidence, family=SINGH, alternative=alternative, positive=positive,
+        name, statement, evidence, "above", threshold, ALL_STAGES, group, claim, "supported", justification,
+        null, controls, family=SINGH, alternative=alternative, positive=positive,
     )  # fmt: skip
 
 

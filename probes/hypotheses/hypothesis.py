@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from ..engine.selecting import usual_level
 from .evidence import Evidence
 
 SUPPORTED, REFUTED = "supported", "refuted"
+USUAL = "latent"  # stage of a claim that names none
 MACHINES_ON_MUSIC = "Machines on Music"  # the family of the claims of the source
 
 
@@ -45,34 +46,38 @@ class Control:
 class Hypothesis:
     """A claim that a run can support or refute.
 
+    Five fields say what is claimed; what else is given makes the claim harder to fool. Without controls it
+    is judged all the same, and the verdict says that there was none.
+
     Parameters
     ----------
     name : str
-    claim : str
-        The sentence of the source, word for word.
-    source_expects : {"supported", "refuted"}
-        What the source says of the hypothesis.
     statement : str
         What is measured, in plain words.
-    group : str
-        Group of the result that it needs.
-    stage : str
-        Stage that the verdict is about. Controls are taken at their deepest.
+    evidence : callable
+        (run, node of the subject, stage) -> `Evidence`; see `measured`. Raises `NoEvidence` where something
+        is missing.
     holds : {"above", "below", "within"}
         Where the effect lies if the hypothesis holds: above the threshold, below it, or no further than it
         from 0.
     threshold : float
+    stage : str
+        Stage that the verdict is about, by default the latent; of melody models "", as they have none.
+        Controls are taken at their deepest.
+    group : str
+        Group of the result that it needs; by default it is judged whatever was measured.
+    claim : str
+        The sentence of the source, word for word.
+    source_expects : {"supported", "refuted", ""}
+        What the source says of the hypothesis; nothing, where there is none.
     justification : str
         Why this threshold.
     null : str
         What is exchanged under the null.
     controls : sequence of Control
         Controls that must be in the run and give what theory says.
-    evidence : callable
-        (run, node of the subject, stage) -> `Evidence`; see `measured`. Raises `NoEvidence` where something
-        is missing.
     modality : {"waveform", "melody"}
-        Of the encoders that it is about; `stage` of melody models is "".
+        Of the encoders that it is about.
     family : str
         Claims that p is corrected for together; by default the hypothesis is alone.
     alternative : str
@@ -81,52 +86,60 @@ class Hypothesis:
         Encoders of known truth that the hypothesis's own rule must call supported, and refuted: see
         `tonotopy.probes.hypotheses.admission.complaints`.
 
+    Raises
+    ------
+    InputError
+        If a field holds none of what is allowed.
+
     Examples
     --------
     >>> from .evidence import PerUnit
     >>> def sharpness(run, node, stage):
     ...     return PerUnit(measured(run, node, "selectivity", "quality", stage), bounds=(0, 1e3))
     >>> sharp = Hypothesis(
-    ...     "sharp_first_layer", claim="", source_expects="refuted", statement="mean Q of a channel",
-    ...     group="selectivity", stage="first_layer", holds="above", threshold=1.0,
-    ...     justification="narrower than it is high", null="signs about the threshold",
-    ...     controls=(Control("filterbank:gammatone", low=4.0),), evidence=sharpness,
+    ...     "sharp_first_layer", statement="mean Q of a channel", evidence=sharpness, holds="above",
+    ...     threshold=1.0, stage="first_layer", controls=[Control("filterbank:gammatone", low=4.0)],
     ... )
     >>> sharp.controls[0].bounds, sharp.family
     ('>= 4', 'sharp_first_layer')
     """
 
     name: str
-    claim: str
-    source_expects: Literal["supported", "refuted"]
     statement: str
-    group: str
-    stage: str
+    evidence: Callable[[xr.DataTree, str, str], Evidence]
     holds: Literal["above", "below", "within"]
     threshold: float
-    justification: str
-    null: str
-    controls: tuple[Control, ...]
-    evidence: Callable[[xr.DataTree, str, str], Evidence]
+    stage: str = USUAL
+    group: str = ""
+    claim: str = ""
+    source_expects: Literal["supported", "refuted", ""] = ""
+    justification: str = "as declared"
+    null: str = "signs of the units' distances from the threshold"
+    controls: Sequence[Control] = ()
     modality: str = "waveform"
     family: str = ""
     alternative: str = ""
-    positive: tuple[str, ...] = ()
-    negative: tuple[str, ...] = ()
+    positive: Sequence[str] = ()
+    negative: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        if not callable(self.evidence):
+            raise InputError(f"hypothesis {self.name!r}: evidence {self.evidence!r} is no function")
         for name, allowed in (
-            ("source_expects", (SUPPORTED, REFUTED)),
+            ("source_expects", (SUPPORTED, REFUTED, "")),
             ("holds", ("above", "below", "within")),
         ):
             if getattr(self, name) not in allowed:
-                raise InputError(
-                    f"hypothesis {self.name!r}: {name} {getattr(self, name)!r}; it is {' or '.join(allowed)}"
-                )
+                there = " or ".join(one or "left out" for one in allowed)
+                raise InputError(f"hypothesis {self.name!r}: {name} {getattr(self, name)!r}; it is {there}")
+        for name in ("controls", "positive", "negative"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.holds == "within" and not self.threshold > 0:
             raise InputError(f"hypothesis {self.name!r}: threshold {self.threshold:g}; a margin is above 0")
         if twice := sorted(set(self.positive) & set(self.negative)):
             raise InputError(f"hypothesis {self.name!r}: {twice[0]} cannot be both positive and negative")
+        if self.modality == "melody" and self.stage == USUAL:
+            object.__setattr__(self, "stage", "")
         if not self.family:
             object.__setattr__(self, "family", self.name)
 

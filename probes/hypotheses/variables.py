@@ -37,7 +37,7 @@ VARIABLES: Groups = {
         "remark": Variable(("hypothesis",), "1", "why there is no verdict, or cannot be one"),
     },
     "compare": {
-        "measure": Variable(("measure",), "1", "number of the measure"),
+        "measure": Variable(("measure",), "1", "measure, with where it is taken"),
         "probe": Variable(("measure",), "1", "group of the result"),
         "variable": Variable(("measure",), "1", "variable of the group"),
         "at_stage": Variable(("measure",), "1", "stage that the measure is taken at"),

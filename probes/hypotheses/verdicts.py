@@ -28,6 +28,7 @@ from .registry import HYPOTHESES
 from .variables import VARIABLES
 
 UNDECIDABLE, NO_VERDICT = "cannot be decided", "no verdict"
+NO_CONTROL = "no control"  # a claim without any is judged all the same
 DASH = "–"
 
 
@@ -92,7 +93,7 @@ def evaluate(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) 
     verdicts = {}
     for node, subject in subjects(run).items():
         about = [h for h in hypotheses if h.modality == subject.attrs["modality"]]
-        there = {h.family for h in about if h.group in subject.children}
+        there = {h.family for h in about if not h.group or h.group in subject.children}
         about = [h for h in about if h.family in there or not there]
         if subject.attrs["role"] != "control" and about:
             rate = int(subject.attrs.get("sample_rate", 0))
@@ -141,7 +142,7 @@ def _gate(
         said.append(text)
         if not well:
             failed.append(f"a control fails: {text}")
-    return "; ".join(said), "; ".join(failed)
+    return "; ".join(said) or (NO_CONTROL if not hypothesis.controls else ""), "; ".join(failed)
 
 
 def control_nodes(run: xr.DataTree, encoder: str) -> list[tuple[str, int]]:
@@ -173,13 +174,14 @@ def deepest(run: xr.DataTree, node: str, hypothesis: Hypothesis) -> str:
     NoEvidence
         If the run does not hold it.
     """
-    if hypothesis.group not in run[node].children:
+    if hypothesis.group and hypothesis.group not in run[node].children:
         raise NoEvidence(f"{hypothesis.group} was not measured of {node}")
-    probe = run[node][hypothesis.group].to_dataset()
-    if "stage" not in probe.dims:
+    groups = [hypothesis.group] if hypothesis.group else list(run[node].children)
+    staged = [run[node][group].to_dataset() for group in groups if "stage" in run[node][group].dims]
+    if not staged:
         return hypothesis.stage
-    stages = probe["stage"].values
-    deep = [str(s) for s in stages if (s == "codes") == (hypothesis.stage == "codes")]
+    stages = [str(s) for s in max(staged, key=lambda probe: probe.sizes["stage"])["stage"].values]
+    deep = [s for s in stages if (s == "codes") == (hypothesis.stage == "codes")]
     if not deep:
         raise NoEvidence(f"{node} has no {hypothesis.stage}")
     return deep[-1]
@@ -256,7 +258,9 @@ def _say(one: Finding, evidence: Evidence, hypothesis: Hypothesis, seed: int) ->
 def _tabulated(hypotheses: Sequence[Hypothesis], found: Sequence[Finding]) -> xr.Dataset:
     """Build the dataset of a subject's verdicts."""
     agrees = [
-        ("yes" if one.verdict == h.source_expects else "no") if one.verdict in (SUPPORTED, REFUTED) else DASH
+        ("yes" if one.verdict == h.source_expects else "no")
+        if one.verdict in (SUPPORTED, REFUTED) and h.source_expects
+        else DASH
         for h, one in zip(hypotheses, found, strict=True)
     ]
     declared = ("claim", "source_expects", "statement", "holds", "threshold", "justification", "null")

@@ -144,10 +144,16 @@ def interventions(
     task = session.progress.task(f"{encoder.name}: {len(trials)} removals", len(trials))
     with flushing_denormals(), holding_memory(), task as advance:
         bench = Bench.of(encoder, stage, mixtures, MEASURED_S)
-        rows = []
-        for number, trial in enumerate(trials):
+
+        def tried(number: int) -> dict[str, np.ndarray]:
+            trial = trials[number]
             found = removal(bench, trial, random_planes, [seed, 22, number])
-            rows.append(_tried(bench, trial, found, dose) | _quantized(bench, trial, found))
+            return _tried(bench, trial, found, dose) | _quantized(bench, trial, found)
+
+        rows = []
+        kept = session.blocks("removals", stage, mixtures.sha256, tested, dose.tolist(), random_planes)
+        for row in kept.each(len(trials), tried):
+            rows.append(row)
             advance(1)
         shown = next((i for i, row in enumerate(rows) if np.isfinite(row["reference_db"])), 0)
         clips = _clips(Bench.of(encoder, stage, mixtures, CLIP_S), trials[shown], [seed, 22, shown])
@@ -155,13 +161,14 @@ def interventions(
         name: np.stack([row[name] for row in rows], axis=-1)[None] for name in rows[0]
     }
     mixture = np.array([trial.mixture for trial in trials])
+    removed = np.array([trial.own.frequency_hz for trial in trials])
     variables |= _summary(variables, mixture, dose, seed)
     coordinates = stage_coordinates(encoder, [stage], bench.plan)
     del coordinates["channel"]
     variables |= coordinates | {
-        "trial": np.arange(len(trials)),
+        "trial": trial_labels(removed, mixture),
         "mixture": mixture,
-        "removed_frequency": np.array([trial.own.frequency_hz for trial in trials]),
+        "removed_frequency": removed,
         "n_partials": np.array([len(trial.partials) for trial in trials]),
         "removal": np.array(REMOVALS),
         "dose": dose,
@@ -181,6 +188,17 @@ def interventions(
         "clip_trial": shown,
     }
     return dataset(VARIABLES["interventions"], variables, attributes)
+
+
+def trial_labels(removed_hz: np.ndarray, mixture: np.ndarray) -> np.ndarray:
+    """Label trials by what is removed from which mixture, the first being 1.
+
+    Examples
+    --------
+    >>> trial_labels(np.array([440.0, 1000.0]), np.array([0, 0])).tolist()
+    ['440 Hz of mixture 1', '1000 Hz of mixture 1']
+    """
+    return np.array([f"{f:.0f} Hz of mixture {m + 1}" for f, m in zip(removed_hz, mixture, strict=True)])
 
 
 def intervention_mixtures(sample_rate: float, count: int = 12, seed: int = 0) -> StimulusSet:
@@ -348,7 +366,8 @@ def _check(
 
 def _refuses(session: Session[Encoder], stage: str = "latent", **_: object) -> str | None:
     if not isinstance(session.encoder, Decodes):
-        return f"{session.encoder.name} cannot decode"
+        name = session.encoder.name
+        return f"{name} cannot decode: it needs a decoder (your own network: wrap(..., decode=...))"
     if stage not in (session.stages or session.encoder.stages):
         return f"{stage} is not among the stages"
     return None

@@ -7,7 +7,7 @@ from ..engine.variable import STAGE, Groups, Variable
 VARIABLES: Groups = {
     "interventions": {
         **STAGE,
-        "trial": Variable(("trial",), "1", "number of the trial: a partial removed from a mixture"),
+        "trial": Variable(("trial",), "1", "trial: the partial that is removed from a mixture"),
         "mixture": Variable(("trial",), "1", "number of the mixture"),
         "removed_frequency": Variable(("trial",), "Hz", "frequency of the partial to remove"),
         "n_partials": Variable(("trial",), "1", "partials of the mixture"),

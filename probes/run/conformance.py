@@ -17,10 +17,11 @@ import xarray as xr
 from torch import nn
 
 from ...encoders.base import Encoder
+from ...encoders.measuring import first_line
 from ...encoders.musicvae.base import LatentModel
 from ...encoders.registry import load
 from ...encoders.weights import randomly_initialised
-from ...encoders.wrapping import first_line, wrap
+from ...encoders.wrapping import wrap
 from ...synth.errors import InputError
 from ..engine.probe import Probe
 from ..engine.session import Session

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...synth.errors import InputError
-from ..engine.probe import Probe
-from ..engine.variable import Groups, Variable
-from ..hypotheses.variables import VARIABLES as VERDICTS
+from ...synth.errors import InputError, near
+
+if TYPE_CHECKING:  # names are known without torch and xarray, which take seconds to import
+    from ..engine.probe import Probe
+    from ..engine.variable import Groups, Variable
 
 ENTRY_POINT_GROUP = "tonotopy.probes"
-_BUILT_IN = (  # in the order of the report
+_BUILT_IN = (  # in the order of the report; what a probe's object is called is its name, in capitals
     "..filters.selectivity:SELECTIVITY",
     "..filters.pitch_chord:PITCH_TUNING",
     "..filters.pitch_chord:CHORD_TUNING",
@@ -54,6 +59,8 @@ def registered(modality: str | None = None) -> tuple[Probe, ...]:
     >>> [probe.name for probe in registered("melody")]
     ['latents', 'reconstruction', 'features', 'activation', 'traversals']
     """
+    from ..hypotheses.variables import VARIABLES as VERDICTS
+
     found: dict[str, Probe] = {}
     for place in _BUILT_IN:
         module, name = place.split(":")
@@ -81,6 +88,8 @@ def usual(modality: str | None = None) -> tuple[Probe, ...]:
 
 def _probes_of(point: EntryPoint) -> list[Probe]:
     """Return what an entry point names; nothing, and a warning, where that is no probe."""
+    from ..engine.probe import Probe
+
     try:
         several = point.load()
         probes = [several] if isinstance(several, Probe) else list(several)
@@ -98,7 +107,7 @@ def _left_out(point: EntryPoint, reason: str) -> None:
     warnings.warn(f"probe {point.name!r} of {package} is left out: {reason}", stacklevel=3)
 
 
-def named(names: tuple[str | Probe, ...]) -> tuple[Probe, ...]:
+def named(names: Collection[str | Probe]) -> tuple[Probe, ...]:
     """Return probes by name; those that are probes already as they are.
 
     Raises
@@ -107,13 +116,78 @@ def named(names: tuple[str | Probe, ...]) -> tuple[Probe, ...]:
         If a name is not known.
     """
     known = {probe.name: probe for probe in registered()}
+    _check_known((name for name in names if isinstance(name, str)), known)
+    return tuple(known[name] if isinstance(name, str) else name for name in names)
+
+
+def check_known(names: Iterable[str]) -> None:
+    """Raise unless there are probes of these names; nothing is imported but plug-ins, where there are any.
+
+    Raises
+    ------
+    InputError
+        Names the first that is not known, and those that are.
+
+    Examples
+    --------
+    >>> check_known(["tiling", "selectivty"])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tonotopy.synth.errors.InputError: probe 'selectivty': not known (did you mean selectivity?); ...
+    """
+    own = [place.split(":")[1].lower() for place in _BUILT_IN]
+    if not set(names) <= set(own):
+        points = entry_points(group=ENTRY_POINT_GROUP)
+        _check_known(names, [*own, *(probe.name for point in points for probe in _probes_of(point))])
+
+
+def _check_known(names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
-        if not isinstance(name, Probe) and name not in known:
-            raise InputError(f"probe {name!r}: not known; there are {', '.join(known)}")
-    return tuple(name if isinstance(name, Probe) else known[name] for name in names)
+        if name not in known:
+            raise InputError(f"probe {name!r}: not known{near(name, known)}; there are {', '.join(known)}")
+
+
+def questions(modality: str | None = None, names: Collection[str] | None = None) -> dict[str, str]:
+    """Return what probes ask, by name: those named, or all that ask by default, of one modality if given.
+
+    What the library's own ask is read off its source, so that help need not wait for torch.
+
+    Examples
+    --------
+    >>> questions(names=["place"])
+    {'place': 'Do the same few channels answer to a partial, pitch or chord, whatever else sounds?'}
+    """
+    found = {}
+    for place in _BUILT_IN:
+        module, name = place.split(":")
+        said = _declared(module, name)
+        of = said.get("modality", "waveform")
+        if (said.get("by_default", True) or names) and modality in (None, of):
+            found[name.lower()] = str(said["question"])
+    points = entry_points(group=ENTRY_POINT_GROUP)
+    theirs = [probe for point in points for probe in _probes_of(point)]
+    found |= {
+        p.name: p.question for p in theirs if (p.by_default or names) and modality in (None, p.modality)
+    }
+    return found if names is None else {name: found[name] for name in names}
+
+
+@cache
+def _parsed(module: str) -> ast.Module:
+    path = Path(__file__).parent.parent.joinpath(*module.removeprefix("..").split(".")).with_suffix(".py")
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _declared(module: str, name: str) -> dict[str, object]:
+    """Return what a probe is declared with in so many words, by argument."""
+    calls = [n for n in _parsed(module).body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call)]
+    call = next(n.value for n in calls if ast.unparse(n.targets[0]) == name)
+    assert isinstance(call, ast.Call)
+    return {str(k.arg): k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
 
 
 def schema() -> Groups:
     """Return every variable that a run can hold, by group: the union of what the probes say."""
+    from ..hypotheses.variables import VARIABLES as VERDICTS
+
     groups: dict[str, Mapping[str, Variable]] = {probe.name: probe.variables for probe in registered()}
     return {**groups, **VERDICTS}

@@ -4,62 +4,51 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from ...encoders.abilities import BASELINE_KINDS, Redraws, draws
-from ...encoders.base import MODALITIES, Encoder
-from ...encoders.musicvae.base import LatentModel
-from ...encoders.registry import load, load_for
+from ...encoders.base import Encoder
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
-from ..engine.checkpoint import Work, drawn_anew, node_name, provenance, set_attributes
+from ..engine.checkpoint import Work, provenance, set_attributes
+from ..engine.outputs import fresh
 from ..engine.probe import Probe
-from ..engine.progress import Progress
+from ..engine.progress import Progress, Step, progress_of
 from ..engine.schema import stimuli_dataset, subject_attributes
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
-from ..engine.store import ZARR_FORMAT, fresh, keep
+from ..engine.store import ZARR_FORMAT, keep
 from ..hypotheses.hypothesis import Hypothesis
 from ..hypotheses.registry import registered as hypotheses
 from ..hypotheses.verdicts import check_named_once, evaluate
+from .forecast import READING_S, Paces, announced
+from .kept import keep as keep_for_others
+from .kept import kept, key_of
 from .schema import validate_probe
-from .suite import CONTROLS, MEASURED_BY, Suite
-
-TAKEN = ("stimuli", "hypotheses")  # groups of every run
-Measured = Encoder | LatentModel
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Somebody who is measured: an encoder, a baseline of one in some kind, or a control."""
-
-    node: str
-    role: str
-    of: str
-    encoder: Measured
-    stages: tuple[str, ...] | None
-    baseline: str = ""
-    not_drawn: str = ""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """An encoder, what draws baselines of it by kind, and which kinds are not drawn, and why."""
-
-    encoder: Measured
-    draws: Mapping[str, Callable[[int], Measured]]
-    not_drawn: str = ""
+from .subjects import (
+    Loaded,
+    Measured,
+    Subject,
+    below_nyquist,
+    called,
+    drawable,
+    loaded_of,
+    nodes_of,
+    subjects_of,
+)
+from .suite import MEASURED_BY, Suite
 
 
 def probe(
     encoders: str | Measured | Sequence[str | Measured],
     out: str | Path,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
+    name: str = "",
     **options: Any,
 ) -> Path:
     """Probe encoders, beside baselines and controls.
@@ -67,9 +56,8 @@ def probe(
     Parameters
     ----------
     encoders : str, Encoder or LatentModel, or a sequence of them
-    out : path
+    out, progress, name
         As in `run`.
-    progress : Progress, optional
     **options
         The other fields of `Suite`, and settings of probes by name: ``probe(["codec_tiny"], "run.zarr",
         probes=["selectivity"], baselines=1, per_octave=12)``.
@@ -80,10 +68,11 @@ def probe(
     """
     fields = {name: options.pop(name) for name in list(options) if name in Suite.__dataclass_fields__}
     settings = {**fields.pop("settings", {}), **options}
-    return run(Suite(encoders, settings=settings, **fields), out, progress=progress)  # type: ignore[arg-type]
+    suite = Suite(encoders, settings=settings, **fields)  # type: ignore[arg-type]
+    return run(suite, out, progress=progress, name=name)
 
 
-def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> Path:
+def run(suite: Suite, out: str | Path, *, progress: Progress | bool | None = None, name: str = "") -> Path:
     """Measure everybody of a suite, judge the hypotheses, and keep the result.
 
     Parameters
@@ -92,7 +81,11 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> P
     out : path
         Folder for the result, a zarr store that ``xarray.open_datatree`` reads; it must not exist.
         Work in progress lies in ``<out>.partial``; the same call takes it up where it stopped.
-    progress : Progress, optional
+    progress : Progress or bool, optional
+        How far it has come is shown on stderr, and before it begins how long it will take, unless False.
+    name : str, optional
+        What the run is called where reports and comparisons tell it from others; by default as `out` is,
+        without what follows the dot.
 
     Returns
     -------
@@ -105,120 +98,67 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None) -> P
         encoder, what a probe is set to cannot be played, or `out` exists.
     """
     out = fresh(out)
-    encoders = [_loaded(encoder, suite) for encoder in suite.encoders]
-    _check_names(encoders)
-    base: Session[Any] = Session(encoders[0], seed=suite.seed, progress=progress or Progress(show=False))
-    left = [_left(base.of(encoder, suite.stages), suite) for encoder in encoders]
+    encoders = [loaded_of(encoder, suite) for encoder in suite.encoders]
+    nodes_of(encoders)
+    shown = progress_of(progress)
+    suite = below_nyquist(suite, encoders, shown)
+    base: Session[Any] = Session(encoders[0], seed=suite.seed, progress=shown)
+    left = [_left(base.of(encoder, None), suite) for encoder in encoders]
     loaded = [
-        _drawable(given, encoder, probes, suite)
+        drawable(given, encoder, probes, suite)
         for given, encoder, probes in zip(suite.encoders, encoders, left, strict=True)
     ]
     stimuli, claims = _stimuli(suite, encoders), hypotheses()
     check_named_once(claims)
     work = Work(out, _identity(suite, stimuli, encoders))
-    about = provenance(suite.description, suite.seed, encoders)
+    about = provenance(suite.description, suite.seed, encoders) | {"name": name or out.stem}
     work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, about))
-    for subject in subjects_of(suite, loaded):
-        _measure(subject, base.of(subject.encoder, subject.stages), suite, work)
+    steps = _planned(suite, loaded, base) if shown.show else {}
+    if done := sum(work.is_done(key) for key in steps):
+        shown.say(f"resuming: {done} of {len(steps)} done")
+    with shown.run({key: step for key, step in steps.items() if not work.is_done(key)}):
+        for subject in subjects_of(suite, loaded):
+            session = replace(base.of(subject.encoder, None), unfinished=work.unfinished)
+            _measure(subject, session, suite, work)
+            work.drop_unfinished()
     work.do("hypotheses", lambda: _judge(work.store, claims, suite.seed))
     return work.finish()
 
 
-def subjects_of(suite: Suite, loaded: Sequence[Loaded]) -> Iterator[Subject]:
-    """Yield the encoders, each followed by its baselines, kind by kind, then the controls."""
-    for one in loaded:
-        node = node_name(one.encoder.name)
-        yield Subject(node, "encoder", "", one.encoder, suite.stages, not_drawn=one.not_drawn)
-        for kind, draw in one.draws.items():
-            for i, baseline in enumerate(drawn_anew(one.encoder, draw, suite.seed, suite.baselines)):
-                yield Subject(f"{node}.{kind}{i}", "baseline", node, baseline, suite.stages, kind)
-    yield from _controls([one.encoder for one in loaded], suite) if suite.controls else ()
+def _planned(suite: Suite, loaded: Sequence[Loaded], base: Session[Any]) -> dict[str, Step]:
+    """Return what is to be measured, a step a probe, and say how long it will take."""
 
+    def undrawn(encoder: Measured, draw: object, seed: int, count: int) -> list[Measured]:
+        return [encoder] * count  # a network of its architecture takes as long
 
-def _controls(loaded: Sequence[Measured], suite: Suite) -> Iterator[Subject]:
-    """Yield the controls of every modality that a probe asks, those of waveforms at every sample rate."""
-    rates, seed = sorted({_rate(encoder) for encoder in loaded}), suite.seed
-    probes = [one for modality in MODALITIES for one in suite.of(modality)]
-    for rate in rates:
-        for name in CONTROLS["waveform" if rate else "melody"]:
-            if any(e.name == name and _rate(e) == rate for e in loaded):
-                continue  # it is measured already, as an encoder
-            if not any(_stands_beside(name, one) for one in probes):
-                continue
-            control = load(name, seed=seed, sample_rate=rate) if rate else load(name, seed=seed)
-            several = rate and sum(r > 0 for r in rates) > 1
-            yield Subject(node_name(name) + (f".{rate}" if several else ""), "control", "", control, None)
-
-
-def _stands_beside(control: str, one: Probe) -> bool:
-    """Whether a control is measured by a probe; one that asks where it is named has those that it knows."""
-    if one.by_default:
-        return one.name in MEASURED_BY.get(control, (one.name,))
-    return control in {known.control for known in one.known}
-
-
-def _rate(encoder: Measured) -> int:
-    """Return the sample rate of an encoder; 0 of a melody model."""
-    return encoder.sample_rate if isinstance(encoder, Encoder) else 0
-
-
-def _loaded(encoder: str | Measured, suite: Suite) -> Measured:
-    if suite.modality is not None:
-        return load_for(suite.modality, encoder, weights=suite.weights, seed=suite.seed)
-    loaded = load(encoder, weights=suite.weights, seed=suite.seed) if isinstance(encoder, str) else encoder
-    if getattr(loaded, "modality", None) not in MODALITIES:
-        name = getattr(loaded, "name", type(loaded).__name__)
-        raise InputError(f"encoder {name!r}: declares no modality; it must be {' or '.join(MODALITIES)}")
-    return loaded
-
-
-def _drawable(given: str | Measured, encoder: Measured, probes: Sequence[Probe], suite: Suite) -> Loaded:
-    """Find out in which kinds that probes ask an encoder can be drawn, before anything is written."""
-    asked = {kind for one in probes for kind in one.asks_baselines}
-    if not (suite.baselines and asked) or encoder.weights.source == "none":
-        return Loaded(encoder, {})
-    found, lost = {}, {}
-    for kind in (kind for kind in BASELINE_KINDS if kind in asked):
-        try:
-            draw = draws(_redraw(given, encoder), kind)
-            draw(suite.seed)
-            found[kind] = draw
-        except InputError as reason:
-            lost[kind] = str(reason)
-    if not found:
-        kind, reason = next(iter(lost.items()))
-        raise InputError(f"encoder {encoder.name!r}: has no {kind} baseline ({reason}); ask for baselines=0")
-    return Loaded(encoder, found, "; ".join(f"{kind}: {reason}" for kind, reason in lost.items()))
-
-
-def _redraw(given: str | Measured, encoder: Measured) -> Callable[..., Measured]:
-    """Return what draws an encoder's architecture anew from a seed."""
-    if isinstance(encoder, Redraws):
-        return encoder.randomised
-    if isinstance(given, str):
-        return lambda seed: load(given, weights="random", seed=seed)
-    raise InputError("nothing says how its weights are drawn")
-
-
-def _check_names(loaded: Sequence[Measured]) -> None:
-    nodes = [node_name(encoder.name) for encoder in loaded]
-    controls = {node_name(name): name for several in CONTROLS.values() for name in several}
-    for encoder, node in zip(loaded, nodes, strict=True):
-        if nodes.count(node) > 1:
-            raise InputError(f"encoder {encoder.name!r}: given twice")
-        if node in TAKEN or not node.strip(".") or controls.get(node, encoder.name) != encoder.name:
-            raise InputError(f"encoder {encoder.name!r}: the name is taken in every run; give it another")
+    paces, steps, asked = Paces(), {}, set()
+    counts = {"encoder": 0, "baseline": 0, "control": 0}
+    for subject in subjects_of(suite, loaded, undrawn):
+        session = base.of(subject.encoder, None)
+        left = [
+            (one, there)
+            for one in _probes_of(subject, session, suite)
+            if not one.refusal(there := session.at(_stages_of(subject, one, suite)))
+        ]
+        counts[subject.role] += bool(left)
+        for one, there in left:
+            is_kept = subject.role == "control" and _kept_of(one, there) is not None
+            seconds = READING_S if is_kept else paces.seconds(one, there, subject.node)
+            steps[f"{subject.node}/{one.name}"] = Step(f"{called(subject, suite)}: {one.name}", seconds)
+            asked.add(one.name)
+    base.progress.say(announced(counts, len(asked), sum(step.seconds for step in steps.values())))
+    return steps
 
 
 def _left(session: Session[Any], suite: Suite) -> list[Probe]:
-    """Return the probes that an encoder's session leaves; refuse what could not be run to its end."""
+    """Return the probes that an encoder leaves; refuse what could not be run to its end."""
     encoder = session.encoder
     if isinstance(encoder, Encoder):
         chosen_stages(encoder, suite.stages)
     elif suite.stages is not None:
         raise InputError(f"stages {', '.join(suite.stages)}: {encoder.name} is a melody model and has none")
     probes = suite.of(encoder.modality)
-    refusals = {probe.name: probe.refusal(session) for probe in probes}
+    refusals = {one.name: one.refusal(session.at(suite.stages_of(encoder, one))) for one in probes}
     if not refusals:
         raise InputError(f"encoder {encoder.name!r}: no requested probe is for a {encoder.modality} encoder")
     if all(refusals.values()):
@@ -229,24 +169,37 @@ def _left(session: Session[Any], suite: Suite) -> list[Probe]:
 
 def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) -> None:
     """Ask a subject whatever it does not refuse; what was refused, and why, is kept beside the answers."""
-    where = work.store / subject.node
-    refused = {}
-    for one in suite.of(subject.encoder.modality):
-        if subject.role == "baseline" and subject.baseline not in one.asks_baselines:
-            continue
-        if subject.role == "control" and one.name not in MEASURED_BY.get(subject.encoder.name, (one.name,)):
-            continue
-        if reason := one.refusal(session):
+    where, refused = work.store / subject.node, {}
+    probes = _probes_of(subject, session, suite)
+    if subject.role == "control" and not probes:
+        return  # nothing is kept of it
+    measure = _keep_control if subject.role == "control" else _keep
+    for one in probes:
+        stages = _stages_of(subject, one, suite)
+        if reason := one.refusal(session.at(stages)):
             refused[one.name] = reason
             continue
         group = where / one.name
-        work.do(
-            f"{subject.node}/{one.name}",
-            lambda one=one, group=group: _keep(one, replace(session, out=group), group),
-        )
+        there = replace(session, stages=stages, out=group)
+        with session.progress.step(key := f"{subject.node}/{one.name}"):
+            work.do(key, partial(measure, one, there, group))
     about = subject_attributes(subject.encoder, subject.role, subject.of, subject.baseline)
     about |= {"refused": "; ".join(f"{n}: {r}" for n, r in refused.items()), "not_drawn": subject.not_drawn}
     set_attributes(where, about)
+
+
+def _stages_of(subject: Subject, one: Probe, suite: Suite) -> tuple[str, ...] | None:
+    """Return the stages at which a probe measures a subject; None for the probe's own choice."""
+    return None if subject.role == "control" else suite.stages_of(subject.encoder, one)
+
+
+def _probes_of(subject: Subject, session: Session[Any], suite: Suite) -> list[Probe]:
+    """Return the probes that measure a subject; of controls that are not to be measured, what is kept."""
+    probes = suite.of(subject.encoder.modality, subject.baseline)
+    if subject.role == "control":
+        probes = [one for one in probes if one.name in MEASURED_BY.get(subject.encoder.name, (one.name,))]
+        return [one for one in probes if suite.controls or _kept_of(one, session) is not None]
+    return list(probes)
 
 
 def _keep(one: Probe, session: Session[Any], group: Path) -> None:
@@ -258,6 +211,23 @@ def _keep(one: Probe, session: Session[Any], group: Path) -> None:
         raise
     validate_probe(f"{session.encoder.name}/{one.name}", one.variables, result)
     keep(result, group)
+
+
+def _kept_of(one: Probe, session: Session[Any]) -> xr.Dataset | None:
+    """Return what is kept of a control."""
+    key = key_of(one, session.encoder, session.seed)
+    return None if key is None else kept(key, one)
+
+
+def _keep_control(one: Probe, session: Session[Any], group: Path) -> None:
+    """Put what is kept of a control into the run; where nothing is, measure it, and keep that."""
+    result = _kept_of(one, session)
+    if result is not None:
+        keep(result, group)
+        return
+    _keep(one, session, group)
+    if (key := key_of(one, session.encoder, session.seed)) is not None:
+        keep_for_others(key, xr.open_zarr(str(group), chunks=None, consolidated=False).load())
 
 
 def _stimuli(suite: Suite, loaded: Sequence[Measured]) -> dict[str, StimulusSet]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
 import xarray as xr
@@ -10,7 +9,6 @@ import xarray as xr
 from ...synth.errors import InputError
 from ..engine.schema import (
     BY_MODALITY,
-    REDEFINED,
     ROOT_ATTRIBUTES,
     SCHEMA_VERSION,
     SUBJECT_ATTRIBUTES,
@@ -18,30 +16,6 @@ from ..engine.schema import (
 )
 from ..engine.variable import Variable
 from .registry import schema
-
-
-def without_redefined(tree: xr.DataTree) -> xr.DataTree:
-    """Return a run of an earlier schema without what is defined otherwise today; any other as it is.
-
-    What is left out is named in a warning.
-    """
-    version = tree.attrs.get("schema_version")
-    if version not in REDEFINED:
-        return tree
-    found = sorted(
-        {group for node in subjects(tree).values() for group in node.children} & set(REDEFINED[version])
-    )
-    warnings.warn(
-        f"run of schema version {version}: {', '.join(found) or 'nothing'} left out, redefined since",
-        stacklevel=2,
-    )
-    kept = tree.copy()
-    for node in subjects(kept).values():
-        for group in found:
-            if group in node.children:
-                del node[group]
-    kept.attrs = {**tree.attrs, "schema_version": SCHEMA_VERSION}
-    return kept
 
 
 def validate(tree: xr.DataTree) -> None:
@@ -78,5 +52,8 @@ def validate_probe(path: str, known: Mapping[str, Variable], probe: xr.Dataset) 
         missing = [a for a in ("units", "long_name") if a not in variable.attrs]
         if missing:
             raise InputError(f"run: {path}/{name} lacks {missing[0]!r}")
+        for dim in variable.dims:
+            if dim not in probe.coords:
+                raise InputError(f"run: {path}/{name} lies along {dim!r}, which has no coordinate")
         if [d for d in variable.dims if d != "level"] != [d for d in known[str(name)].dims if d != "level"]:
             raise InputError(f"run: {path}/{name} has dims {variable.dims}, not {known[str(name)].dims}")

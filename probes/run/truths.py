@@ -17,11 +17,12 @@ from ...synth.errors import InputError
 from ..composition.draws import MAIN
 from ..engine.checkpoint import Work, node_name, provenance, set_attributes
 from ..engine.known import Known
+from ..engine.outputs import fresh
 from ..engine.probe import Probe
 from ..engine.progress import Progress
 from ..engine.schema import subject_attributes
 from ..engine.session import Session
-from ..engine.store import fresh, keep
+from ..engine.store import keep
 from .registry import named, registered
 from .schema import validate_probe
 

@@ -316,7 +316,10 @@ def _refuses(session: Session[Encoder], **_: object) -> str | None:
     stages = session.encoder.stages
     if any(stages[name].is_integer for name in session.stages or stages):
         return None
-    return f"{session.encoder.name} has no codes"
+    return (
+        f"{session.encoder.name} has no codes: it needs a stage of integers (your own network: "
+        "wrap(..., {'codes': SUBMODULE}))"
+    )
 
 
 CODES = Probe(

@@ -8,8 +8,10 @@ import numpy as np
 import xarray as xr
 
 from ...probes.engine.grid import USUAL_DBFS, USUAL_OTHERS
+from ..answers import Scale
 from ..chapter import Chapter, each_stage
-from ..columns import measured
+from ..columns import as_judged, measured
+from ..estimates import Estimate
 from ..figures import Illustration
 from ..figures.composition.chord_composition import chord_positions, chord_steps, chord_sums
 from ..figures.composition.compositionality import (
@@ -24,9 +26,11 @@ from ..figures.composition.waveform_shape import (
     shape_by_stage,
     waveform_shape_of_controls,
 )
+from ..judged_answers import judged_answer, side
 from ..runs import Subject
 from ..selecting import by_density, of_controls, of_kind, stages_with
 
+SHAPE = 0.2  # where the hypothesis has its threshold too
 FAINT = 0.01  # share of partials without a trace that is worth a word
 
 INDEX = {
@@ -109,8 +113,18 @@ def _waveform_shape_of_controls(controls: Sequence[Subject]) -> Iterator[Illustr
         yield waveform_shape_of_controls(results)
 
 
+def _follows(shape: Estimate) -> tuple[str, str]:
+    """Say what frames keep beyond their windowed spectrum."""
+    return {
+        1: "frames keep the shape of the waveform beyond what a windowed spectrum keeps",
+        0: "it is open whether frames keep the shape of the waveform beyond what a windowed spectrum keeps",
+        -1: "frames keep no more of the waveform's shape than a windowed spectrum does",
+    }[side(shape, SHAPE)], "shape over spectrum"
+
+
 COMPOSITIONALITY = Chapter(
     "compositionality",
+    question="Do response planes of a component agree between contexts?",
     title="Plane index (earlier versions)",
     columns=(
         *INDEX.values(),
@@ -131,6 +145,7 @@ COMPOSITIONALITY = Chapter(
 )  # fmt: skip
 READOUT = Chapter(
     "readout",
+    question="Can a readout trained on sparse mixtures tell what sounds in dense ones?",
     columns=(
         measured("mean_auc", "Read in 8", "AUC of readouts of partials in mixtures of 8", "1", np.max, "8",
                  is_side_by_side=True),
@@ -145,6 +160,7 @@ READOUT = Chapter(
 )  # fmt: skip
 CHORD_COMPOSITION = Chapter(
     "chord_composition",
+    question="Is a chord the sum of its notes, in every position?",
     columns=(
         measured("sum_error", "No sum", "power of a chord less its notes re the chord's", "1"),
         measured("wrong_sum_error", "Wrong notes", "the same with another chord's notes", "1",
@@ -162,10 +178,16 @@ CHORD_COMPOSITION = Chapter(
 )  # fmt: skip
 WAVEFORM_SHAPE = Chapter(
     "waveform_shape",
+    question="Does it follow the shape of the waveform or the spectrum?",
+    answer=judged_answer(
+        "waveform_shape_over_spectrum",
+        Scale(-1.0, 1.0, "magnitudes only", "whole waveforms only"),
+        _follows,
+    ),
     columns=(
-        measured("shape_over_spectrum", "Shape", "keeps whole waveforms together and nothing else (1), what "
-                 "the windowed spectrum keeps (0), or its magnitude (-1)", "1", np.mean, at_codes=True,
-                 is_side_by_side=True),
+        as_judged("waveform_shape_over_spectrum", "Shape", "keeps whole waveforms together and nothing else "
+                  "(1), what the windowed spectrum keeps (0), or its magnitude (-1)", "1",
+                  is_side_by_side=True),
         measured("preference", "Waveform", "keeps together the waveform (1), as does any windowed spectrum, "
                  "or the line spectrum (-1)", "1", np.mean, at_codes=True),
         measured("crossover", "Equal at", "detuning that changes as much as other phases", "Hz", np.max,

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ...probes.dictionaries.learning import FROZEN, TRAINED
 from ..audio import Sounds
-from ..chapter import Chapter, each_stage
+from ..chapter import Chapter, each_stage, first_finding
 from ..columns import Column, Value, measured
 from ..dictionary_audio import feature_clips
 from ..figures import Illustration
@@ -230,7 +230,8 @@ def _mean(measure: str) -> Value:
 
 DICTIONARIES = Chapter(
     "dictionaries",
-    "Sparse dictionaries",
+    question="How many features are there, and how faithful are they?",
+    title="Sparse dictionaries",
     columns=(
         measured("n_features", "Features", "of the dictionary", "count", is_compared=False),
         measured("k", "k", "features kept of a frame", "count", is_compared=False),
@@ -260,7 +261,9 @@ DICTIONARIES = Chapter(
 )  # fmt: skip
 LABELS = Chapter(
     "labels",
-    "What features mean",
+    question="How many features mean something?",
+    title="What features mean",
+    answer=first_finding(each_stage("labels", _how_many_mean_something)),
     columns=(
         measured("n_clips", "Clips", "that features are labelled on", "count", is_compared=False),
         Column("Beyond null", "features beyond the null on the clips that labels are made from", "count",

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray as xr
 
+from ..answers import Answer, Scale, at, beside_random
 from ..chapter import Chapter, each_stage
 from ..columns import Column, Value, has_power, measured, placed
+from ..estimates import Estimate
 from ..figures import Illustration
 from ..figures.filters.bandwidth import bandwidth_by_frequency
 from ..figures.filters.best_frequency import best_frequency_by_rank
@@ -22,7 +24,7 @@ from ..figures.filters.tuning_curves import tuning_curves_by_stage
 from ..figures.tokens.code_changes import code_changes
 from ..runs import Subject
 from ..selecting import at_stage, of_controls, stages_with
-from ..writing import counted, interval
+from ..writing import capitalised, counted, hertz, interval
 
 LINEAR_ENOUGH = 0.5  # of a nonlinear response's power in its first harmonic
 SPACINGS = {"linear": "linear", "log": "log", "mel": "mel", "erb": "ERB"}
@@ -53,6 +55,54 @@ QUALITY = measured("quality", "Q", "median best frequency / -3 dB bandwidth", "1
 CLOSED_FORM = measured(
     "closed_form_error", "Closed form", "median |measured - exact|", "dB", np.max, is_compared=False
 )
+
+
+def _ear_bandwidth(frequency_hz: np.ndarray | float) -> np.ndarray | float:
+    """Return the ear's equivalent rectangular bandwidth, Hz: Glasberg & Moore 1990, equation 3."""
+    return 24.7 * (4.37 * np.asarray(frequency_hz) / 1000 + 1)
+
+
+def _width_in_ears(result: xr.Dataset, stage: str) -> float:
+    """Return the median equivalent noise bandwidth of a stage's channels, in the ear's at each one's peak."""
+    one = at_stage(result, stage)
+    if "equivalent_noise_bandwidth" not in one or not has_power(one):
+        return np.nan
+    each = one["equivalent_noise_bandwidth"].values / _ear_bandwidth(one["best_frequency"].values)
+    return float(np.median(each[np.isfinite(each)])) if np.isfinite(each).any() else np.nan
+
+
+def _selects(subject: Subject) -> Answer | None:
+    """Say how wide the bands are that the first stage's channels pass."""
+    tuning = subject.result("selectivity")
+    stages = stages_with(tuning, "best_frequency") if tuning is not None else []
+    if tuning is None or not stages:
+        return None
+    stage = stages[0]
+    width, one = _width_in_ears(tuning, stage), at_stage(tuning, stage)
+    best = one["best_frequency"].values
+    live = int(np.isfinite(best).sum())
+    if not np.isfinite(width):
+        return None
+    ears = f"{width:.2g} times as wide as the ear's at its best frequency"
+    where = (
+        f"from {hertz(np.nanmin(best))} to {hertz(np.nanmax(best))}"
+        if live > 1
+        else (f"at {hertz(np.nanmax(best))}")
+    )
+    middle = "the median one passes" if live > 1 else "it passes"
+    sentence = (
+        f"{at(stage)} {live} of {counted(len(best), 'channel')} respond{'s' * (live == 1)}, with best "
+        f"frequencies {where}; {middle} a band {ears}."
+    )
+    beside = {
+        kind: [Estimate(_width_in_ears(seed, stage), np.nan, np.nan) for seed in seeds]
+        for kind, seeds in subject.by_kind("selectivity").items()
+    }
+    random = beside_random(beside, "times")
+    sentence += f" {capitalised(random)}." if random else ""
+    widest = subject.sample_rate / 2 / float(_ear_bandwidth(subject.sample_rate / 4))
+    scale = Scale(max(widest, 2.0), 1.0, "everything at once", "as narrow as the ear's", "times", log=True)
+    return Answer(stage, sentence, f"bands {ears}", random, Estimate(width, np.nan, np.nan), scale, beside)
 
 
 def _selectivity_about(subject: Subject) -> Iterator[str]:
@@ -203,6 +253,8 @@ def _tiling(subject: Subject, controls: Sequence[Subject]) -> Iterator[Illustrat
 
 SELECTIVITY = Chapter(
     "selectivity",
+    question="What do the filters select?",
+    answer=_selects,
     columns=(
         Column("Respond", "channels with any response", "share", _responding, is_compared=False),
         measured("best_frequency", "Best freq. from", "lowest best frequency", "Hz", np.min,
@@ -229,11 +281,13 @@ SELECTIVITY = Chapter(
 )  # fmt: skip
 PITCH_TUNING = Chapter(
     "pitch_tuning",
+    question="Do channels follow the pitch or the timbre?",
     columns=(measured("f0_share", "Pitch: f0", "median variance share of f0", "1"),),
     figures=_pitch,
 )
 CHORD_TUNING = Chapter(
     "chord_tuning",
+    question="Do channels follow a chord's root or its quality?",
     columns=(
         measured("root_share", "Chord: root", "median variance share of the root", "1"),
         measured("quality_share", "Chord: quality", "median variance share of the quality", "1"),
@@ -242,6 +296,7 @@ CHORD_TUNING = Chapter(
 )
 TILING = Chapter(
     "tiling",
+    question="Do the channels share frequency out evenly?",
     columns=(
         measured("mutual_coherence", "Coherence", "largest likeness of two channels", "1", np.max),
         measured("welch_bound", "Welch", "the smallest that so many channels can have", "1", np.max,

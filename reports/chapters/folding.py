@@ -8,8 +8,10 @@ import numpy as np
 import xarray as xr
 
 from ...probes.engine.grid import USUAL_DBFS
+from ..answers import Answer, Scale, at, beside_random
 from ..chapter import Chapter, each_stage
 from ..columns import has_power, measured
+from ..estimates import Estimate
 from ..figures import Illustration
 from ..figures.folding.alias_map import alias_maps
 from ..figures.folding.collapse import against_chance, collapse_by_stage, confusion_map, verdict
@@ -19,7 +21,7 @@ from ..figures.folding.rejection import rejection
 from ..figures.folding.representability import representability_scatter
 from ..runs import Subject
 from ..selecting import at_stage, stages_with
-from ..writing import counted, enumerated
+from ..writing import capitalised, counted, enumerated
 
 FAINT = 0.01  # share of tones and channels below the floor that is worth a word
 ONE_SOUND, NOTHING = 0.9, 0.01  # of collapse
@@ -73,9 +75,43 @@ def _meaning(one: xr.Dataset) -> str:
         return "sharing a fold makes no difference"
     side = against_chance(one)
     if side < 0:
-        return "channels tell tones of one fold apart better than any others"
-    compared = "worse than" if side > 0 else "as well as"
-    return f"by amplitude and phase over channels tones of one fold are told apart {compared} any others"
+        return "channels tell tones of one fold apart better than others"
+    compared = "less well than" if side > 0 else "as well as"
+    return f"channels tell tones of one fold apart {compared} others"
+
+
+def _folds(subject: Subject) -> Answer | None:
+    """Say whether tones that fold onto one frequency become one sound, at the deepest stage that folds."""
+    tones = subject.result("aliasing")
+    stages = [
+        stage
+        for stage in (stages_with(tones, "collapse") if tones is not None else [])
+        if float(at_stage(tones, stage)["n_sharing"]) > 0 and np.isfinite(_collapse(tones, stage).value)
+    ]
+    if tones is None or not stages:
+        return None
+    stage = "stack_end" if "stack_end" in stages else stages[-1]
+    own, one = _collapse(tones, stage), at_stage(tones, stage)
+    elsewhere = AT_FOLD.of(tones, stage)
+    beside = {
+        kind: [_collapse(seed, stage) for seed in seeds if stage in stages_with(seed, "collapse")]
+        for kind, seeds in subject.by_kind("aliasing").items()
+    }
+    moved = (
+        f"{100 * elsewhere:.0f} % of a tone's power comes out where folding must put it; "
+        if np.isfinite(elsewhere)
+        else ""
+    )
+    sentence = f"{at(stage)} {moved}{_meaning(one)} (collapse {own})."
+    random = beside_random(beside, "1")
+    sentence += f" {capitalised(random)}." if random else ""
+    scale = Scale(1.0, 0.0, "one fold, one sound", "no matter what folds")
+    return Answer(stage, sentence, f"{_meaning(one)} (collapse {own})", random, own, scale, beside)
+
+
+def _collapse(tones: xr.Dataset, stage: str) -> Estimate:
+    one = at_stage(tones, stage)
+    return Estimate(*(float(one[f"collapse{end}"]) for end in ("", "_low", "_high")))
 
 
 def _aliasing_cautions(one: xr.Dataset) -> Iterator[str]:
@@ -170,6 +206,8 @@ def _representability(subject: Subject, controls: Sequence[Subject]) -> Iterator
 
 ALIASING = Chapter(
     "aliasing",
+    question="What folds when it downsamples?",
+    answer=_folds,
     columns=(
         AT_FOLD,
         measured("null_share", "Fold by chance", "the same at the folds of the other tones", "1", np.mean,
@@ -194,6 +232,7 @@ ALIASING = Chapter(
 )  # fmt: skip
 INTERMODULATION = Chapter(  # its figure is the ledger of aliasing
     "intermodulation",
+    question="What do two tones make together?",
     columns=(
         measured("bank_share", "Intermod.", "share of intermodulation when two tones play", "1", np.mean,
                  "intermodulation"),
@@ -201,6 +240,7 @@ INTERMODULATION = Chapter(  # its figure is the ledger of aliasing
 )  # fmt: skip
 INVERTIBILITY = Chapter(
     "invertibility",
+    question="Can the sound be had back in spite of folding?",
     columns=(
         GAIN,
         RANK,
@@ -213,6 +253,7 @@ INVERTIBILITY = Chapter(
 )  # fmt: skip
 REPRESENTABILITY = Chapter(
     "representability",
+    question="Do the strides alone foretell which partials survive?",
     columns=(
         PREDICTED,
         measured("partial_correlation", "Given density", "the same given the number of partials", "1",

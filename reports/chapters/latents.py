@@ -12,7 +12,7 @@ from ...probes.latents.correlation import GROUPS
 from ...probes.statistics.resampling import ALPHA
 from ...synth.melodies import STEPS_PER_BAR
 from ..audio import Sounds
-from ..chapter import Chapter
+from ..chapter import Chapter, first_finding
 from ..columns import Column, Value
 from ..figures import Illustration
 from ..figures.latents.features import phik_matrix
@@ -247,7 +247,9 @@ def _between(low: float, high: float, form: str) -> str:
 
 LATENTS = Chapter(
     "latents",
-    "Active latents",
+    question="Which latents are active?",
+    title="Active latents",
+    answer=first_finding(_which_are_active),
     columns=(
         Column("Dimensions", "of the latent", "count", lambda result, stage: result.sizes["dimension"],
                is_compared=False),
@@ -270,7 +272,9 @@ LATENTS = Chapter(
 )  # fmt: skip
 RECONSTRUCTION = Chapter(
     "reconstruction",
-    "Dimensions kept",
+    question="Are the active latents enough?",
+    title="Dimensions kept",
+    answer=first_finding(_what_is_lost),
     columns=(
         Column("Accuracy", "steps right, greedy and free-running, from the posterior's mean", "percent",
                _accuracy("free-running")),
@@ -287,7 +291,9 @@ RECONSTRUCTION = Chapter(
 )  # fmt: skip
 FEATURES = Chapter(
     "features",
-    "What they mean",
+    question="What do latents mean?",
+    title="What they mean",
+    answer=first_finding(_what_they_mean),
     columns=tuple(
         Column(f"phik {group}", f"largest phik of the most relevant dimension with a {group} feature", "1",
                _largest_in(group))
@@ -299,12 +305,15 @@ FEATURES = Chapter(
 )  # fmt: skip
 ACTIVATION = Chapter(
     "activation",
+    question="Which latents do melodies excite?",
     findings=_what_is_excited,
     figures=_drawn("activation", _activation),
     figures_of_controls=_drawn_of_all("activation", _activation),
 )
 TRAVERSALS = Chapter(
     "traversals",
+    question="Does moving a latent do what its correlations promise?",
+    answer=first_finding(_what_moving_does),
     findings=_what_moving_does,
     figures=_drawn("traversals", _traversals),
     figures_of_controls=_drawn_of_all("traversals", _traversals),

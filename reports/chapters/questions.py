@@ -11,13 +11,8 @@ from ...probes.composition.drawn_mixtures import CHORDS_TRIED
 from ...probes.composition.draws import FAR_SEMITONES, STEP_SEMITONES
 from ..chapter import Chapter, each_stage
 from ..columns import Column
+from ..component_answers import ANSWERS, PLACED, PRESENT, QUESTIONS, READABLE, STABLE
 from ..estimates import (
-    ABOVE_CHANCE,
-    AT_CEILING,
-    AT_CHANCE,
-    BARELY_ABOVE,
-    NO_ROOM,
-    UNDECIDED,
     Estimate,
     beside,
     estimate,
@@ -25,39 +20,15 @@ from ..estimates import (
     standing,
 )
 from ..figures import Illustration
+from ..figures.composition.measures import KINDS, MEASURES, Measure
 from ..figures.composition.question_curves import over_density, over_frequency, over_spacing
-from ..figures.composition.questions import (
-    KINDS,
-    MEASURES,
-    Measure,
-    four_questions,
-    kinds_side_by_side,
-)
+from ..figures.composition.questions import four_questions, kinds_of, kinds_side_by_side
 from ..runs import Subject
-from ..selecting import answers
+from ..selecting import answers, of_controls
 
-QUESTIONS = ("presence", "stability", "access", "place")
 USUAL, DENSE = 5, 16  # components in the mixtures that readouts are tried on
 CHORDS = max(CHORDS_TRIED)
 FAINT = 0.01  # share of components without a trace that is worth a word
-
-PRESENT = {
-    AT_CEILING: "is there", ABOVE_CHANCE: "is there in part", BARELY_ABOVE: "is barely there",
-    AT_CHANCE: "is not there", UNDECIDED: "may or may not be there",
-}  # fmt: skip
-STABLE = {
-    AT_CEILING: "keeps its trace", ABOVE_CHANCE: "keeps its trace in part",
-    BARELY_ABOVE: "barely keeps a trace of its own", AT_CHANCE: "keeps no trace of its own",
-    UNDECIDED: "may or may not keep a trace of its own", NO_ROOM: "leaves the trace that all others leave",
-}  # fmt: skip
-READABLE = {
-    AT_CEILING: "can be read", ABOVE_CHANCE: "can be read in part", BARELY_ABOVE: "can barely be read",
-    AT_CHANCE: "cannot be read", UNDECIDED: "may or may not be readable",
-}  # fmt: skip
-PLACED = {
-    AT_CEILING: "has a place", ABOVE_CHANCE: "has a place in part", BARELY_ABOVE: "barely has a place",
-    AT_CHANCE: "has no place", UNDECIDED: "may or may not have a place",
-}  # fmt: skip
 
 
 def _column(
@@ -193,10 +164,13 @@ def _figures_of(question: str, subject: Subject, controls: Sequence[Subject]) ->
         return
     if question == next(iter(own)):  # whatever was measured first leads
         yield four_questions(own, others, {c.name: _answers(c) for c in controls}, subject.name)
-        yield kinds_side_by_side(own, others, subject.name)
+        if kinds_of(own) != ["partial"]:
+            yield kinds_side_by_side(own, others, subject.name)
     if any(answers(one) is None for one in own.values()):
         return  # no partials: nothing to draw over frequency, spacing or density
-    yield over_frequency(own[question], others[question], question, subject.name)
+    yield over_frequency(
+        own[question], others[question], question, subject.name, of_controls(controls, question)
+    )
     if question == "stability":
         yield over_spacing(own, others, subject.name)
     if question in ("stability", "access"):
@@ -205,6 +179,8 @@ def _figures_of(question: str, subject: Subject, controls: Sequence[Subject]) ->
 
 PRESENCE = Chapter(
     "presence",
+    question="Is a component there?",
+    answer=ANSWERS["presence"],
     columns=(
         _column("proportion", "Presence", "partials found: which one was added, by planes of the same "
                 "context",
@@ -221,6 +197,8 @@ PRESENCE = Chapter(
 )  # fmt: skip
 STABILITY = Chapter(
     "stability",
+    question="Does it keep its own trace whatever else sounds?",
+    answer=ANSWERS["stability"],
     columns=(
         _column("containment", "Stability",
                 "share of a partial's trace in the plane of its trace in another context", is_main=True),
@@ -237,6 +215,8 @@ STABILITY = Chapter(
 )  # fmt: skip
 ACCESS = Chapter(
     "access",
+    question="Can it be read?",
+    answer=ANSWERS["access"],
     columns=(
         *(
             _column("auc", f"{order.capitalize()}, {density}",
@@ -257,6 +237,8 @@ ACCESS = Chapter(
 )  # fmt: skip
 PLACE = Chapter(
     "place",
+    question="Has it a place?",
+    answer=ANSWERS["place"],
     columns=(
         _column("place", "Place", "the same few channels answer to a partial: 1; not: 0", is_main=True),
         _column("locality", "Locality", "how few channels hold a partial's trace, against rotated ones"),

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ...probes.statistics.resampling import ALPHA
 from ..audio import Sounds
-from ..chapter import Chapter
+from ..chapter import Chapter, first_finding
 from ..columns import Column, Value, measured
 from ..dictionary_audio import steered_clips
 from ..figures import Illustration
@@ -137,7 +137,9 @@ def _steered_sounds(found: xr.Dataset) -> Sounds | None:
 
 STEERING = Chapter(
     "steering",
-    "Steering",
+    question="Do features steer what is generated?",
+    title="Steering",
+    answer=first_finding(_how_many_steer),
     columns=(
         Column("Steered", "features that are steered by", "count",
                lambda result, stage: float(len(steered_at(result, stage))), is_compared=False),

@@ -6,12 +6,17 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ..answers import Scale
 from ..chapter import Chapter
-from ..columns import measured
+from ..columns import as_judged, measured
+from ..estimates import Estimate
 from ..figures import Illustration
 from ..figures.tokens.code_reuse import code_reuse
 from ..figures.tokens.code_stability import code_stability
+from ..judged_answers import judged_answer, side
 from ..runs import Subject
+
+HALF = 0.5  # of a partial's tokens
 
 
 def _codes(subject: Subject, controls: Sequence[Subject]) -> Iterator[Illustration]:
@@ -21,15 +26,28 @@ def _codes(subject: Subject, controls: Sequence[Subject]) -> Iterator[Illustrati
         yield code_stability(found, random, subject.name)
 
 
+def _reuse(reuse: Estimate) -> tuple[str, str]:
+    """Say whether a partial's tokens come back in other contexts."""
+    return {
+        1: "a partial has tokens of its own that come back in other contexts",
+        0: "it is open whether a partial has tokens of its own that come back in other contexts",
+        -1: "most of a partial's tokens are others in another context",
+    }[side(reuse, HALF)], "reused beyond chance"
+
+
 CODES = Chapter(
     "codes",
+    question="Do tokens stand for components, and do they stay?",
+    answer=judged_answer(
+        "codes_are_reused", Scale(0.0, 1.0, "by chance", "always the same", "share"), _reuse
+    ),
     columns=(
         measured("agreement_same", "Codes kept", "share of codes that a partial keeps in other contexts",
                  "share", np.mean, at_codes=True, is_side_by_side=True),
         measured("agreement_different", "Kept by chance", "the same of different partials", "share",
                  np.mean, at_codes=True, is_compared=False),
-        measured("reuse", "Codes reused", "the same less chance, of the codebook best in other contexts",
-                 "share", np.mean, at_codes=True, is_side_by_side=True),
+        as_judged("codes_are_reused", "Codes reused", "the same less chance, of the codebook best in other "
+                  "contexts", "share", is_side_by_side=True),
         measured("agreement_phase", "At other phase", "share of codes that stay at another phase", "share",
                  np.mean, at_codes=True),
         measured("information", "Bits", "what a code tells in other contexts of which partial sounds, bit",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import xarray as xr
-from rich.console import Console
 from rich.table import Table
 
+from ...probes.engine.outputs import fresh
 from ...probes.engine.schema import subjects
-from ...probes.engine.store import ZARR_FORMAT, fresh
+from ...probes.engine.store import ZARR_FORMAT
 from ...probes.hypotheses.admission import complaints
 from ...probes.hypotheses.hypothesis import Hypothesis
 from ...probes.run.compare import at_a_glance
@@ -23,13 +22,9 @@ from ..known_answers import HEADINGS, by_encoder, cells_of, summed_up
 from ..runs import Subject
 from ..verdicts import sided, verdict_rows, verdict_sentences
 from ..writing import DASH
+from .terminal import wide_console
 
 PICTURE_DPI = 144
-
-
-def wide_console() -> Console:
-    """Return a console as wide as its content where nobody reads it on a terminal."""
-    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 def show_hypotheses(hypotheses: Sequence[Hypothesis]) -> None:
@@ -111,7 +106,7 @@ def keep_comparison(compared: xr.Dataset, out: Path) -> Path:
 def show_differences(compared: xr.Dataset) -> None:
     """List the measures of a comparison whose interval excludes 0."""
     console = wide_console()
-    first, second = compared.attrs["first"], compared.attrs["second"]
+    first, second = compared.attrs["first_label"], compared.attrs["second_label"]
     table = Table("measure", "stage", "at", f"A: {first}", f"B: {second}", "B - A (95 %)", "units")
     for i in range(compared.sizes["measure"]):
         row = {str(name): values.values[i] for name, values in compared.data_vars.items()}
@@ -124,6 +119,8 @@ def show_differences(compared: xr.Dataset) -> None:
             )  # fmt: skip
     console.print(table)
     counts = at_a_glance(compared)
+    for line in compared.attrs["left_out"].splitlines():
+        console.print(f"left out: {line}")
     console.print(
         f"{counts['flagged']} of {counts['measures']} measures have a 95 % interval without 0; "
         f"{counts['by chance']} would if nothing had changed."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -44,11 +44,11 @@ class SparseCommand(ProbingCommand):
 
     asks: tuple[str, ...] = ()
 
-    def listed(self) -> tuple[Any, ...]:
-        """Return the probes below the help."""
-        from ...probes.run.registry import named
+    def listed(self) -> dict[str, str]:
+        """Return the probes below the help, with their questions."""
+        from ...probes.run.registry import questions
 
-        return named(self.asks)
+        return questions(names=self.asks)
 
 
 class LabelCommand(SparseCommand):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Seed
+from .options import Out, Own, Seed, own_hypotheses
 
 
 def hypotheses(
@@ -15,6 +15,7 @@ def hypotheses(
         Path | None, typer.Argument(metavar="[RUN]", help="What `tonotopy probe` wrote, to be judged.")
     ] = None,
     seed: Seed = 0,
+    hypotheses: Own = None,
 ) -> None:
     """List the hypotheses; with a run, judge them by what it holds, encoders of known truth among it.
 
@@ -22,23 +23,28 @@ def hypotheses(
 
         tonotopy hypotheses
 
-        tonotopy hypotheses run.zarr
+        tonotopy hypotheses run.zarr --hypotheses mine.py
 
         tonotopy controls --out truths.zarr; tonotopy hypotheses truths.zarr
     """
+    from ...probes.engine.outputs import finished
+
+    if run is not None:
+        finished(run)
     from ...probes.hypotheses.registry import registered
     from .console import show_admission, show_hypotheses, show_verdicts
 
+    claims = (*registered(), *own_hypotheses(hypotheses))
     if run is None:
-        show_hypotheses(registered())
+        show_hypotheses(claims)
         return
     from ..runs import encoders_of, read_run
     from ..verdicts import judged
 
     tree = read_run(run)
-    for subject in encoders_of(judged(tree, registered(), seed)):
+    for subject in encoders_of(judged(tree, claims, seed)):
         show_verdicts(subject)
-    show_admission(tree, registered(), seed)
+    show_admission(tree, claims, seed)
 
 
 def compare(
@@ -53,14 +59,18 @@ def compare(
         ),
     ] = None,
 ) -> None:
-    """Compare two runs of one architecture, before and after training, say, measure by measure.
+    """Compare two runs, before and after training, or of two architectures, measure by measure.
 
-    For example:
+    What is measured channel by channel compares where both have the same channels. For example:
 
         tonotopy compare before.zarr after.zarr --out differences.csv
 
         tonotopy compare run.zarr run.zarr --first-subject codec_tiny.random0 --second-subject codec_tiny
     """
+    from ...probes.engine.outputs import finished
+
+    for run in (first, second):
+        finished(run)
     from ...probes.run.compare import compare as compare_runs
     from ..runs import read_run
     from .console import keep_comparison, show_differences
@@ -69,3 +79,27 @@ def compare(
     show_differences(found)
     if out is not None:
         print(keep_comparison(found, out))
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="What `tonotopy probe` wrote.")],
+    out: Out,
+    csv: Annotated[bool, typer.Option("--csv", help="Tables, tidy, and the verdicts.")] = False,
+    svg: Annotated[bool, typer.Option("--svg", help="Figures.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Verdicts and provenance.")] = False,
+    hypotheses: Own = None,
+) -> None:
+    """Write a run as tables, figures and verdicts that other programs read; all, if none is named.
+
+    For example:
+
+        tonotopy export run.zarr --out exported
+
+        tonotopy export run.zarr --csv --json --out exported
+    """
+    from ..exporting import export as write_export
+
+    kinds = {"csv": csv, "svg": svg, "json": json}
+    if not any(kinds.values()):
+        kinds = dict.fromkeys(kinds, True)
+    print(write_export(run, out, **kinds, hypotheses=own_hypotheses(hypotheses)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,25 +12,37 @@ from ...synth.errors import InputError
 if TYPE_CHECKING:
     from ...encoders.base import Encoder
 
+COLUMNS = (
+    "encoder",
+    "rate (Hz)",
+    "stage: channels / hop / receptive field (samples)",
+    "weights",
+)
+
+TABLE = Path(__file__).with_name("encoders.json")  # `python -m tests.reports.listed` writes it anew
+
 
 def encoders() -> None:
     """List what can be probed: stages, hops, receptive fields, where the weights are."""
-    from rich.console import Console
     from rich.table import Table
 
     from ...encoders.registry import available
-    from .console import wide_console
+    from .terminal import wide_console
 
-    table = Table("encoder", "rate (Hz)", "stage: channels / hop / receptive field (samples)", "weights")
-    with Console(stderr=True).status("building the encoders") as status:
-        for name in available():
-            status.update(f"building {name}")
-            table.add_row(name, *_described(name), end_section=True)
+    table, known = Table(*COLUMNS), tabled()
+    for name in available():
+        rate, stages, source = known.get(name) or described(name)
+        table.add_row(name, rate, stages, _whereabouts(name, source), end_section=True)
     wide_console().print(table)
 
 
-def _described(name: str) -> tuple[str, str, str]:
-    """Sample rate, stages and whereabouts of the weights of an encoder, or why it cannot be had."""
+def tabled() -> dict[str, tuple[str, str, str]]:
+    """Return what `described` says of the library's encoders, written down: to build all takes long."""
+    return {name: tuple(about) for name, about in json.loads(TABLE.read_text(encoding="utf-8")).items()}
+
+
+def described(name: str) -> tuple[str, str, str]:
+    """Build an encoder; return sample rate, stages, and its weights' source, or why it cannot be had."""
     from ...encoders.musicgen.published import SIZES
     from ...encoders.registry import load
 
@@ -42,7 +56,7 @@ def _described(name: str) -> tuple[str, str, str]:
         return "–", "–", str(error)
     except Exception as error:  # a plug-in may fail in any way; the others are listed all the same
         return "–", "–", f"cannot be loaded: {type(error).__name__}"
-    return rate, about, _whereabouts(name, encoder.weights.source)
+    return rate, about, encoder.weights.source
 
 
 def _described_melodic(model: Any) -> tuple[str, str]:
@@ -78,18 +92,21 @@ def _described_stages(encoder: Encoder) -> tuple[str, str]:
 
 
 def _whereabouts(name: str, source: str) -> str:
-    """Where pretrained weights are, without fetching any."""
+    """Where pretrained weights are, without fetching any; a source of several words says it itself."""
     from importlib.resources import files
 
-    import torch
-
-    if source == "none":
-        return "needs none"
+    if source == "none" or " " in source:
+        return "needs none" if source == "none" else source
     if (files("tonotopy.encoders.zoo") / f"{name}.safetensors").is_file():
         return "in the box"
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
-    found = sorted(cache.glob(f"{name}-*"))
+    found = sorted((_torch_home() / "hub" / "checkpoints").glob(f"{name}-*"))
     return str(found[0]) if found else "not on this machine; loading fetches them or says how to get them"
+
+
+def _torch_home() -> Path:
+    """Return where torch keeps what it downloads, as `torch.hub.get_dir` has it."""
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return Path(os.environ.get("TORCH_HOME", f"{cache}/torch")).expanduser()
 
 
 def probes() -> None:
@@ -97,7 +114,7 @@ def probes() -> None:
     from rich.table import Table
 
     from ...probes.run.registry import registered
-    from .console import wide_console
+    from .terminal import wide_console
 
     table = Table("probe", "of", "question", "settings", "known answers of")
     for probe in registered():

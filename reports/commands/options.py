@@ -14,17 +14,34 @@ Weights = Annotated[str, typer.Option("--weights", help="'pretrained', 'random',
 Stages = Annotated[
     str,
     typer.Option(
-        "--stages", help="Stages, apart by commas; each probe's own choice if left out.", show_default=False
+        "--stages",
+        help="Stages, apart by commas; those of the preset or probe if left out.",
+        show_default=False,
     ),
 ]
 Probes = Annotated[
     str,
     typer.Option(
-        "--probes", help="What to ask, apart by commas, of the probes below; all if left out.",
+        "--probes", help="What to ask, apart by commas, of the probes below; the preset's if left out.",
         show_default=False,
     ),
 ]  # fmt: skip
-Controls = Annotated[bool, typer.Option(help="Measure the controls too.")]
+Controls = Annotated[
+    bool, typer.Option(help="Measure the controls of which no result is kept; kept ones are used either way.")
+]
+Name = Annotated[
+    str,
+    typer.Option(
+        "--name", help="What the run is called in reports; as OUT is if left out.", show_default=False
+    ),
+]
+Own = Annotated[
+    Path | None,
+    typer.Option(
+        "--hypotheses", help="A Python file with hypotheses of your own, to be judged as well.",
+        show_default=False,
+    ),
+]  # fmt: skip
 
 
 def names(listed: str) -> tuple[str, ...] | None:
@@ -37,21 +54,32 @@ def given(**settings: object) -> dict[str, object]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
+def own_hypotheses(file: Path | None) -> tuple[Any, ...]:
+    """Return the hypotheses of a file; none without one."""
+    from ...probes.hypotheses.from_file import hypotheses_in
+
+    return () if file is None else hypotheses_in(file)
+
+
 class ProbingCommand(TyperCommand):
     """A command whose help ends with the probes there are, those of plug-ins among them."""
 
     modality: ClassVar[str] = "waveform"
 
     def format_help(self, ctx: typer.Context, formatter: Any) -> None:
-        """Write the help, with names, questions and settings of the probes below it."""
-        self.epilog = "\n\n".join(f"**{probe.name}**: {probe.question}" for probe in self.listed())
+        """Write the help, with the presets and the names and questions of the probes below it."""
+        from ...probes.run.presets import PRESETS
+
+        presets = [f"**--preset {name}**: {preset.use}" for name, preset in PRESETS.items()]
+        probes = [f"**{name}**: {question}" for name, question in self.listed().items()]
+        self.epilog = "\n\n".join((*(presets if self.modality == "waveform" else ()), *probes))
         super().format_help(ctx, formatter)
 
-    def listed(self) -> tuple[Any, ...]:
-        """Return the probes below the help."""
-        from ...probes.run.registry import usual
+    def listed(self) -> dict[str, str]:
+        """Return the probes below the help, with their questions."""
+        from ...probes.run.registry import questions
 
-        return usual(self.modality)
+        return questions(self.modality)
 
 
 class MelodyCommand(ProbingCommand):

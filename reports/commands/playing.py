@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,27 +35,42 @@ def stimuli(
 def activations(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An encoder.")],
     stimuli: Annotated[
-        str, typer.Option(help="What to play, as in `tonotopy stimuli`; or a folder of recordings.")
+        str,
+        typer.Option(help="What to play, as in `tonotopy stimuli`; or an audio file or a folder of them."),
     ],
     out: Out,
     stages: Stages = "",
-    seconds: Annotated[float, typer.Option(help="Length of each sound.")] = 1.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="Length of each sound. [default: 1; recordings as long as they last]", show_default=False
+        ),
+    ] = None,
     weights: Weights = "pretrained",
     seed: Seed = 0,
 ) -> None:
     """Write an encoder's raw activations to a zarr store.
 
-    Example:
+    For example:
 
         tonotopy activations samplecnn_tiny --stimuli pitches:midi=48-60 --stages latent --out act.zarr
+
+        tonotopy activations codec_tiny --stimuli song.wav --out song.zarr
     """
-    from ...encoders.registry import load_for
+    import zarr
+
+    from ...encoders.registry import check_known, load_for
+    from ...synth.export import parse_stimuli
+
+    check_known(name)
+    played = Path(stimuli) if stimuli and Path(stimuli).exists() else parse_stimuli(stimuli)
     from ...probes.engine.activations import activations as write_activations
     from ...probes.engine.progress import Progress
     from ...probes.engine.session import Session
-    from ...synth.export import parse_stimuli
 
-    played = parse_stimuli(stimuli)
     encoder = load_for("waveform", name, weights, seed)
     session = Session(encoder, names(stages), progress=Progress())
-    print(write_activations(session, played, out, seconds=seconds))
+    written = write_activations(session, played, out, seconds=seconds)
+    for reason in zarr.open_group(str(written), mode="r").attrs["left_out"]:  # type: ignore[union-attr]
+        print(f"left out: {reason}", file=sys.stderr)
+    print(written)

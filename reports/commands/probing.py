@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .options import Controls, Out, Probes, Seed, Stages, Weights, given, names
+from .options import Controls, Name, Out, Own, Probes, Seed, Stages, Weights, given, names, own_hypotheses
+
+DEMONSTRATED = ("codec_tiny", "samplecnn_tiny")
 
 
 def probe(
     encoders: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="Encoders, as `tonotopy encoders` lists them.")
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="Encoders, as `tonotopy encoders` lists them; or my_codec.py:make, a function of your own "
+            "that returns one.",
+        ),
     ],
     out: Out,
     weights: Weights = "pretrained",
+    name: Name = "",
     stages: Stages = "",
+    preset: Annotated[
+        str, typer.Option(help="What to measure where nothing else is given: full or quick, see below.")
+    ] = "full",
     baselines: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=0, help="Networks of its architecture beside each encoder, of each kind that a probe asks."
+            min=0,
+            help="Networks of its architecture beside each encoder, of each kind that a probe asks; "
+            "the preset's if left out.",
+            show_default=False,
         ),
-    ] = 3,
+    ] = None,
     controls: Controls = True,
     probes: Probes = "",
     recordings: Annotated[
@@ -43,10 +58,15 @@ def probe(
 
         tonotopy probe samplecnn_tiny encodec_24khz --out run.zarr
 
+        tonotopy probe encodec_24khz --weights best.pt --preset quick --out quick.zarr
+
         tonotopy probe samplecnn_tiny --probes aliasing,tiling --out folds.zarr
+
+        tonotopy probe my_codec.py:make --weights best.pt --name run3 --out run3.zarr
     """
     _run(
-        encoders, out, "waveform", weights=weights, stages=names(stages), baselines=baselines,
+        encoders, out, "waveform", name, weights=weights, stages=names(stages), preset=preset,
+        baselines=baselines,
         controls=controls, probes=names(probes), seed=seed,
         settings=given(
             recordings=recordings, refine=refine, low_hz=low_hz, high_hz=high_hz, per_octave=per_octave
@@ -60,6 +80,7 @@ def latents(
     ],
     out: Out,
     weights: Weights = "pretrained",
+    name: Name = "",
     probes: Probes = "",
     melodies: Annotated[
         str | None, typer.Option(help="Folder of MIDI files; the library's own melodies if left out.")
@@ -92,7 +113,7 @@ def latents(
         tonotopy latents musicvae_16bar --weights hierdec-mel_16bar.tar --samples 500 --out bars16.zarr
     """
     _run(
-        models, out, "melody", weights=weights, baselines=baselines, controls=controls,
+        models, out, "melody", name, weights=weights, baselines=baselines, controls=controls,
         probes=names(probes), seed=seed,
         settings=given(
             melodies=melodies, samples=samples, threshold=threshold, permutations=permutations
@@ -100,48 +121,68 @@ def latents(
     )  # fmt: skip
 
 
-def _run(encoders: list[str], out: Path, modality: str, **fields: object) -> None:
+def _run(encoders: list[str], out: Path, modality: str, name: str = "", **fields: Any) -> None:
+    check_arguments(encoders, out, fields["probes"])
     from ...probes.engine.progress import Progress
     from ...probes.run.runner import run
     from ...probes.run.suite import Suite
 
     suite = Suite(tuple(encoders), modality=modality, **fields)  # type: ignore[arg-type]
-    path = run(suite, out, progress=Progress())
+    path = run(suite, out, progress=Progress(), name=name)
     print(f"{path}\nread it:  tonotopy report {path} --out report.html")
+
+
+def check_arguments(encoders: Sequence[str], out: Path, probes: Sequence[str] | None) -> None:
+    """Refuse what can be seen to be wrong before torch is imported, which takes seconds."""
+    from ...encoders.registry import check_known as check_encoder
+    from ...probes.engine.outputs import fresh
+    from ...probes.run.registry import check_known as check_probes
+
+    fresh(out)
+    for encoder in encoders:
+        check_encoder(encoder)
+    check_probes(probes or ())
 
 
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="What `tonotopy probe` wrote.")],
     out: Out = Path("report.html"),
+    hypotheses: Own = None,
 ) -> None:
     """Write one self-contained page about one or several runs.
 
-    Example:
+    For example:
 
         tonotopy report run.zarr other.zarr --out report.html
+
+        tonotopy report run.zarr --hypotheses mine.py
     """
+    from ...probes.engine.outputs import finished
+
+    for run in runs:
+        finished(run)
     from ..html import report as write_report
 
-    print(write_report(runs, out))
+    print(write_report(runs, out, hypotheses=own_hypotheses(hypotheses)))
 
 
 def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
-    """Probe the bundled codec beside its controls and a random baseline, and write the report.
+    """Probe the bundled encoders beside controls and random networks, and write the report.
 
-    It measures what a few minutes allow; `tonotopy probe codec_tiny` measures everything. A finished run of
-    the same settings is used again; one of other settings there is replaced.
+    It asks every question once, as `tonotopy probe codec_tiny samplecnn_tiny --preset quick` does. A finished
+    run of the same settings is used again; one of other settings there is replaced.
     """
     from ...encoders.registry import load
-    from ...probes.composition.draws import USUAL
     from ...probes.engine.progress import Progress
     from ...probes.run.runner import run as run_suite
-    from ...probes.run.suite import QUICK, Suite
+    from ...probes.run.suite import Suite
     from ..html import report as write_report
 
-    encoder = load("codec_tiny", seed=seed)
-    suite = Suite((encoder,), QUICK, baselines=1, seed=seed, settings={"conditions": (USUAL,)})
-    run = out / "codec_tiny.zarr"
-    if run.exists() and not _is_run_of(run, suite.description, encoder.weights.sha256):
+    encoders = tuple(load(name, seed=seed) for name in DEMONSTRATED)
+    suite = Suite(encoders, preset="quick", seed=seed)
+    run = out / "demo.zarr"
+    weights = ", ".join(encoder.weights.sha256 for encoder in encoders)
+    if run.exists() and not _is_run_of(run, suite.description, weights):
         import shutil
 
         shutil.rmtree(run)

@@ -27,6 +27,7 @@ STYLE = Path(__file__).parent.parent / "style.mplstyle"
 HINT = "hint:"  # begins the group id of what has a text to point at
 LABEL_SIZE = 9.5  # of labels that several panels share
 TITLE_CHARACTERS, LEGEND_CHARACTERS = 60, 75  # on a line
+LINE_IN = 0.17  # of a title
 WIDTH_IN = 5.2  # narrow on purpose: 9 pt at this width is still legible on a phone
 TICKS_HZ = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000]
 # Okabe & Ito 2008: told apart by people with any colour vision; markers and line styles differ as well
@@ -81,11 +82,14 @@ def hint(artist: Artist, text: str) -> None:
 
 
 @contextmanager
-def canvas(height_in: float, title: str) -> Iterator[Figure]:
+def canvas(height_in: float, title: str, width_in: float = WIDTH_IN) -> Iterator[Figure]:
     """Yield an empty figure of the house's style; no state of pyplot is touched."""
     with matplotlib.rc_context(fname=STYLE):
-        figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
-        figure.suptitle(fill(title, TITLE_CHARACTERS), x=0.01, ha="left")
+        lines = fill(title, TITLE_CHARACTERS)
+        height_in += LINE_IN * lines.count("\n")
+        figure = Figure(figsize=(width_in, height_in), layout="constrained")
+        if title:
+            figure.suptitle(lines, x=0.01, ha="left")
         yield figure
         lay_out(figure)
 

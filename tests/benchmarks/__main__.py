@@ -3,6 +3,7 @@
 from ..benchmarks import (
     bench_aliasing,
     bench_compositionality,
+    bench_demo,
     bench_dictionaries,
     bench_exactness,
     bench_features,
@@ -30,6 +31,7 @@ def main() -> None:
         bench_latents,
         bench_dictionaries,
         bench_memory,
+        bench_demo,
     ):
         for row in bench.rows():
             print(row, flush=True)

@@ -25,7 +25,8 @@ def test_what_is_built_in():
 
 def test_an_encoder_that_is_not_known_and_those_that_are():
     with pytest.raises(
-        InputError, match=r"encoder 'encodec': not known; known are .*encodec_24khz"
+        InputError,
+        match=r"encoder 'encodec': not known \(did you mean codec or .*\); known are .*encodec_24khz",
     ) as raised:
         load("encodec")
     assert "\n" not in str(raised.value)

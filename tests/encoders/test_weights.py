@@ -46,6 +46,49 @@ def test_a_state_may_lie_one_level_down(tmp_path):
     assert torch.equal(read_state(tmp_path / "state.pt")["weight"], torch.ones(2))
 
 
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda state: {"model": state, "epoch": 3},
+        lambda state: {"generator": state, "optimizer": {"state": {0: {"step": 1}}, "param_groups": []}},
+        lambda state: {"model": {"state_dict": state}, "ema": state},
+    ],
+)
+def test_a_state_lies_somewhere_in_a_checkpoint(tmp_path, wrapped):
+    torch.save(wrapped({"weight": torch.ones(2)}), tmp_path / "state.pt")
+    assert torch.equal(read_state(tmp_path / "state.pt")["weight"], torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        (
+            {"a": {"w": torch.ones(1)}, "b": {"w": torch.ones(1)}},
+            r"holds several state dicts \(a, b\); keep one",
+        ),
+        ({"epoch": 3, "loss": 0.1}, "does not hold a mapping of names to tensors; it holds epoch, loss"),
+        ({}, "does not hold a mapping of names to tensors$"),
+    ],
+)
+def test_a_checkpoint_without_one_state(tmp_path, held, message):
+    torch.save(held, tmp_path / "state.pt")
+    with pytest.raises(InputError, match=message):
+        read_state(tmp_path / "state.pt")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "model._orig_mod."])
+def test_names_may_begin_with_what_a_training_put_before_them(prefix):
+    module, trained = nn.Linear(3, 2), nn.Linear(3, 2)
+    state = {f"{prefix}{name}": tensor for name, tensor in trained.state_dict().items()}
+    assert fill(module, state, "here.pt") == ""
+    assert torch.equal(module.weight, trained.weight)
+    left = fill(module, {**state, "loss.weight": torch.ones(1), "loss.bias": torch.ones(1)}, "here.pt")
+    assert left == f"2 tensors outside {prefix!r} left out"
+    del state[f"{prefix}bias"]
+    with pytest.raises(InputError, match=r"the file lacks 'bias' \(1 tensors missing, 0 left over\)"):
+        fill(module, state, "here.pt")
+
+
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_malicious_pickle_does_not_run(tmp_path, zipped):
     canary = tmp_path / "canary"

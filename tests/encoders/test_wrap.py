@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from tonotopy.encoders import InputError, load, wrap
+from tonotopy.encoders.abilities import Decodes
 from tonotopy.encoders.geometry import Layer, receptive_field
 
 RATE = 8_000
@@ -334,3 +335,84 @@ def test_the_random_baseline_is_drawn_anew_and_never_by_half():
     )
     with pytest.raises(InputError, match="no random baseline"):
         normed.randomised(0)
+
+
+class Codec(nn.Module):
+    """Gives its latent as [B, F, C]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project = nn.Linear(20, 6)
+        self.back = nn.Linear(6, 20)
+
+    def forward(self, waveforms):
+        return self.decode(self.project(waveforms[:, 0].unfold(-1, 20, 20)))
+
+    def decode(self, latent):
+        return self.back(latent).flatten(1)[:, None]
+
+
+@pytest.mark.parametrize("form", ["method", "function", "bound"])
+def test_decode_takes_the_latent_as_the_module_gives_it(form):
+    net = Codec()
+    decode: Any = {
+        "method": Codec.decode, "function": lambda net, latent: net.decode(latent), "bound": net.decode
+    }[form]  # fmt: skip
+    encoder = wrap(net, RATE, {"latent": "project"}, decode=decode)
+    sounds = torch.randn(3, 200)
+    assert isinstance(encoder, Decodes)
+    assert torch.allclose(
+        encoder.decode(encoder.run(sounds, ["latent"])["latent"]), net(sounds[:, None])[:, 0]
+    )
+    baseline: Any = encoder.randomised(7)
+    latent = torch.randn(2, 6, 5)
+    assert torch.allclose(baseline.decode(latent), baseline.module.decode(latent.movedim(1, 2))[:, 0])
+    assert not torch.allclose(baseline.decode(latent), encoder.decode(latent))
+
+
+@pytest.mark.parametrize(
+    ("stages", "decode", "message"),
+    [
+        ({"latent": "project"}, "bak", r"decode: Codec has no submodule 'bak'; it has back, project"),
+        (
+            {"latent": "project"},
+            lambda latent: latent,
+            r"cannot be called as decode\(module, latent\) with latent",
+        ),
+        ({"latent": "project"}, lambda net, latent: latent, r"decode: gives \(2, 100, 6\) of 100 frames"),
+        ({"mine": "project"}, "back", "decode: takes the stage 'latent'; Codec has mine"),
+        ({"latent": "project"}, nn.Linear(6, 20), "decode: is no submodule of Codec"),
+    ],
+)
+def test_a_decoder_that_does_not_fit_is_refused(stages, decode, message):
+    with pytest.raises(InputError, match=message):
+        wrap(Codec(), RATE, stages, decode=decode)
+
+
+def test_without_a_decoder_it_does_not_decode():
+    assert not isinstance(wrap(Codec(), RATE, {"latent": "project"}), Decodes)
+
+
+def test_submodules_alone_are_stages_by_their_own_names():
+    encoder = wrap(nn.Sequential(nn.Conv1d(1, 3, 4, stride=2), nn.ReLU()), RATE, ["0", "1"])
+    assert list(encoder.stages) == ["0", "1"]
+
+
+def test_a_name_that_is_nearly_canonical_is_warned_of():
+    net = nn.Sequential(nn.Conv1d(1, 3, 4, stride=2))
+    with pytest.warns(UserWarning, match="stage 'laten': .* the canonical one is 'latent'"):
+        encoder = wrap(net, RATE, {"laten": "0"})
+    encoder.randomised(0)  # is not warned of again
+    wrap(net, RATE, {"quantized_1": "0"})
+
+
+def test_an_encoder_shows_itself_and_takes_numpy():
+    encoder = wrap(nn.Sequential(nn.Conv1d(1, 3, 4, stride=2)), RATE, {"latent": "0"})
+    assert repr(encoder) == "<ModuleEncoder 'Sequential': 8000 Hz; channels x hop: latent 3 x 2>"
+    sounds = np.random.default_rng(0).standard_normal((2, 50))
+    assert torch.equal(
+        encoder.run(sounds, "latent")["latent"],
+        encoder.run(torch.from_numpy(sounds).float(), ["latent"])["latent"],
+    )
+    with pytest.raises(InputError, match=r"no such stage \(did you mean latent\?\); it has latent"):
+        encoder.run(sounds, ["latnt"])

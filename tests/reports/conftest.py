@@ -92,7 +92,8 @@ def selectivity(seed: int, stages: dict = STAGES) -> xr.Dataset:
             generator.uniform(size=(s[0], len(FREQUENCY_HZ))) if s[3] == "codes" else None
             for s in stages.values()
         ]
-        variables["change_probability"] = padded(blocks, widest)
+        books = max(s[0] for s in stages.values() if s[3] == "codes")
+        variables["change_probability"] = padded(blocks, books)
     return dataset(schema()["selectivity"], {**variables, **stage_variables(stages)})
 
 
@@ -162,7 +163,8 @@ def run() -> xr.DataTree:
     attributes = {
         "schema_version": SCHEMA_VERSION, "created_at": "2026-01-01T00:00:00+00:00",
         "versions": '{"numpy": "2"}',
-        "device": "cpu", "precision": "float32", "seed": 0, "command": "probe(<script>alert(1)</script>)",
+        "name": "run", "device": "cpu", "precision": "float32", "seed": 0,
+        "command": "probe(<script>alert(1)</script>)",
     }  # fmt: skip
     flat = {"first_layer": (1, 320, 1, "convolution")}
     children = {

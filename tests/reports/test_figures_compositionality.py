@@ -11,6 +11,8 @@ from tonotopy.reports import figures
 from tonotopy.reports.figures.drawing import TRAINED
 from tonotopy.reports.selecting import of_kind
 
+from .illustrated import assert_illustrated, row_of
+
 CONDITIONS = (
     *(Condition("partial", density, -20.0) for density in (1, 4, 8)),
     Condition("partial", 4, -40.0),
@@ -42,7 +44,14 @@ def test_the_index_is_drawn_over_density_at_one_level(measured):
     assert list(np.asarray(line.get_xdata())) == [1, 4, 8]
     expected = result["index"].sel(stage="first_layer").values[:3]
     assert line.get_ydata() == pytest.approx(expected)
-    assert f"{expected[0]:.2f} to {expected[2]:.2f} (random 0.00 to 0.00)" in drawn.reading
+    assert_illustrated(drawn)
+    for others, index in zip((1, 4, 8), expected, strict=True):
+        row = row_of(drawn.data, others=others, **{"level (dBFS)": -20.0})
+        assert row["index"] == pytest.approx(index)
+        assert row["index, random weights 1"] == pytest.approx(0, abs=0.005)
+    quiet = row_of(drawn.data, **{"level (dBFS)": -40.0})
+    assert quiet["index"] == pytest.approx(float(result["index"].isel(condition=3).item()))
+    assert quiet["AUC"] == pytest.approx(float(result["auc"].isel(condition=3).item()))
 
 
 def test_the_index_of_every_kind_stands_beside_the_stft(measured):
@@ -50,7 +59,14 @@ def test_the_index_of_every_kind_stands_beside_the_stft(measured):
     axes = drawn.figure.axes
     assert [a.get_title(loc="left") for a in axes] == ["partials, 4 others", "pitches, 1 other", "chords"]
     dashed = [line for line in axes[0].lines if line.get_linestyle() == "--"]
-    assert np.allclose(dashed[0].get_ydata(), of_kind(measured["filterbank:stft"])["index"].item())
+    assert np.allclose(dashed[0].get_xdata(), of_kind(measured["filterbank:stft"])["index"].item())
+    assert_illustrated(drawn)
+    for kind, others in (("partials", 4), ("pitches", 1), ("chords", 0)):
+        row = row_of(drawn.data, of=kind, others=others, **{"level (dBFS)": -20.0})
+        one = of_kind(
+            measured["control:texture"], {"partials": "partial", "pitches": "pitch"}.get(kind, "chord")
+        )
+        assert row["AUC"] == pytest.approx(one["auc"].item())
 
 
 def test_a_matrix_is_bright_on_the_diagonal_where_partials_keep_their_place(measured):
@@ -59,6 +75,14 @@ def test_a_matrix_is_bright_on_the_diagonal_where_partials_keep_their_place(meas
     assert np.diag(stft).min() > 0.99
     assert stft[~np.eye(16, dtype=bool)].mean() < 0.01
     assert decimator.min() > 0.99
+    assert_illustrated(drawn)
+    whole = row_of(drawn.data, weights="stft", partial="all")
+    assert whole["diagonal"] > 0.99
+    assert whole["elsewhere"] < 0.01
+    assert row_of(drawn.data, weights="random weights", partial="all")["elsewhere"] > 0.99
+    labelled = [t.get_text() for t in drawn.figure.axes[1].get_xticklabels()]
+    assert len(labelled) == 3
+    assert labelled[0] == f"{of_kind(measured['filterbank:stft'])['component_frequency'].values[0]:.0f}"
 
 
 def test_the_lesson_puts_the_decimator_below_the_stft_at_the_same_error(measured):
@@ -71,4 +95,6 @@ def test_the_lesson_puts_the_decimator_below_the_stft_at_the_same_error(measured
     }
     assert place["filterbank:stft"][0] == place["control:decimator"][0] == 1e-8
     assert place["filterbank:stft"][1] - place["control:decimator"][1] > 0.98
-    assert "filterbank:stft 1.00, control:decimator 0.00" in drawn.reading
+    assert_illustrated(drawn)
+    assert row_of(drawn.data, name="filterbank:stft")["index"] == pytest.approx(1, abs=0.005)
+    assert row_of(drawn.data, name="control:decimator")["index"] == pytest.approx(0, abs=0.005)

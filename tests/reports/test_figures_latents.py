@@ -24,6 +24,7 @@ from tonotopy.reports.latent_audio import SAMPLE_RATE, played, traversal_clips
 from tonotopy.synth.melodies import notes, prior_samples
 
 from ..reports import latents as made_up
+from .illustrated import assert_illustrated, row_of
 
 SMALL = {"samples": 600, "permutations": 19}
 
@@ -68,10 +69,8 @@ def assert_whole(one: figures.Illustration) -> None:
     assert box.y0 > -0.03, one.name
     assert box.x1 < width + 0.03, one.name
     assert box.y1 < height + 0.03, one.name
-    assert one.question.endswith("?"), one.name
-    assert one.reading.endswith("."), one.name
     assert one.alt.endswith("."), one.name
-    assert "nan" not in one.reading, one.name
+    assert_illustrated(one)
     assert all(axes.has_data() for axes in one.figure.axes if axes.axison), one.name
 
 
@@ -91,8 +90,14 @@ def test_sigma_and_counts_of_models_of_any_size(dimensions, music):
     several = figures.sigma_and_mu(own, [random], "toy"), figures.active_by_threshold(own, [random], "toy")
     for one in several:
         assert_whole(one)
-    assert f"{music} of {dimensions} dimensions" in several[0].reading
-    assert f"With random weights {dimensions} of {dimensions} lie below" in several[0].reading
+    data = several[0].data
+    assert (data["active"] == "yes").sum() == music
+    assert len(data) == min(dimensions, 300)
+    assert (data["mean sigma, random weights 1"] < 0.9).all()
+    used = row_of(several[1].data, criterion="sigma", used="yes")
+    assert used[["dimensions, prior samples", "random weights 1"]].tolist() == [music, dimensions]
+    labels = {str(label) for axes in several[0].figure.axes for label in lines(axes)}
+    assert ("active latents" in labels) == bool(music)
 
 
 def test_sigma_stands_in_order_of_relevance(drawn, control):
@@ -108,13 +113,14 @@ def test_sigma_stands_in_order_of_relevance(drawn, control):
     assert reach[16] == 0
 
 
-def test_sigma_reading_tells_both_sums_of_variances():
+def test_the_data_tell_both_sums_of_variances():
     own = made_up.latents(128, 21)
     one = own.sel(material=PRIOR)
     one["total_variance"].values[one["is_active"].values[0]] = 0.5
     one["total_variance"].values[~one["is_active"].values[0]] = 2.0
-    reading = figures.sigma_and_mu(own, name="toy").reading
-    assert "0.50 (0.50 to 0.50) over the active latents; 2.00 (2.00 to 2.00) over the others" in reading
+    data = figures.sigma_and_mu(own, name="toy").data
+    total = data.groupby("active")["variance of mu and mean squared sigma"]
+    assert total.min().to_dict() == total.max().to_dict() == {"yes": 0.5, "no": 2.0}
 
 
 def test_counts_are_the_data_and_thresholds_used_are_ringed(drawn, control):
@@ -124,17 +130,20 @@ def test_counts_are_the_data_and_thresholds_used_are_ringed(drawn, control):
         assert lines(axes)[criterion][:, 1].tolist() == counts.sel(criterion=criterion).values.tolist()
     rings = [line.get_xydata()[0].tolist() for line in axes.get_lines() if len(line.get_xydata()) == 1]
     assert rings == [[0.1, 3], [0.01, 3], [0.01, 3]]
-    random = lines(axes)["sigma, random weights"]
+    random = lines(drawn["active-by-threshold"].figure.axes[1])["sigma"]
     assert random[random[:, 0] < 0.3, 1].tolist() == [16] * int((random[:, 0] < 0.3).sum())
 
 
-def test_criteria_that_part_are_cautioned_against():
+def test_criteria_that_part_are_in_the_data():
     own, random = made_up.latents(128, 21), made_up.latents(128, random=True)
-    caution = "believe the lower number"
-    assert caution in figures.active_by_threshold(own, [random]).reading
-    assert "sigma 128 (below 0.9), variance 0" in figures.active_by_threshold(own, [random]).reading
-    assert caution not in figures.active_by_threshold(own, [own]).reading
-    assert caution not in figures.active_by_threshold(own).reading
+    drawn = figures.active_by_threshold(own, [random])
+    assert "believe the lower number" in drawn.reading
+    for criterion, threshold, count in (("sigma", 0.1, 128), ("variance", 0.01, 0)):
+        row = row_of(drawn.data, criterion=criterion, used="yes")
+        assert row[["threshold", "random weights 1"]].tolist() == [threshold, count]
+    agreed = row_of(drawn.data, criterion="sigma", used="yes")["also by variance"]
+    assert agreed == pytest.approx(own["agreement"].sel(criterion="sigma", other_criterion="variance").item())
+    assert len(figures.active_by_threshold(own).figure.axes) == 1
 
 
 def test_accuracy_reaches_all_with_the_active_latents_alone(drawn, control):
@@ -146,7 +155,9 @@ def test_accuracy_reaches_all_with_the_active_latents_alone(drawn, control):
     assert np.ptp(least[least[:, 0] <= 8, 1]) == 0
     assert lines(below)["onsets, free-running"][0, 1] < least[0, 1]
     assert curves["active latents: 3"][:, 0].tolist() == [3, 3]
-    assert "free-running 100.0 % of 100.0 %, a loss of 0.00" in drawn["accuracy-by-kept"].reading
+    where = {"order": "relevance", "measure": "free-running", "dimensions kept": 3}
+    row = row_of(drawn["accuracy-by-kept"].data, **where)
+    assert row[["right (%)", "lost (percentage points)"]].tolist() == [100, 0]
 
 
 def test_losses_are_told_in_percentage_points(control):
@@ -159,20 +170,24 @@ def test_losses_are_told_in_percentage_points(control):
         "loss_high": 0.3,
     }.items():
         changed[name].loc[at] = value
-    reading = figures.accuracy_by_kept(changed, "toy").reading
-    assert "onsets 75.0 % of 100.0 %, a loss of 25.00 percentage points (20.00 to 30.00)" in reading
-    assert "half-way from there to all are, of the numbers tried, 3 by relevance" in reading
-    assert "16 in the reversed one" in reading
+    data = figures.accuracy_by_kept(changed, "toy").data
+    row = row_of(data, order="relevance", measure="onsets", **{"dimensions kept": 3})
+    columns = [
+        "right (%)",
+        *(f"lost{end} (percentage points)" for end in ("", ", low (95 %)", ", high (95 %)")),
+    ]
+    assert row[columns].tolist() == pytest.approx([75, 25, 20, 30])
+    half = data[data["measure"] == "free-running"].groupby("order")["half-way there with"].unique()
+    assert (half["relevance"].tolist(), half["reversed"].tolist()) == ([3], [16])
 
 
 def test_activation_is_the_data(drawn, control):
     curves, found = lines(drawn["activation"].figure.axes[0]), control["activation"]
     for material in (PRIOR, RANDOM_NOTES, MELODIES):
         assert curves[material][:, 1] == pytest.approx(found["active"].sel(material=material).values)
-        assert (
-            f"{material} {float(found['information'].sel(material=material)):.1f}"
-            in drawn["activation"].reading
-        )
+        data = drawn["activation"].data
+        (nats,) = data[data["melodies"] == material]["information (nats)"].unique()
+        assert nats == pytest.approx(float(found["information"].sel(material=material)))
 
 
 def test_a_model_without_active_latents_is_drawn(control):
@@ -202,12 +217,16 @@ def test_phik_is_coloured_where_it_counts_and_grey_elsewhere(drawn, control):
         assert [t.get_text() for t in one.get_yticklabels()] == portion["feature"].values.tolist()
 
 
-def test_phik_reading_names_what_was_planted(drawn):
-    reading = drawn["phik-matrix"].reading
-    assert "rank 1 with P11 Most Common Pitch (pitch)" in reading
-    assert "p 0.050" in reading
-    assert "P22" in reading.split("never change: ")[1]
-    assert "best of 5 dimensions" in reading
+def test_phik_data_hold_what_was_planted(drawn):
+    data = drawn["phik-matrix"].data
+    features = data[data["group"].notna()]
+    strongest = features.loc[features["phik, rank 1"].idxmax()]
+    assert strongest[["feature", "group"]].tolist() == ["P11 Most Common Pitch", "pitch"]
+    assert strongest["p, rank 1"] == pytest.approx(0.05)
+    assert "P22" in drawn["phik-matrix"].reading.split("never change: ")[1]
+    assert "best of 5 dimensions" in data
+    whole = row_of(data, feature="all features, mean or sum")
+    assert whole["more than random weights"] == features["more than random weights"].sum() > 0
 
 
 def test_rows_are_the_greatest_of_a_vector():
@@ -240,31 +259,34 @@ def test_groups_without_a_value_are_left_out_or_blank(gone):
     assert_whole(figures.phik_matrix(result, [made_up.features(6, seed=1)], "toy"))
 
 
-def colours(axes) -> list[str]:
-    """Return the colour of every note drawn."""
-    return [to_hex(c.get_colors()[0]) for c in axes.collections for _ in range(len(c.get_segments()))]
+def rolled(axes, column: int) -> list[tuple[str, float]]:
+    """Return colour and pitch of every note drawn in one of five rolls that stand side by side."""
+    width = axes.get_xlim()[1] / (5 + 4 * 0.08)
+    start = column * 1.08 * width
+    return [
+        (to_hex(c.get_colors()[0]), segment[0][1])
+        for c in axes.collections
+        for segment in c.get_segments()
+        if start <= segment[0][0] < start + width
+    ]
 
 
 def test_rolls_show_what_changes_and_what_does_not(drawn, control):
     found = control["traversals"]
-    grid = np.array(drawn["traversal-rolls"].figure.axes).reshape(6, 5)
+    grid = [[rolled(axes, column) for column in range(5)] for axes in drawn["traversal-rolls"].figure.axes]
+    assert len(grid) == 6
     for row, rank in zip(grid, (0, 1, 2, 3, 4, -1), strict=True):
         there = len(notes(found["example"].values[rank, 3][None]).midi)
-        assert colours(row[2]) == ["#9a9a9a"] * there
-    for axes in (*grid[-1], *grid[3]):  # the unused dimension, and one that carries nothing
-        assert set(colours(axes)) == {"#9a9a9a"}
-    for axes in (grid[0, 0], grid[0, 4]):  # all notes move with the pitch
-        assert colours(axes).count(TRAINED.lower()) > 0
-        assert "#9a9a9a" not in colours(axes)
+        assert [colour for colour, _ in row[2]] == ["#9a9a9a"] * there
+    for roll in (*grid[-1], *grid[3]):  # the unused dimension, and one that carries nothing
+        assert {colour for colour, _ in roll} == {"#9a9a9a"}
+    for roll in (grid[0][0], grid[0][4]):  # all notes move with the pitch
+        assert TRAINED.lower() in {colour for colour, _ in roll}
+        assert "#9a9a9a" not in {colour for colour, _ in roll}
     high = notes(found["example"].values[0, -1][None]).midi
-    drawn_at = [
-        segment[0][1]
-        for c in grid[0, 4].collections
-        if to_hex(c.get_colors()[0]) == TRAINED.lower()
-        for segment in c.get_segments()
-    ]
+    drawn_at = [midi for colour, midi in grid[0][4] if colour == TRAINED.lower()]
     assert sorted(drawn_at) == sorted(high.tolist())
-    low, top = grid[0, 0].get_ylim()
+    low, top = drawn["traversal-rolls"].figure.axes[0].get_ylim()
     assert low < 41
     assert top > 76 + 7 or top > high.max()
 
@@ -277,14 +299,17 @@ def test_effects_show_directions_and_verdicts(drawn, control):
     place = found["feature"].values.tolist().index("Most Common Pitch")
     shown = np.asarray(matrix.images[0].get_array())[row]
     assert shown == pytest.approx(found["direction"].values[:, place])
-    marks = {(m.get_xydata()[0][0], m.get_xydata()[0][1]): m.get_marker() for m in matrix.get_lines()
-             if len(m.get_xydata()) == 1 and m.get_marker() not in ("", "None")}  # fmt: skip
+    marks = {tuple(cell): m.get_marker() for m in matrix.get_lines() for cell in m.get_xydata().tolist()
+             if m.get_marker() not in ("", "None")}  # fmt: skip
     assert marks[0, row] == "o"
     assert all(k < 3 for k, _ in marks)  # nothing else moves
     confirmed = int((found["verdict"].values == "confirmed").sum())
     assert list(marks.values()).count("o") == confirmed
-    assert f"confirms {confirmed} and contradicts 0" in one.reading
-    assert "changes 0.0 % of steps at most and moves 0 features, as unused ones should" in one.reading
+    foretold = one.data["foretold"].value_counts()
+    assert foretold["confirmed"] == confirmed
+    assert "contradicted" not in foretold
+    unused = one.data[one.data["dimension (rank)"] == found["rank"].values[-1]]
+    assert (unused[["features moved", "steps changed at most (%)"]] == 0).all(axis=None)
 
 
 def test_contradictions_and_a_control_that_moves_are_told(control):
@@ -293,8 +318,11 @@ def test_contradictions_and_a_control_that_moves_are_told(control):
     changed["verdict"].loc[{"rank": 1, "group": "pitch"}] = "contradicted"
     changed["p_corrected"].values[-1, :2] = 0.01
     one = figures.traversal_effects(changed, "toy")
-    assert "contradicts 1" in one.reading
-    assert "moves 2 features, so it is in use" in one.reading
+    assert one.data["foretold"].value_counts()["contradicted"] == 1
+    unused = one.data[one.data["dimension (rank)"] == changed["rank"].values[-1]]
+    assert unused["features moved"].unique().tolist() == [
+        int((changed["p_corrected"].values[-1] <= 0.05).sum())
+    ]
     assert "x" in [line.get_marker() for line in one.figure.axes[0].get_lines()]
 
 
@@ -315,7 +343,9 @@ def test_models_stand_side_by_side(drawn):
     best = lines(panels["best feature of rank 1"])
     assert best["pitch"][0, 0] > 0.9
     assert max(best["rhythm"][0, 0], best["melody"][0, 0]) < 0.5
-    assert "other: 37 active latents (7 % of dimensions)" in one.reading
+    assert row_of(one.data, model="other", measure="active latents")["value"] == 37
+    share = row_of(one.data, model="other", measure="share of dimensions")["value"]
+    assert share == pytest.approx(100 * 37 / 512)
 
 
 def samples(source: str) -> np.ndarray:

@@ -15,6 +15,7 @@ from tonotopy.reports.figures import (
 )
 
 from .conftest import STAGES, stage_variables
+from .illustrated import assert_illustrated, row_of
 
 DENSITIES = np.array([1, 8, 32])
 USED = 2 ** np.arange(5)
@@ -109,14 +110,18 @@ def x_of(line):
     return float(np.asarray(line.get_xdata())[0])
 
 
+def styled(axes, style):
+    return [line for line in axes.lines if line.get_linestyle() == style]
+
+
 @pytest.mark.parametrize(("draw", "own", "random"), ALL)
 def test_each_figure_asks_one_question_and_saves(draw, own, random):
     for seeds in (random, ()):
         drawn = draw(own, seeds, "toy")
         assert drawn.question.count("?") == 1
         assert drawn.name == draw.__name__
-        assert "nan" not in drawn.reading + drawn.alt
-        assert ("(random" in drawn.reading) == bool(seeds)
+        assert_illustrated(drawn)
+        assert any("random weights" in column for column in drawn.data) == bool(seeds)
         drawn.figure.savefig(io.BytesIO(), format="png")
 
 
@@ -137,12 +142,16 @@ def test_lines_run_through_the_mean_over_partials():
     (own,) = marks(axes, "o")
     np.testing.assert_allclose(np.asarray(own.get_ydata()), [1, 0.88, 0.8])
     np.testing.assert_array_equal(np.asarray(own.get_xdata()), DENSITIES)
-    assert [line.get_ydata()[-1] for line in marks(axes, "x")] == pytest.approx([0.9, 0.7])
+    (random,) = styled(axes, "--")
+    assert random.get_ydata()[-1] == pytest.approx((0.9 + 0.7) / 2)
 
 
-def test_the_reading_tells_the_ends_of_the_range():
-    reading = readout_by_density(READ, RANDOM_READ, "toy").reading
-    assert "stack_end 1.00 [0.95, 1.05] in 1, 0.80 [0.75, 0.85] (random 0.70 to 0.90) in 32" in reading
+def test_the_data_tell_the_ends_of_the_range():
+    data = readout_by_density(READ, RANDOM_READ, "toy").data
+    columns = ["AUC", "low (95 %)", "high (95 %)", "random weights 1", "random weights 2", "chroma"]
+    few, many = (row_of(data, stage="stack_end", partials_in_the_mixture=n)[columns] for n in (1, 32))
+    assert few.tolist() == pytest.approx([1, 0.95, 1.05, 1, 1, 0.75])
+    assert many.tolist() == pytest.approx([0.8, 0.75, 0.85, 0.9, 0.7, 0.75])
 
 
 def test_all_channels_end_the_curve_of_capacity():
@@ -151,14 +160,19 @@ def test_all_channels_end_the_curve_of_capacity():
     assert own.get_xdata()[-1] == 12  # no power of two
     assert own.get_ydata()[-1] == pytest.approx(0.76)
     # at the first layer 8 of 12 channels reach 3/4 of the way, and all of them all of it
-    assert "first_layer 12 of 12" in drawn.reading
-    assert "stack_end 16 of 20" in drawn.reading
+    enough = drawn.data.groupby("stage")["channels for 90 % of the way"].unique()
+    assert enough["first_layer"].tolist() == [12]
+    assert enough["stack_end"].tolist() == [16]
+    assert drawn.data.groupby("stage")["channels"].max().tolist() == [12, 20]
 
 
-def test_tasks_are_told_at_their_best_stage():
+def test_tasks_are_told_at_every_stage():
     drawn = readout_tasks(READ, [], "toy")
-    assert "f0 0.60 at stack_end, by chance 0.00" in drawn.reading
-    assert "root 0.40 at first_layer, by chance 0.08" in drawn.reading
+    for task, stage, score, chance in (("f0", "stack_end", 0.6, 0), ("root", "first_layer", 0.4, 1 / 12)):
+        row = row_of(drawn.data, task=task, stage=stage)
+        assert row[["score", "by chance", "p", "spectrum"]].tolist() == pytest.approx(
+            [score, chance, 0.1, 0.7]
+        )
     of_f0 = drawn.figure.axes[4]
     assert [x_of(line) for line in marks(of_f0, "o", "toy")] == [0.0, 0.6]  # cut off at 0
 
@@ -179,5 +193,6 @@ def test_cosines_leave_a_root_with_itself_out():
 
 def test_positions_are_told_beside_the_baselines():
     drawn = chord_positions(CHORDS, RANDOM_CHORDS, "toy")
-    assert "first_layer 0.40 (random 0.50); stack_end 0.70 (random 0.50)" in drawn.reading
-    assert "chroma 0.97" in drawn.reading
+    for stage, auc in (("first_layer", 0.4), ("stack_end", 0.7)):
+        row = row_of(drawn.data, stage=stage)
+        assert row[["AUC, mean", "random weights 1", "chroma"]].tolist() == pytest.approx([auc, 0.5, 0.97])

@@ -75,15 +75,16 @@ def page(path):
 
 
 def test_every_figure_has_words(page):
-    images = page.all("img")
-    assert len(images) == FIGURES + 2
-    assert all(len(image["alt"]) > 40 for image in images)
-    assert len(page.all("figcaption")) == len(images)
+    drawn = [one for one in page.all("div") if one.get("class") == "drawing"]
+    words = [one["aria-label"] for one in drawn] + [image["alt"] for image in page.all("img")]
+    assert len(words) == len(page.all("figure")) == len(page.all("figcaption")) == FIGURES + 2
+    assert drawn
+    assert all(len(text) > 40 for text in words)
 
 
 def test_the_page_fetches_nothing(page, path):
     for _, attributes in page.elements:
-        for name in ("src", "href", "srcset", "poster", "data"):
+        for name in ("src", "href", "xlink:href", "srcset", "poster", "data"):
             target = attributes.get(name)
             assert target is None or target.startswith(("data:", "#")), target[:80]
     assert page.all("script") == []
@@ -97,7 +98,8 @@ def test_the_page_fetches_nothing(page, path):
 def test_links_lead_somewhere(page):
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert {a["href"][1:] for a in page.all("a")} <= set(ids)
+    targets = [one.get("href", one.get("xlink:href")) for _, one in page.elements]
+    assert {target[1:] for target in targets if target and target.startswith("#")} <= set(ids)
 
 
 def test_the_page_is_small_and_made_for_phones(page, path):
@@ -157,7 +159,7 @@ def test_two_encoders_are_compared_in_one_table(run, tmp_path, monkeypatch):
     text = " ".join(page.text)
     assert "What toy and other represent" in text
     assert "Encoders side by side" in text
-    assert len(page.all("img")) == 2 + 1 + 2  # both, side by side, and the controls: the same, shown once
+    assert len(page.all("figure")) == 2 + 1 + 2  # both, side by side, and the controls: the same, shown once
 
 
 @pytest.mark.usefixtures("few_figures")
@@ -172,8 +174,8 @@ def test_an_encoder_without_baselines_or_controls(run, tmp_path):
     toy = xr.DataTree(run["toy"].to_dataset(), children=kept)
     alone = xr.DataTree(run.to_dataset(), children={"toy": toy})
     page = Page(report([alone], tmp_path / "alone.html").read_text(encoding="utf-8"))
-    assert len(page.all("img")) == 6 + 6
-    assert {"#e0-selectivity", "#e0-aliasing"} <= {a["href"] for a in page.all("a")}
+    assert len(page.all("figure")) == 6 + 6
+    assert {"#c-selectivity", "#c-aliasing"} <= {a["href"] for a in page.all("a")}
 
 
 @pytest.mark.usefixtures("few_figures")
@@ -273,7 +275,7 @@ def test_a_browser_shows_it_without_sideways_scrolling(path, tmp_path, width, ch
     ask = (
         "<script>addEventListener('load', () => {const d = document; parent.postMessage("
         "[d.documentElement.scrollWidth, innerWidth, [...d.images].filter(i => i.naturalWidth > 0).length,"
-        "d.images.length].join(' '), '*')})</script>"
+        "d.images.length, d.querySelectorAll('figure').length].join(' '), '*')})</script>"
     )
     # the page's own policy forbids scripts, also ours
     text = re.sub(r"<meta http-equiv=[^>]*>", "", path.read_text(encoding="utf-8"))
@@ -288,10 +290,11 @@ def test_a_browser_shows_it_without_sideways_scrolling(path, tmp_path, width, ch
     dom = chromium("--window-size=1400,900", "--virtual-time-budget=5000", "--dump-dom", frame.as_uri())
     answer = re.search(r"<title>([\d ]+)</title>", dom)
     assert answer, dom[:500]
-    scroll_width, inner_width, loaded, images = map(int, answer[1].split())
+    scroll_width, inner_width, loaded, images, drawn = map(int, answer[1].split())
     assert inner_width == width
     assert scroll_width <= inner_width
-    assert loaded == images == FIGURES + 2
+    assert loaded == images
+    assert drawn == FIGURES + 2
 
     picture = tmp_path / "page.png"
     chromium(f"--window-size={width},844", f"--screenshot={picture}", path.as_uri())

@@ -166,9 +166,9 @@ def test_signals_that_were_not_read_are_counted(toy):
     [
         (1.0, 1.0, "tones of one fold are one sound"),  # the decimator: one channel tells nothing apart
         (0.0, 0.0, "sharing a fold makes no difference"),
-        (0.5, 0.3, "told apart worse than any others"),
-        (0.5, 0.5, "told apart as well as any others"),
-        (0.5, 0.9, "channels tell tones of one fold apart better than any others"),
+        (0.5, 0.3, "channels tell tones of one fold apart less well than others"),
+        (0.5, 0.5, "channels tell tones of one fold apart as well as others"),
+        (0.5, 0.9, "channels tell tones of one fold apart better than others"),
     ],
 )
 def test_what_collapse_means_is_said(run, collapse, chance, said):

@@ -19,6 +19,7 @@ from tonotopy.reports.numbers import side_by_side, table_of
 from tonotopy.reports.runs import Subject
 
 from . import questions as made_up
+from .illustrated import assert_illustrated, row_of
 
 QUESTIONS = ("presence", "stability", "access", "place")
 
@@ -178,7 +179,7 @@ def test_the_questions_come_first_among_those_of_composition():
 def test_what_stands_for_a_kind_where_mixtures_have_several_densities():
     for conditions in (SWEPT, SWEPT[:1]):
         found = made_up.question("access", {}, conditions=conditions)
-        assert of_kind(found)["condition"].item() == 0
+        assert of_kind(found)["condition"].item() == SWEPT[0].label
     assert picked(made_up.question("place", {}, conditions=(USUAL,))["place"], "chord").size == 0
 
 
@@ -200,11 +201,8 @@ def answered():
 
 
 def drawn_at(axes, marker, colour):
-    return [
-        (float(np.ravel(line.get_xdata())[0]), float(np.ravel(line.get_ydata())[0]))
-        for line in axes.lines
-        if line.get_marker() == marker and line.get_color() == colour
-    ]
+    chosen = [line for line in axes.lines if line.get_marker() == marker and line.get_color() == colour]
+    return [tuple(point) for line in chosen for point in line.get_xydata().tolist()]
 
 
 def test_the_picture_of_all_four_shows_each_stage_beside_chance_and_baselines(answered):
@@ -222,15 +220,25 @@ def test_the_picture_of_all_four_shows_each_stage_beside_chance_and_baselines(an
     assert [bar.get_width() for bar in stability.patches] == [0.5] * 2  # its own confusion
     dotted = [line for line in presence.lines if line.get_linestyle() == ":"]
     assert np.ravel(dotted[0].get_xdata())[0] == 0.06
-    assert "Presence of partials: first_layer 0.50, latent 0.50" in drawn.reading
+    assert_illustrated(drawn)
+    for stage in STAGES:
+        row = row_of(drawn.data, measure="presence", **{"stage or control": stage})
+        assert row[["value", "low (95 %)", "high (95 %)", "chance"]].tolist() == pytest.approx(
+            [0.5, 0.48, 0.52, 1 / 16]
+        )
+        assert row[["random weights, least", "random weights, most"]].tolist() == [0.9, 1.0]
+    control = row_of(drawn.data, measure="presence", **{"stage or control": "control:decimator"})
+    assert control["value"] == 0.06
 
 
 def test_kinds_stand_side_by_side_and_alone(answered):
     own, others = answered
     drawn = figures.kinds_side_by_side(own, others, "toy")
-    assert "Presence of chords: first_layer 0.50" in drawn.reading
-    only = {"place": made_up.question("place", {}, conditions=(USUAL,))}
-    assert "Only partials were measured." in figures.kinds_side_by_side(only).reading
+    assert_illustrated(drawn)
+    where = {"measure": "presence", "of": "chords", "stage or control": "first_layer"}
+    assert row_of(drawn.data, **where)["value"] == 0.5
+    only = of("place", conditions=(USUAL,))
+    assert "four_questions_kinds" not in [one.name for one in chapters.PLACE.figures(only, [])]
     assert len([axes for axes in drawn.figure.axes if axes.axison]) == 5
 
 
@@ -244,7 +252,14 @@ def test_profiles_lie_over_frequency(answered, probe):
     lines = [line for line in axes.lines if line.get_color() == TRAINED]
     np.testing.assert_allclose(lines[0].get_xdata(), np.geomspace(120, 6000, 16))
     np.testing.assert_allclose(lines[0].get_ydata(), 0.5)
-    assert axes.get_xlabel() == "frequency (Hz)"
+    assert_illustrated(drawn)
+    row = drawn.data[drawn.data["stage"] == "latent"].iloc[0]
+    assert row[["frequency (Hz)", "value"]].tolist() == pytest.approx([120, 0.5])
+    alone = figures.question_over_frequency(own[probe], stage="latent", beside=others[probe])
+    (line,) = [line for line in alone.lines if line.get_color() == TRAINED]
+    np.testing.assert_allclose(line.get_ydata(), lines[0].get_ydata())
+    assert alone.get_xlabel() == "frequency (Hz)"
+    assert alone.figure.legends
 
 
 def test_curves_lie_over_spacing_and_over_how_many_sound(answered):
@@ -256,7 +271,10 @@ def test_curves_lie_over_spacing_and_over_how_many_sound(answered):
     ):
         lines = [line for line in drawn.figure.axes[0].lines if line.get_color() == TRAINED]
         assert list(np.asarray(lines[0].get_xdata())) == x
-        assert "latent 0.50" in drawn.reading
+        assert_illustrated(drawn)
+        of_stage = drawn.data[drawn.data["stage"] == "latent"]
+        assert set(x) <= set(of_stage.iloc[:, 2])
+        assert of_stage["value"].tolist() == pytest.approx([0.5] * len(of_stage))
 
 
 def test_a_chapter_draws_what_there_is():

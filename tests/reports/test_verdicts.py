@@ -1,12 +1,18 @@
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from tonotopy.probes.engine.schema import dataset
+from tonotopy.probes.hypotheses.registry import HYPOTHESES
 from tonotopy.probes.run.registry import schema
+from tonotopy.reports.claims import CLAIMS
 from tonotopy.reports.figures.hypotheses.verdicts import verdicts
 from tonotopy.reports.runs import Subject
-from tonotopy.reports.verdicts import explained, verdict_rows, verdict_sentences
+from tonotopy.reports.verdicts import claims_sentence, explained, verdict_rows, verdict_sentences
+
+from .illustrated import assert_illustrated
 
 NEEDS = {"undecided": "about 40 groups", "cannot be decided": "10 units"}
 ROWS = (
@@ -70,14 +76,68 @@ def test_rows_hold_every_number_beside_what_it_is_held_against():
 def test_sentences_say_where_the_source_is_met_and_what_training_changed():
     said = " ".join(verdict_sentences(codec()))
     assert (
-        "Of 5 hypotheses 2 are decided, 1 is undecided, 1 cannot be decided with so few units and 1 has no "
+        "Of 5 claims 2 are decided, 1 is undecided, 1 cannot be decided with so few units and 1 has no "
         "verdict." in said
     )
     assert "To be decided, architectural needs about 40 groups and readable needs 10 units." in said
-    assert "agrees with the source on narrow first layer." in said
-    assert "against the source on stable latent." in said
-    assert "All 2 random networks get the same verdict in 1 of 2 decided; not in stable latent." in said
+    assert "As text says: “narrow first layer” does not hold." in said
+    assert "Other than text says: “stable latent” holds." in said
+    assert "All 2 random networks say the same in 1 of 2 that are decided; not in stable latent." in said
     assert "random" not in " ".join(verdict_sentences(codec(0)))
+    assert not re.search("supported|refuted", said)
+
+
+def one_claim(verdict, agrees, others=()):
+    """An encoder of which one claim was judged, and the verdicts of its random networks."""
+
+    def tree(text):
+        return xr.DataTree(
+            children={"hypotheses": xr.DataTree(judged([(*ROWS[0][:7], text, "refuted", agrees)]))}
+        )
+
+    own = xr.DataTree(xr.Dataset(attrs={"encoder": "codec"}))
+    own["hypotheses"] = tree(verdict)["hypotheses"].copy()
+    return Subject("codec", own, tuple(tree(one) for one in others))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "agrees", "others", "expected"),
+    [
+        ("refuted", "yes", ["refuted"], ["The one claim that was requested is decided.",
+                                         "As text says: “narrow first layer” does not hold.",
+                                         "The random network says the same of the one that is decided."]),
+        ("supported", "no", ["refuted"] * 3, ["The one claim that was requested is decided.",
+                                              "Other than text says: “narrow first layer” holds.",
+                                              "All 3 random networks say otherwise of the one that is "
+                                              "decided."]),
+        ("supported", "–", [], ["The one claim that was requested is decided.",
+                                "“narrow first layer” holds."]),
+        ("no verdict", "–", ["no verdict"], ["The one claim that was requested has no verdict."]),
+        ("undecided", "–", [], ["The one claim that was requested is undecided.",
+                                "To be decided, narrow first layer needs about 40 groups."]),
+    ],
+)  # fmt: skip
+def test_sentences_on_one_claim(verdict, agrees, others, expected):
+    assert verdict_sentences(one_claim(verdict, agrees, others)) == expected
+
+
+def test_a_source_is_borne_out_or_not_in_one_sentence():
+    assert claims_sentence(codec()) == (
+        "text is borne out in 1 of the 2 claims that this run decides; other than it says: "
+        "“stable latent” holds."
+    )
+    assert claims_sentence(one_claim("refuted", "yes")) == (
+        "text is borne out in the one claim that this run decides."
+    )
+    assert claims_sentence(one_claim("supported", "no")).startswith("text is not borne out in the one claim")
+    assert claims_sentence(one_claim("no verdict", "–")) == ""
+
+
+def test_every_claim_of_the_library_has_words_that_deny_it():
+    assert set(CLAIMS) == {one.name for one in HYPOTHESES}
+    for claim in CLAIMS.values():
+        assert claim.holds != claim.fails
+        assert not re.search(r"supported|refuted|[.]$", claim.holds + claim.fails)
 
 
 def test_a_run_that_was_not_judged_says_nothing():
@@ -95,17 +155,28 @@ def test_right_of_the_line_it_holds():
     drawn = verdicts(judged(), [], "codec")
     places = points(drawn.figure, "o")
     assert places == {
-        5: pytest.approx(-4 / 5),
-        4: pytest.approx(0.4 / 0.5),
-        3: pytest.approx(0.0),
-        2: pytest.approx(0.4),
+        4: pytest.approx(-4 / 5),
+        3: pytest.approx(0.4 / 0.5),
+        2: pytest.approx(0.0),
+        1: pytest.approx(0.4),
     }
-    assert [t.get_text() for t in drawn.figure.axes[0].texts] == [
-        "as the source says",
-        "against the source",
-        "undecided",
-        "cannot be decided",
-        "no verdict",
-    ]
-    assert "1 supported, 1 refuted, 1 undecided, 1 cannot be decided, 1 no verdict" in drawn.reading
-    assert len(points(verdicts(judged(), [judged()], "codec").figure, "D")) >= 3
+    assert_illustrated(drawn)
+    assert [t.get_text() for t in drawn.figure.axes[0].get_yticklabels()] == [
+        "narrow first layer", "stable latent", "architectural (latent)", "readable (latent)",
+    ]  # fmt: skip
+    assert drawn.data["verdict"].tolist() == [row[7] for row in ROWS]
+    assert drawn.data["as the source says"].tolist() == [row[9] for row in ROWS]
+    assert drawn.data["effect"].tolist() == pytest.approx([row[4] for row in ROWS], nan_ok=True)
+    assert {text.get_text() for text in drawn.figure.legends[0].get_texts()} == {
+        "encoder, decided", "encoder, not decided",
+    }  # fmt: skip
+    beside = verdicts(judged(), [judged()], "codec").figure
+    assert len(points(beside, "D")) >= 3
+    assert "random networks" in {text.get_text() for text in beside.legends[0].get_texts()}
+
+
+def test_where_nothing_was_decided_no_mark_is_in_the_legend():
+    drawn = verdicts(judged(ROWS[-1:]), [], "codec")
+    assert points(drawn.figure, "o") == {}
+    assert not drawn.figure.legends
+    assert drawn.data["verdict"].tolist() == ["no verdict"]

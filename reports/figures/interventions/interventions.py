@@ -138,7 +138,7 @@ def intervention_spectra(result: xr.Dataset, name: str = "") -> Illustration:
     name : str
         What the encoder is called.
     """
-    frequency = float(result["removed_frequency"].sel(trial=result.attrs["clip_trial"]))
+    frequency = float(result["removed_frequency"].isel(trial=result.attrs["clip_trial"]))
     spectra = {str(clip): _spectrum(result, str(clip)) for clip in result["clip"].values}
     loudest = spectra[CLIPS[0]][1].max()
     with canvas(1.3 + 1.5 * (len(CLIPS) - 1), f"{name}: {hertz(frequency)} removed from a mixture") as figure:

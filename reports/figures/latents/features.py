@@ -5,19 +5,58 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 
 from ....probes.latents.correlation import BEYOND_RHYTHM, FAINT, WITH_RHYTHM, is_related
 from ....probes.statistics.resampling import ALPHA
-from ...writing import listed
 from ..drawing import DARK, LABEL_SIZE, RANDOM, TRAINED, Illustration, canvas, one_legend
+from ..panels import axes_or_new
 
-ROW_IN = 0.145
+ROW_IN = 0.155
 COLOURS, GREYS = "YlGnBu", "Greys"
 LONGEST = 31  # characters of a feature's name
-NAMED = 3  # dimensions in the reading
+NAMED = 3  # dimensions of which the data hold every phik
+
+
+def feature_heat_map(data: xr.Dataset, *, group: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw phik of dimensions with features: in colour where it counts, in grey elsewhere.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Of the probe "features".
+    group : {"pitch", "rhythm", "melody"}, optional
+        All features if left out.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure's, with a colour bar, if left out.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+        Its second image is that of the colours.
+
+    Examples
+    --------
+    >>> from tonotopy.encoders import load
+    >>> from tonotopy.probes import features
+    >>> drawn = feature_heat_map(features(load("control:planted"), samples=200, permutations=19))
+    >>> drawn.get_xlabel()
+    'dimension (rank)'
+    """
+    shown = by_feature(data)
+    if group is not None:
+        shown = shown.isel(feature=np.flatnonzero(shown["feature_group"].values == group))
+    with axes_or_new(ax, 1.2 + ROW_IN * shown.sizes["feature"]) as axes:
+        _cells(axes, shown)
+        _rank_axis(axes, shown["rank"].values)
+        axes.set_title(group or "features")
+        if ax is None:
+            _dressed(axes.figure.colorbar(axes.images[1], ax=axes, pad=0.02, aspect=30))
+        return axes
 
 
 def phik_matrix(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
@@ -36,37 +75,53 @@ def phik_matrix(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str
     first = min(r.sizes["rank"] for r in (result, *random))  # the best of as many dimensions everywhere
     others = [by_feature(r.isel(rank=slice(0, first))) for r in random]
     others = [other.reindex(feature=shown["feature"].values) for other in others]
-    groups = [str(g) for g in shown["group"].values]
-    portions = {g: shown.isel(feature=np.flatnonzero(shown["feature_group"].values == g)) for g in groups}
-    portions = {g: p for g, p in portions.items() if p.sizes["feature"]}
-    rows = [p.sizes["feature"] for p in portions.values()]
-    with canvas(1.9 + ROW_IN * sum(rows), f"{name}: what the latents know of melodies") as figure:
-        grid = figure.subplots(len(rows), 2, height_ratios=rows, width_ratios=(2.2, 1), sharex="col")
-        for (matrix, best), (group, portion) in zip(grid, portions.items(), strict=True):
-            _cells(matrix, portion)
-            _best(best, portion.isel(rank=slice(0, first)), others)
-            matrix.set_title(group, pad=9)
-            if group == "melody":
-                _mark_beyond(matrix, result)
-        _rank_axis(grid[-1, 0], shown["rank"].values)
-        grid[-1, 1].set(xlabel="best phik (1)", xlim=(-0.03, 1.03), xticks=[0, 0.5, 1])
-        _colour_bars(figure, grid)
-        one_legend(figure)
+    with canvas(
+        1.9 + ROW_IN * shown.sizes["feature"], f"{name}: what the latents know of melodies"
+    ) as figure:
+        _panels(figure, result, shown, others, first)
+        one_legend(figure, columns=3)
     return Illustration(
         "phik-matrix",
         "Features that latents know",
         figure,
         "Which dimension goes with which features of pitch, rhythm and melody?",
-        f"Over {int(result.attrs['n_melodies']):,} melodies drawn from the model's prior, in "
-        f"{int(result.attrs['bins'])} bins: phik is 0 for independent variables and 1 where either tells the "
-        f"other, whatever the shape. In colour, pairs with a phik of at least {FAINT:g} and a p of at most "
-        f"{ALPHA:g} against melodies dealt anew, corrected over all pairs; in grey, all others. "
-        f"{_strongest(shown)} {_significant(shown)} {_beyond(result)}"
-        f"{_constant(result)}{_at_random(shown.isel(rank=slice(0, first)), others)}",
+        "phik is 0 for independent variables and 1 where either tells the other, whatever the shape. In "
+        f"colour, pairs with a phik of at least {FAINT:g} and a p of at most {ALPHA:g} against shuffled "
+        f"melodies, corrected over all pairs; in grey, all others.{_constant(result)}",
         f"Matrix of phik between {result.sizes['rank']} dimensions of {name} and {shown.sizes['feature']} "
         "features grouped in pitch, rhythm and melody"
         + (", beside each feature's best dimension with random weights." if random else "."),
+        "In colour, features of melodies that a dimension tells; on the right each feature's best dimension.",
+        _tabulated(result, shown, others, first),
     )
+
+
+def _panels(
+    figure: Figure, result: xr.Dataset, shown: xr.Dataset, others: Sequence[xr.Dataset], first: int
+) -> None:
+    """Draw a matrix and the best dimensions for every group of features, and the colour bar below."""
+    groups = [str(g) for g in shown["group"].values]
+    portions = {g: shown.isel(feature=np.flatnonzero(shown["feature_group"].values == g)) for g in groups}
+    portions = {g: p for g, p in portions.items() if p.sizes["feature"]}
+    rows = [p.sizes["feature"] for p in portions.values()]
+    places = figure.add_gridspec(len(rows) + 1, 2, height_ratios=[*rows, 0.8], width_ratios=(2.2, 1))
+    for i, (group, portion) in enumerate(portions.items()):
+        matrix, best = (figure.add_subplot(places[i, k]) for k in (0, 1))
+        _cells(matrix, portion)
+        matrix.set_title(group, pad=9)
+        _best(best, portion.isel(rank=slice(0, first)), others)
+        if group == "melody":
+            _mark_beyond(matrix, result)
+        if i < len(rows) - 1:
+            matrix.set_xticks([])
+            best.set_xticks([0, 0.5, 1], [""] * 3)
+        else:
+            _rank_axis(matrix, shown["rank"].values)
+            best.set(xlabel="best phik (1)", xticks=[0, 0.5, 1])
+    bar = figure.colorbar(
+        figure.axes[0].images[1], cax=figure.add_subplot(places[-1, 0]), orientation="horizontal"
+    )
+    _dressed(bar)
 
 
 def by_feature(result: xr.Dataset) -> xr.Dataset:
@@ -118,7 +173,7 @@ def _cells(axes: Axes, portion: xr.Dataset) -> None:
             np.where(there, portion["phik"].values, np.nan), cmap=colours, norm=_scale(colours),
             aspect="auto", interpolation="nearest",
         )  # fmt: skip
-    axes.set_yticks(range(portion.sizes["feature"]), portion["feature"].values, fontsize=7)
+    axes.set_yticks(range(portion.sizes["feature"]), portion["feature"].values, fontsize=7.5)
     axes.tick_params(axis="both", length=0)
     axes.grid(False)
 
@@ -131,6 +186,8 @@ def _scale(colours: str) -> Normalize:
 def _mark_beyond(axes: Axes, result: xr.Dataset) -> None:
     """Mark the dimensions that tell something of melody that rhythm does not."""
     there = np.flatnonzero(result["melody"].values == BEYOND_RHYTHM)
+    if not len(there):
+        return
     limits = axes.get_ylim()
     above = np.full(len(there), limits[1] - 0.45)
     axes.plot(there, above, "v", color=DARK, ms=3.5, clip_on=False, label="melody beyond rhythm")
@@ -139,14 +196,14 @@ def _mark_beyond(axes: Axes, result: xr.Dataset) -> None:
 
 def _best(axes: Axes, portion: xr.Dataset, others: Sequence[xr.Dataset]) -> None:
     y = np.arange(portion.sizes["feature"])
-    for i, other in enumerate(others):
+    for other in others:
         best = other["phik"].sel(feature=portion["feature"].values).max("rank")
-        axes.plot(best, y, "D", color=RANDOM, ms=3.5, label=None if i else "random weights")
+        axes.plot(best, y, "D", color=RANDOM, ms=3.5, label="random weights")
     best = f"best of {portion.sizes['rank']} dimensions"
     axes.plot(portion["phik"].max("rank"), y, "o", color=TRAINED, ms=3.5, label=best)
     axes.set_yticks(y, [""] * len(y))
     axes.tick_params(axis="y", length=0)
-    axes.set_ylim(len(y) - 0.5, -0.5)
+    axes.set(ylim=(len(y) - 0.5, -0.5), xlim=(-0.03, 1.03))
 
 
 def _rank_axis(axes: Axes, ranks: np.ndarray) -> None:
@@ -156,49 +213,53 @@ def _rank_axis(axes: Axes, ranks: np.ndarray) -> None:
     axes.set_xlabel("dimension (rank)")
 
 
-def _colour_bars(figure, grid: np.ndarray) -> None:
-    mesh = grid[0, 0].images[1]
-    bar = figure.colorbar(mesh, ax=grid, location="bottom", shrink=0.6, aspect=30, pad=0.01)
+def _dressed(bar) -> None:
     bar.set_label("phik (1), where it counts", size=LABEL_SIZE)
     bar.outline.set_edgecolor(DARK)
 
 
-def _strongest(shown: xr.Dataset) -> str:
-    """Tell of the first dimensions the feature each goes with most, and its p."""
-    said = []
+def _tabulated(
+    result: xr.Dataset, shown: xr.Dataset, others: Sequence[xr.Dataset], first: int
+) -> pd.DataFrame:
+    """Return a row for each feature, then means over groups, then what dimensions tell of melody."""
+    counts = is_related(shown["phik"], shown["p_corrected"])
+    columns: dict[str, np.ndarray] = {
+        "feature": shown["called"].values,
+        "group": shown["feature_group"].values,
+    }
+    own = _most(shown["phik"].values[:, :first])
+    columns |= {f"best of {first} dimensions": own, "dimensions in colour": counts.sum("rank").values}
+    if others:
+        best = _most(np.array([_most(other["phik"].values) for other in others]).T)
+        columns |= {"best, random weights": best, "more than random weights": (own > best).astype(int)}
     for rank in shown["rank"].values[:NAMED]:
         one = shown.sel(rank=rank)
-        if one["phik"].notnull().any():
-            best = one.isel(feature=int(one["phik"].argmax("feature")))
-            said.append(
-                f"rank {rank} with {best['called'].item()} ({best['feature_group'].item()}): "
-                f"{float(best['phik']):.2f}, p {float(best['p_corrected']):.3f}"
-            )
-    return f"Strongest: {listed(said)}." if said else "No feature has a value."
-
-
-def _significant(shown: xr.Dataset) -> str:
-    """Tell per group how many features the first dimensions know, and the mean of their phik."""
-    said = []
-    for group in shown["group"].values:
-        one = shown.isel(feature=np.flatnonzero(shown["feature_group"].values == group))
-        known = is_related(one["phik"], one["p_corrected"]).sum("feature").values[:NAMED]
-        mean = one["phik"].mean("feature").values[:NAMED]
-        pairs = ", ".join(f"{k} at a mean phik of {m:.2f}" for k, m in zip(known, mean, strict=True))
-        if one["phik"].notnull().any():
-            said.append(f"{group} (of {one.sizes['feature']}) {pairs}")
-    return f"Features in colour of the first dimensions in turn: {listed(said)}." if said else ""
-
-
-def _beyond(result: xr.Dataset) -> str:
-    """Tell how many dimensions say something of melody that rhythm does not."""
+        columns |= {f"phik, rank {rank}": one["phik"].values, f"p, rank {rank}": one["p_corrected"].values,
+                    f"in colour, rank {rank}": counts.sel(rank=rank).values.astype(int)}  # fmt: skip
+    table = pd.DataFrame(columns)
+    summed = [
+        _summed(table[table["group"] == group], f"{group}, mean or sum") for group in table["group"].unique()
+    ]
+    summed.append(_summed(table, "all features, mean or sum"))
     melody = result["melody"].values.astype(str)
-    ranks = result["rank"].values[melody == BEYOND_RHYTHM]
-    first = f" (first rank {ranks[0]})" if len(ranks) else ""
-    return (
-        f"Of {len(melody)} dimensions, {len(ranks)}{first} tell more of melody than rhythm does, "
-        f"{int((melody == WITH_RHYTHM).sum())} only what goes with rhythm."
-    )
+    told = [
+        {"feature": f"melody {which}", "dimensions in colour": int((melody == which).sum())}
+        for which in (BEYOND_RHYTHM, WITH_RHYTHM)
+    ]
+    return pd.concat([table, pd.DataFrame([*summed, *told])], ignore_index=True)
+
+
+def _summed(some: pd.DataFrame, called: str) -> dict[str, object]:
+    """Return the means of what is a phik and the sums of what is counted."""
+    counted = [c for c in some if c.startswith(("in colour", "more than"))]
+    means = [c for c in some if c.startswith(("phik", "best"))]
+    return {"feature": called, **{c: some[c].mean() for c in means}, **{c: some[c].sum() for c in counted}}
+
+
+def _most(values: np.ndarray) -> np.ndarray:
+    """Return the greatest of what is finite along the last axis; NaN where nothing is."""
+    most = np.where(np.isfinite(values), values, -np.inf).max(-1)
+    return np.where(np.isfinite(most), most, np.nan)
 
 
 def _constant(result: xr.Dataset) -> str:
@@ -207,18 +268,3 @@ def _constant(result: xr.Dataset) -> str:
     known = set(ids[np.isfinite(result["phik"].values).any(0)].tolist())
     left = [i for i in dict.fromkeys(ids.tolist()) if i not in known]
     return f" Without a value, since they never change: {', '.join(left)}." if left else ""
-
-
-def _at_random(shown: xr.Dataset, others: Sequence[xr.Dataset]) -> str:
-    """Compare the best dimension of every feature with that of random weights."""
-    if not shown["phik"].notnull().any() or not any(o["phik"].notnull().any() for o in others):
-        return ""
-    own = shown["phik"].max("rank")
-    best = xr.concat([o["phik"].max("rank") for o in others], "seed").max("seed")
-    more = int((own > best).sum())
-    return (
-        f" With random weights the best of {shown.sizes['rank']} dimensions has, on average over features, "
-        f"{float(best.mean()):.2f} (here {float(own.mean()):.2f}); here it has more for {more} of "
-        f"{shown.sizes['feature']}. phik does not ask how much a mu varies: what an untrained network "
-        "computes of its input goes with features too."
-    )

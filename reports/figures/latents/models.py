@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
 from ....probes.latents.materials import PRIOR
-from ...writing import listed
-from ..drawing import RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend
+from ..drawing import RANDOM, THIRD, TRAINED, Illustration, canvas, hint, one_legend
+from ..panels import panel_rows, panels, shortened
 
 GROUPS = {"pitch": (TRAINED, "o"), "rhythm": (RANDOM, "s"), "melody": (THIRD, "^")}
+PANELS = {
+    "count": ("active latents", "dimensions"),
+    "share": ("share of dimensions", "%"),
+    "information": ("information", "nats a melody"),
+    "loss": ("lost with the rest zeroed", "percentage points"),
+}
 RANKS = 2  # dimensions whose best features are drawn
 Measured = Mapping[str, xr.Dataset]
 
@@ -27,37 +34,35 @@ def models_side_by_side(models: Mapping[str, Measured]) -> Illustration:
     """
     names = list(models)
     said = {name: _numbers(measured) for name, measured in models.items()}
-    with canvas(1.1 + 3 * (0.75 + 0.24 * len(names)), "Models side by side") as figure:
-        grid = figure.subplots(3, 2, sharey=True)
-        for axes, (title, key, unit) in zip(
-            grid.flat,
-            (
-                ("active latents", "count", "dimensions"),
-                ("share of dimensions", "share", "%"),
-                ("information", "information", "nats a melody"),
-                ("lost with the rest zeroed", "loss", "percentage points"),
-            ),
-            strict=False,
-        ):
+    keys = [key for key in PANELS if any(key in numbers for numbers in said.values())]
+    features = [measured.get("features") for measured in models.values()]
+    ranks = [r for r in range(1, RANKS + 1) if any(_best(f, r, g) >= 0 for f in features for g in GROUPS)]
+    count = len(keys) + len(ranks)
+    height = 1.1 + panel_rows(count, 2) * (0.75 + 0.24 * len(names))
+    with canvas(height, "Models side by side") as figure:
+        grid = panels(figure, count, most=2, sharex=False)
+        for axes, key in zip(grid, keys, strict=False):
             _panel(axes, [said[n].get(key) for n in names])
-            axes.set(title=title, xlabel=unit)
-        for rank, axes in zip(range(1, RANKS + 1), grid[2], strict=True):
-            _groups(axes, [models[n].get("features") for n in names], rank)
+            axes.set(title=PANELS[key][0], xlabel=PANELS[key][1])
+        for axes, rank in zip(grid[len(keys) :], ranks, strict=True):
+            _groups(axes, features, rank)
             axes.set(title=f"best feature of rank {rank}", xlabel="phik (1)", xlim=(-0.03, 1.08))
-        grid[0, 0].set_yticks(range(len(names)), names)
-        grid[0, 0].set_ylim(len(names) - 0.4, -0.6)
+        if grid:
+            grid[0].set_yticks(range(len(names)), [shortened(name, 20) for name in names])
+            grid[0].set_ylim(len(names) - 0.4, -0.6)
         one_legend(figure, columns=3)
     return Illustration(
         "models-side-by-side",
         "Models side by side",
         figure,
         "Do models of different length use their latents alike?",
-        f"{listed([_said(n, said[n], models[n].get('features')) for n in names])}. Active latents, by mean "
-        "sigma; information, the mean divergence of a melody's posterior from the prior; lost, free-running "
-        "accuracy with all other dimensions zeroed, 95 % interval. Models trained with free bits are free to "
-        "leave sigma below 1 where that costs nothing, so counts compare only between like objectives.",
+        "Active latents are those by mean sigma; what is lost is free-running accuracy with all other "
+        "dimensions zeroed. Models trained with free bits are free to leave sigma below 1 where that costs "
+        "nothing, so counts compare only between like objectives.",
         f"Dots for {', '.join(names)}: active latents, their share, information, what is lost without the "
         "rest, and the greatest phik with pitch, rhythm and melody features.",
+        "A row a model: how many latents carry music, how much they tell, and of what.",
+        _tabulated(said, models),
     )
 
 
@@ -80,7 +85,8 @@ def _panel(axes: Axes, values: Sequence[tuple[float, float, float] | None]) -> N
     there = [(row, *value) for row, value in enumerate(values) if value is not None]
     for row, value, low, high in there:
         axes.plot([low, high], [row, row], color=TRAINED, lw=1.6)
-        axes.plot(value, row, "o", color=TRAINED, ms=5.5)
+        (point,) = axes.plot(value, row, "o", color=TRAINED, ms=5.5)
+        hint(point, f"{value:z.3g}")
         axes.annotate(f"{value:z.3g}", (value, row), (0, 6), textcoords="offset points", ha="center", size=8)
     known = [v for _, *several in there for v in several if np.isfinite(v)]  # one piece has no interval
     furthest = max([abs(v) for v in known] or [0.0]) or 1.0
@@ -105,19 +111,19 @@ def _groups(axes: Axes, several: Sequence[xr.Dataset | None], rank: int) -> None
         axes.plot(best, rows, marker, color=color, ms=5, label=group)
 
 
-def _said(name: str, numbers: Mapping[str, tuple[float, float, float]], features: xr.Dataset | None) -> str:
-    said = []
-    if "count" in numbers:
-        said.append(
-            f"{numbers['count'][0]:.0f} active latents ({numbers['share'][0]:.0f} % of dimensions), "
-            f"{numbers['information'][0]:.1f} nats"
-        )
-    if "loss" in numbers:
-        loss, low, high = numbers["loss"]
-        between = f" ({low:z.2f} to {high:z.2f})" * bool(np.isfinite(low))
-        said.append(f"{loss:z.2f} percentage points lost{between}")
-    for rank in range(1, RANKS + 1):
-        best = [f"{g} {_best(features, rank, g):.2f}" for g in GROUPS if _best(features, rank, g) >= 0]
-        if best:
-            said.append(f"rank {rank}: {', '.join(best)}")
-    return f"{name}: {'; '.join(said)}" if said else f"{name}: not measured"
+def _tabulated(
+    said: Mapping[str, Mapping[str, tuple[float, float, float]]], models: Mapping[str, Measured]
+) -> pd.DataFrame:
+    rows = []
+    for name, numbers in said.items():
+        for key, (value, low, high) in numbers.items():
+            title, unit = PANELS[key]
+            rows.append({"model": name, "measure": title, "unit": unit, "value": value, "low (95 %)": low,
+                         "high (95 %)": high})  # fmt: skip
+        for rank in range(1, RANKS + 1):
+            for group in GROUPS:
+                best = _best(models[name].get("features"), rank, group)
+                if np.isfinite(best):
+                    measure = f"best {group} feature of rank {rank}"
+                    rows.append({"model": name, "measure": measure, "unit": "phik (1)", "value": best})
+    return pd.DataFrame(rows, columns=["model", "measure", "unit", "value", "low (95 %)", "high (95 %)"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -13,18 +14,19 @@ from matplotlib.figure import FigureBase
 from ....probes.statistics.resampling import ALPHA
 from ....synth.melodies import STEPS_PER_BAR, notes
 from ...audio import NOTES
-from ...writing import listed
 from ..drawing import DARK, LABEL_SIZE, RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend
+from ..panels import MOST_ROWS, across
 from .features import label
 
-MOST_ROWS = 5  # dimensions drawn as rolls, and the unused one below
+MOST_ROWS_OF_ROLLS = 5  # dimensions drawn as rolls, and the unused one below
 SHOWN_DOSES = (-3.0, -1.0, 0.0, 1.0, 3.0)
 FEATURES = 25  # rows of the matrix
 ROW_IN = 0.15
 CURVES = 3  # dimensions whose dose and response are drawn
 GROUP_LOOKS = {"pitch": (TRAINED, "o-"), "rhythm": (RANDOM, "s--"), "melody": (THIRD, "^:")}
-GONE = "#D55E00"
+GONE, KEPT = "#D55E00", "#9A9A9A"
 DARK_ABOVE = 0.6  # of the direction: cells so dark that marks on them are white
+GAP = 0.08  # between rolls that stand side by side, as a share of one
 MARKS = {"confirmed": ("o", 6.5), "contradicted": ("x", 5.5)}
 
 
@@ -38,41 +40,52 @@ def traversal_rolls(result: xr.Dataset, name: str = "") -> Illustration:
     name : str
         What the model is called.
     """
-    moved = np.flatnonzero(~result["is_unused"].values)[:MOST_ROWS]
+    moved = np.flatnonzero(~result["is_unused"].values)[:MOST_ROWS_OF_ROLLS]
     shown = result.isel(rank=[*moved, *np.flatnonzero(result["is_unused"].values)])
     doses = [d for d in SHOWN_DOSES if d in shown["dose"].values]
     steps, rows = shown.sizes["step"], shown.sizes["rank"]
     low, high = _pitch_limits(shown["example"].sel(dose=doses).values)
-    with canvas(1.3 + 0.85 * rows, f"{name}: one melody, one latent moved") as figure:
-        grid = figure.subplots(rows, len(doses), squeeze=False, sharex=True, sharey=True)
-        for axes_row, rank in zip(grid, shown["rank"].values, strict=True):
+    starts = np.arange(len(doses)) * (1 + GAP) * steps
+    with canvas(1.3 + 0.8 * rows, f"{name}: one melody, one latent moved") as figure:
+        grid = figure.subplots(rows, 1, squeeze=False, sharex=True, sharey=True).ravel()
+        for axes, rank in zip(grid, shown["rank"].values, strict=True):
             one = shown.sel(rank=rank)
-            base = one["example"].sel(dose=0.0).values
-            for axes, dose in zip(axes_row, doses, strict=True):
-                _roll(axes, one["example"].sel(dose=dose).values, base)
-            axes_row[0].set_ylabel(_row_label(one), fontsize=8)
-        for axes, dose in zip(grid[0], doses, strict=True):
-            axes.set_title(f"{dose:+g}" if dose else "0")
-        for axes in grid[-1]:
-            bars = np.arange(0, steps + 1, STEPS_PER_BAR * max(1, steps // STEPS_PER_BAR // 4))
-            axes.set_xticks(bars, [f"{b // STEPS_PER_BAR + 1}" if b < steps else "" for b in bars])
-        grid[0, 0].set(xlim=(0, steps), ylim=(low, high))
+            _rolls(axes, one["example"].sel(dose=doses).values, one["example"].sel(dose=0.0).values, starts)
+            for start in starts[1:]:
+                axes.axvspan(start - GAP * steps, start, color="#ECECEC", lw=0)
+            axes.set_ylabel(_row_label(one), fontsize=8)
+        for start, dose in zip(starts, doses, strict=True):
+            said = f"{dose:+g}" if dose else "0"
+            grid[0].text(start + steps / 2, 1.04, said, ha="center", transform=grid[0].get_xaxis_transform(),
+                         fontsize=9, fontweight="bold")  # fmt: skip
+        grid[0].set_title(" ")  # it keeps the place of the values above
+        _bar_axis(grid[-1], starts, steps)
         octaves = [m for m in range(12 * (low // 12), high + 1, 12) if low <= m <= high]
-        grid[0, 0].set_yticks(octaves, [note_name(m) for m in octaves])
-        grid[0, 0].set_title(f"latent at {doses[0]:+g}")
-        grid[-1, len(doses) // 2].set_xlabel("bar; above, the value of the latent (sd of the prior)")
-        _legend(grid[0, 0])
+        grid[0].set_yticks(octaves, [note_name(m) for m in octaves])
+        grid[0].set(xlim=(0, starts[-1] + steps), ylim=(low, high))
+        _legend(grid[0])
         one_legend(figure, columns=3)
     return Illustration(
         "traversal-rolls",
         "One melody, one latent moved",
         figure,
         "What becomes of a melody when one dimension takes one value after another?",
-        "The first of the melodies that were moved, not the best; in grey the notes as they are with the "
-        f"dimension at 0, in colour those that begin, end or lie elsewhere. {_changed(result)}",
+        "The first of the melodies that were moved, not the best; a row a dimension, a column a value. In "
+        "grey the notes as they are with the dimension at 0, in colour those that begin, end or lie "
+        "elsewhere. The data tell how many steps change over all melodies.",
         f"Piano rolls of one melody decoded by {name}, a row for each of {rows} dimensions, a column for "
         f"each value from {doses[0]:g} to {doses[-1]:g}; changed notes in colour.",
-    )
+        "One melody, decoded again with one latent at one value after another: what changes is in colour.",
+        pd.DataFrame(
+            [
+                {"dimension (rank)": int(one["rank"]), "least relevant": "yes" if one["is_unused"] else "no",
+                 "value (sd)": float(dose), "steps changed (%)": 100 * float(one["changed"].sel(dose=dose))}
+                for i in range(result.sizes["rank"])
+                for one in [result.isel(rank=i)]
+                for dose in one["dose"].values
+            ][:MOST_ROWS]
+        ),
+    )  # fmt: skip
 
 
 def traversal_effects(result: xr.Dataset, name: str = "") -> Illustration:
@@ -91,7 +104,7 @@ def traversal_effects(result: xr.Dataset, name: str = "") -> Illustration:
         parts = figure.subfigures(2, 1, squeeze=False, height_ratios=(0.7 + ROW_IN * len(chosen), 1.9))
         _matrix(parts[0, 0], parts[0, 0].subplots(), shown)
         curves = min(CURVES, int((~result["is_unused"]).sum()))
-        grid = np.atleast_1d(parts[1, 0].subplots(1, curves, sharey=True))
+        grid = np.atleast_1d(parts[1, 0].subplots(1, across(curves), sharey=True))
         for i, axes in enumerate(grid):
             _curves(axes, result.isel(rank=i))
         grid[0].set_ylabel("change (sd)")
@@ -102,14 +115,14 @@ def traversal_effects(result: xr.Dataset, name: str = "") -> Illustration:
         "Features that follow a latent",
         figure,
         "Do the features that go with a dimension follow when it is moved? Does the least relevant move any?",
-        f"{int(result.attrs['n_melodies'])} melodies, decoded greedily at every value; colour: mean rank "
-        f"correlation of value and feature. Pale: melodies do not agree (corrected p above {ALPHA:g}); "
-        "a dot: they do, whatever the direction. Ringed or crossed: the feature of its group that the "
-        "dimension goes with most, ringed where moving the dimension confirms that, crossed where it "
-        f"contradicts it. Below, how far those features change. {_verdicts(result)} {_unused(result)} Values "
-        "beyond 2 are rare under the prior, and what happens there says less about melodies.",
+        "Colour: mean rank correlation of value and feature, pale where melodies do not agree (corrected p "
+        f"above {ALPHA:g}), a dot where they do. Ringed: the feature of its group that the dimension goes "
+        "with most, where moving it confirms that; crossed where it contradicts it. Below, how far those "
+        "features change; values beyond 2 are rare under the prior.",
         f"Matrix of {len(chosen)} features by {result.sizes['rank']} dimensions of {name}, coloured by "
         "direction, and curves of the change of features over the value of the first dimensions.",
+        "Which features rise or fall as a latent is moved; ringed, those that its correlations foretold.",
+        _effects(result, chosen),
     )
 
 
@@ -134,18 +147,28 @@ def _pitch_limits(rolls: np.ndarray) -> tuple[int, int]:
     return low - spare // 2, high + (spare + 1) // 2
 
 
-def _roll(axes: Axes, roll: np.ndarray, base: np.ndarray) -> None:
-    """Draw notes; those that the roll at dose 0 has too in grey, others in colour, its lost ones outlined."""
-    own, there = _played(roll), _played(base)
-    for which, color, width in (
-        (there - own, GONE, 1.0),
-        (own & there, "#9A9A9A", 2.6),
-        (own - there, TRAINED, 2.6),
-    ):
-        segments = [[(onset + 0.15, midi), (onset + length - 0.15, midi)] for onset, length, midi in which]
-        axes.add_collection(LineCollection(segments, colors=color, linewidths=width, capstyle="butt"))
-    axes.xaxis.grid(True)
+def _rolls(axes: Axes, rolls: np.ndarray, base: np.ndarray, starts: np.ndarray) -> None:
+    """Draw rolls side by side: notes as at dose 0 in grey, others in colour, lost ones thin."""
+    there = _played(base)
+    segments: dict[tuple[str, float], list] = {(GONE, 1.0): [], (KEPT, 2.6): [], (TRAINED, 2.6): []}
+    for roll, start in zip(rolls, starts, strict=True):
+        own = _played(roll)
+        for which, look in zip((there - own, own & there, own - there), segments, strict=True):
+            segments[look] += [
+                [(start + onset + 0.15, midi), (start + onset + length - 0.15, midi)]
+                for onset, length, midi in which
+            ]
+    for (color, width), some in segments.items():
+        axes.add_collection(LineCollection(some, colors=color, linewidths=width, capstyle="butt"))
     axes.tick_params(axis="both", length=2, labelsize=7.5)
+
+
+def _bar_axis(axes: Axes, starts: np.ndarray, steps: int) -> None:
+    """Put the numbers of bars below every roll."""
+    bars = np.arange(0, steps, STEPS_PER_BAR * max(1, steps // STEPS_PER_BAR // 4))
+    places = [start + bar for start in starts for bar in bars]
+    axes.set_xticks(places, [f"{bar // STEPS_PER_BAR + 1}" for _ in starts for bar in bars])
+    axes.set_xlabel("bar; above, the value of the latent (sd of the prior)")
 
 
 def _played(roll: np.ndarray) -> set[tuple[int, int, int]]:
@@ -159,25 +182,11 @@ def _row_label(one: xr.Dataset) -> str:
 
 def _legend(axes: Axes) -> None:
     for color, width, what in (
-        ("#9A9A9A", 2.6, "as at 0"),
+        (KEPT, 2.6, "as at 0"),
         (TRAINED, 2.6, "changed"),
         (GONE, 1.0, "gone from 0"),
     ):
         axes.plot([], [], color=color, lw=width, label=what)
-
-
-def _changed(result: xr.Dataset) -> str:
-    said = []
-    for i in range(result.sizes["rank"]):
-        one = result.isel(rank=i)
-        ends = [100 * float(one["changed"].isel(dose=k)) for k in (0, -1)]
-        who = "the least relevant dimension" if bool(one["is_unused"]) else f"rank {int(one['rank'])}"
-        said.append(f"{who} {ends[0]:.0f} % and {ends[1]:.0f} %")
-    low, high = (float(result["dose"][k]) for k in (0, -1))
-    return (
-        f"Over all {int(result.attrs['n_melodies'])} melodies, steps that differ at {low:g} and at {high:g}: "
-        f"{listed(said)}."
-    )
 
 
 def _chosen(result: xr.Dataset) -> np.ndarray:
@@ -203,12 +212,8 @@ def _matrix(figure: FigureBase, axes: Axes, shown: xr.Dataset) -> None:
         alpha=np.where(moved, 1.0, 0.15),
     )  # fmt: skip
     names = shown["feature"].values.astype(str)
-    for k in range(shown.sizes["rank"]):
-        said = dict(zip(shown["claimed_feature"].values[k], shown["verdict"].values[k], strict=True))
-        for row, feature in enumerate(names):
-            marker, size = MARKS.get(said.get(feature, ""), (".", 2.5) if moved[row, k] else ("", 0))
-            ink = "white" if moved[row, k] and abs(direction[row, k]) > DARK_ABOVE else "black"
-            axes.plot(k, row, marker, color=ink, mfc="none", ms=size, mew=1.3)
+    for (marker, size, ink), cells in _marks(shown, moved, direction).items():
+        axes.plot(*np.transpose(cells), marker, color=ink, mfc="none", ms=size, mew=1.3, ls="none")
     labels = [label(i, n) for i, n in zip(shown["feature_id"].values.astype(str), names, strict=True)]
     axes.set_yticks(range(len(names)), labels, fontsize=7)
     ranks = [f"{n}\n(last)" if u else f"{n}" for n, u in zip(
@@ -222,6 +227,28 @@ def _matrix(figure: FigureBase, axes: Axes, shown: xr.Dataset) -> None:
             axes.axhline(above + 0.5, color=DARK, lw=0.8)
     bar = figure.colorbar(mesh, ax=axes, aspect=30, pad=0.02, ticks=[-1, 0, 1])
     bar.set_label("falls (-1) or rises (1)", size=LABEL_SIZE)
+
+
+def _marks(
+    shown: xr.Dataset, moved: np.ndarray, direction: np.ndarray
+) -> dict[tuple[str, float, str], list[tuple[int, int]]]:
+    """Return the cells (rank, feature) that have a mark, by marker, size and colour."""
+    found: dict[tuple[str, float, str], list[tuple[int, int]]] = {}
+    for k in range(shown.sizes["rank"]):
+        said = _said_of(shown.isel(rank=k))
+        for row, feature in enumerate(shown["feature"].values.astype(str)):
+            marker, size = MARKS.get(said.get(feature, ""), (".", 2.5) if moved[row, k] else ("", 0))
+            if marker:
+                ink = "white" if moved[row, k] and abs(direction[row, k]) > DARK_ABOVE else "black"
+                found.setdefault((marker, size, ink), []).append((k, row))
+    return found
+
+
+def _said_of(one: xr.Dataset) -> dict[str, str]:
+    """Return what was claimed of a dimension: the verdict by feature."""
+    return dict(
+        zip(one["claimed_feature"].values.astype(str), one["verdict"].values.astype(str), strict=True)
+    )
 
 
 def _curves(axes: Axes, one: xr.Dataset) -> None:
@@ -240,38 +267,21 @@ def _curves(axes: Axes, one: xr.Dataset) -> None:
     axes.set_xlim(float(one["dose"][0]) * 1.1, float(one["dose"][-1]) * 1.1)
 
 
-def _verdicts(result: xr.Dataset) -> str:
-    moved = result.isel(rank=np.flatnonzero(~result["is_unused"].values))
-    verdicts = moved["verdict"].values.astype(str)
-    confirmed, contradicted = (int((verdicts == v).sum()) for v in ("confirmed", "contradicted"))
-    said = []
-    for i in range(min(CURVES, moved.sizes["rank"])):
-        one = moved.isel(rank=i)
-        each = [
-            f"{g} {_called(result, c)} {v}"
-            for g, c, v in zip(one["group"].values, one["claimed_feature"].values, verdicts[i], strict=True)
-            if v in MARKS
-        ]
-        said.append(f"rank {int(one['rank'])} {', '.join(each) or 'none'}")
-    return (
-        f"Of {confirmed + contradicted} correlations above the null, moving the dimension confirms "
-        f"{confirmed} and contradicts {contradicted}: {listed(said)}."
-    )
-
-
-def _called(result: xr.Dataset, feature: str) -> str:
-    place = np.flatnonzero(result["feature"].values == feature)
-    return str(result["feature_id"].values[place[0]]) if len(place) else feature
-
-
-def _unused(result: xr.Dataset) -> str:
-    one = result.isel(rank=np.flatnonzero(result["is_unused"].values))
-    if not one.sizes["rank"]:
-        return ""
-    features = int((one["p_corrected"] <= ALPHA).sum())
-    share = 100 * float(one["changed"].max())
-    verdict = "as unused ones should" if features == 0 else "so it is in use"
-    return (
-        f"The least relevant dimension, moved as a control, changes {share:.1f} % of steps at most and moves "
-        f"{features} features, {verdict}."
-    )
+def _effects(result: xr.Dataset, chosen: np.ndarray) -> pd.DataFrame:
+    """Return direction, agreement and verdict of every cell, and what moving a dimension changes at most."""
+    rows = []
+    for k in range(result.sizes["rank"]):
+        one = result.isel(rank=k)
+        said, names = _said_of(one), one["feature"].values.astype(str)
+        moved = int((one["p_corrected"] <= ALPHA).sum())
+        for i in chosen:
+            rows.append({
+                "dimension (rank)": int(one["rank"]),
+                "feature": f"{one['feature_id'].values[i]} {names[i]}",
+                "direction (-1 to 1)": float(one["direction"][i]),
+                "p, corrected": float(one["p_corrected"][i]),
+                "foretold": said.get(names[i], ""),
+                "features moved": moved,
+                "steps changed at most (%)": 100 * float(one["changed"].max()),
+            })  # fmt: skip
+    return pd.DataFrame(rows[:MOST_ROWS])

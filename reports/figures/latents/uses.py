@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from ....probes.latents.materials import MELODIES, PRIOR, RANDOM_NOTES
-from ...writing import listed
-from ..drawing import DARK, LABEL_SIZE, THIRD, TRAINED, Illustration, canvas, one_legend
+from ..drawing import DARK, LABEL_SIZE, THIRD, TRAINED, Illustration, canvas, hint, one_legend
+from ..panels import MOST_ROWS
 
 ORDERS = {
     "relevance": (TRAINED, "o-", "most relevant first"),
@@ -25,7 +26,7 @@ MEASURES = {
 }
 MATERIALS = {PRIOR: (TRAINED, "o-"), MELODIES: (THIRD, "s--"), RANDOM_NOTES: (DARK, "^:")}
 MARK = "#8C8C8C"
-COMPARED_AT = (0.5, 1.0)  # of |mu|, in the reading
+ENDS = {"": "", "_low": ", low (95 %)", "_high": ", high (95 %)"}  # of a variable, and in the data
 
 
 def accuracy_by_kept(result: xr.Dataset, name: str = "") -> Illustration:
@@ -60,13 +61,14 @@ def accuracy_by_kept(result: xr.Dataset, name: str = "") -> Illustration:
         "Accuracy by dimensions kept",
         figure,
         "Are the active latents enough to reconstruct melodies, and are they needed?",
-        f"Mean over {int(result.attrs['n_melodies']):,} melodies ({result.attrs['material']}), 95 % "
-        f"intervals over {int(result.attrs['n_pieces']):,} pieces. {_lost(result, count)} {_ends(result)} "
-        "Most steps sustain what sounds, so that onsets say more than steps; free-running, one wrong step "
-        "misleads all that follow, and teacher-forced, the model is given what came before.",
+        f"Mean over melodies ({result.attrs['material']}), shaded 95 % intervals over pieces. Most steps "
+        "sustain what sounds, so that onsets say more than steps. Free-running, one wrong step misleads all "
+        "that follow; teacher-forced, the model is given what came before.",
         f"Accuracy of melodies that {name} reconstructs, over how many latent dimensions are kept: rising "
         "early in order of relevance, late in the reversed order; below, free-running, teacher-forced and "
         "for onsets.",
+        "Of melodies, how many steps stay right as all but the first dimensions are zeroed, in three orders.",
+        _tabulated(result),
     )
 
 
@@ -91,21 +93,18 @@ def activation(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str 
         axes.set(xlabel="threshold of |mu| (standard deviations of the prior)", xlim=(0, None))
         axes.set(ylabel="active latents above it", ylim=(0, 1.05 * max(count, 1)))
         one_legend(figure, columns=3)
-    information = {m: float(result["information"].sel(material=m)) for m, _ in there}
     return Illustration(
         "activation",
         "Active latents excited",
         figure,
         "Does music excite more latents than random notes do?",
-        f"Mean number of the {count} active latents whose mu lies further from 0, 95 % intervals over "
-        f"pieces. "
-        f"{_excited(result, [m for m, _ in there])} Information, the mean divergence of a melody's posterior "
-        f"from the prior over all dimensions, in nats: "
-        f"{listed([f'{m} {nats:.1f}' for m, nats in information.items()])}.{_uninformed(random)} Notes that "
-        "the model has not met can excite latents more than music: further from what is usual, not more "
-        "musical.",
+        "Active latents whose mu lies further from 0, mean over melodies, with 95 % intervals over pieces. "
+        "Notes that the model has not met can excite latents more than music: further from what is usual, "
+        "not more musical. With random weights the information in the data is the width of sigma alone.",
         f"Mean number of active latents of {name} excited by {', '.join(m for m, _ in there)}, falling with "
         "the threshold.",
+        f"How many of {count} active latents a melody moves further than the threshold, by kind of melody.",
+        _excitations(result, [m for m, _ in there], random),
     )
 
 
@@ -114,7 +113,10 @@ def _band(
 ) -> None:
     low, high = one[f"{variable}_low"].values, one[f"{variable}_high"].values
     axes.fill_between(one[along], low, high, color=color, alpha=0.2, lw=0)
-    axes.plot(one[along], one[variable], style, color=color, ms=4, lw=1.4, markevery=every, label=label)
+    (line,) = axes.plot(
+        one[along], one[variable], style, color=color, ms=4, lw=1.4, markevery=every, label=label
+    )
+    hint(line, f"{label}: {float(one[variable][0]):.3g} to {float(one[variable][-1]):.3g}")
 
 
 def _kept_axis(axes: Axes, kept: np.ndarray) -> None:
@@ -126,57 +128,46 @@ def _kept_axis(axes: Axes, kept: np.ndarray) -> None:
     axes.set(xlabel="dimensions kept, all others zero", xlim=(-0.15, 1.15 * kept[-1]))
 
 
-def _lost(result: xr.Dataset, count: int) -> str:
-    """Tell what zeroing all but the active latents costs, in percentage points."""
-    there = result.sel(order="relevance", kept=count)
-    every = result.sel(order="relevance").isel(kept=-1)
-    said = []
-    for measure in MEASURES:
-        one, whole = there.sel(measure=measure), float(every["accuracy"].sel(measure=measure))
-        if np.isnan(whole):  # the onsets of melodies without notes
-            continue
-        loss, low, high = (100 * float(one[v]) for v in ("loss_to_all", "loss_low", "loss_high"))
-        said.append(
-            f"{measure} {100 * float(one['accuracy']):.1f} % of {100 * whole:.1f} %, a loss of {loss:z.2f} "
-            "percentage points" + f" ({low:z.2f} to {high:z.2f})" * bool(np.isfinite(low))
-        )
-    return f"With the {count} active latents alone: {listed(said)}."
+def _tabulated(result: xr.Dataset) -> pd.DataFrame:
+    """Return accuracy and loss of what is drawn: three orders, and three measures of the first of them."""
+    drawn = [(order, "free-running") for order in ORDERS]
+    drawn += [("relevance", measure) for measure in MEASURES if measure != "free-running"]
+    rows = []
+    for order, measure in drawn:
+        one = result.sel(order=order, measure=measure)
+        half = _half_way(one)
+        for i, kept in enumerate(one["kept"].values):
+            row = {"order": order, "measure": measure, "dimensions kept": int(kept)}
+            row |= {f"right{said} (%)": 100 * float(one[f"accuracy{end}"][i]) for end, said in ENDS.items()}
+            for variable, said in (("loss_to_all", "lost"), ("loss_low", "lost, low (95 %)"),
+                                   ("loss_high", "lost, high (95 %)")):  # fmt: skip
+                row[f"{said} (percentage points)"] = 100 * float(one[variable][i])
+            rows.append({**row, "half-way there with": half})
+    return pd.DataFrame(rows)[:MOST_ROWS]
 
 
-def _ends(result: xr.Dataset) -> str:
-    """Tell what is right with nothing kept, and how many dimensions the reversed order needs."""
-    free = result["accuracy"].sel(measure="free-running")
-    nothing, whole = (float(free.sel(order="relevance")[i]) for i in (0, -1))
-    said = f"With nothing kept {100 * nothing:.1f} % of steps are right"
-    if whole <= nothing:
-        return f"{said}, and no fewer than with all."
-    needed = {
-        o: int(free["kept"][np.argmax(free.sel(order=o).values >= (nothing + whole) / 2)]) for o in ORDERS
-    }
-    return (
-        f"{said}; half-way from there to all are, of the numbers tried, {needed['relevance']} by relevance, "
-        f"{needed['random']} in a random order, {needed['reversed']} in the reversed one."
-    )
+def _half_way(one: xr.Dataset) -> float:
+    """Return how many dimensions, of those tried, are half-way from none to all; NaN if none lifts it."""
+    accuracy = one["accuracy"].values
+    if not accuracy[-1] > accuracy[0]:
+        return np.nan
+    return float(one["kept"].values[np.argmax(accuracy >= (accuracy[0] + accuracy[-1]) / 2)])
 
 
-def _excited(result: xr.Dataset, materials: Sequence[str]) -> str:
-    said = []
-    for threshold in COMPARED_AT:
-        at = result.sel(activity=threshold, method="nearest")
-        numbers = [
-            f"{m} {float(at['active'].sel(material=m)):.1f} (others "
-            f"{float(at['active_rest'].sel(material=m)):.1f})"
-            for m in materials
-        ]
-        said.append(f"beyond {threshold:g}: {', '.join(numbers)}")
-    return f"{listed(said).capitalize()}. Others: dimensions that are no active latents."
-
-
-def _uninformed(random: Sequence[xr.Dataset]) -> str:
-    if not random:
-        return ""
-    nats = [float(r["information"].sel(material=PRIOR)) for r in random]
-    return (
-        f" With random weights {PRIOR} have {', '.join(f'{n:.1f}' for n in nats)}: there it is the width of "
-        "sigma alone and tells nothing apart."
-    )
+def _excitations(result: xr.Dataset, materials: Sequence[str], random: Sequence[xr.Dataset]) -> pd.DataFrame:
+    """Return how many latents are excited over the threshold, and the information of a melody."""
+    rows = []
+    thresholds = result["activity"].values
+    for material in materials:
+        one = result.sel(material=material)
+        for i in range(0, len(thresholds), -(-len(thresholds) * len(materials) // MOST_ROWS)):
+            row = {"melodies": material, "threshold of |mu| (sd)": float(thresholds[i])}
+            row |= {f"active latents{said}": float(one[f"active{end}"][i]) for end, said in ENDS.items()}
+            row |= {"other dimensions": float(one["active_rest"][i]),
+                    "information (nats)": float(one["information"])}  # fmt: skip
+            for k, other in enumerate(random, 1):
+                there = material in other["material"].values
+                nats = float(other["information"].sel(material=material)) if there else np.nan
+                row[f"information, random weights {k} (nats)"] = nats
+            rows.append(row)
+    return pd.DataFrame(rows)

@@ -203,7 +203,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(wrapped, tmp_path, nam
 def test_bad_requests_are_refused_before_anything_is_written(wrapped, tmp_path):
     out = tmp_path / "run.zarr"
     cases: list[tuple[list[Any], dict[str, Any], str]] = [
-        (["encodek"], SMALL, "encoder 'encodek': not known; known are"),
+        (["encodek"], SMALL, "encoder 'encodek': not known .*; known are"),
         ([wrapped], {"stages": ("conv9",)}, "'conv9': mine has no such stage"),
         ([wrapped], {"high_hz": 9000}, "Nyquist"),
         ([wrapped], {"low_hz": -1, "high_hz": 7000}, "low_hz -1: must be a positive"),
@@ -234,7 +234,9 @@ def test_sounds_that_cannot_be_played_are_refused_before_anything_is_written(tmp
 def test_settings_that_cannot_be_are_refused():
     with pytest.raises(InputError, match="seed -1: must be a whole number, at least 0"):
         Suite(("codec_tiny",), seed=-1)
-    with pytest.raises(InputError, match="probe 'alias': not known; there are selectivity, pitch_tuning"):
+    with pytest.raises(
+        InputError, match=r"probe 'alias': not known .*aliasing.*; there are selectivity, pitch_tuning"
+    ):
         Suite(("codec_tiny",), ("tiling", "alias"))
     with pytest.raises(InputError, match="probes: none given"):
         Suite(("codec_tiny",), ())
@@ -421,11 +423,7 @@ def test_a_control_that_is_asked_for_is_an_encoder(tmp_path):
     assert len(subjects(tree, "control")) == len(CONTROLS["waveform"]) - len(MEASURED_BY) - 1
 
 
-def test_names_that_would_meet_in_one_place_are_refused(wrapped, tmp_path):
-    twin = wrap(small_net(), 16_000, {"latent": "2"}, name="a.b")
-    wrapped.name = "a:b"
-    with pytest.raises(InputError, match="given twice"):
-        probe([wrapped, twin], tmp_path / "run.zarr", **SMALL)
+def test_a_name_that_is_taken_is_refused(wrapped, tmp_path):
     wrapped.name = "stimuli"
     with pytest.raises(InputError, match="the name is taken"):
         probe([wrapped], tmp_path / "run.zarr", **SMALL)

@@ -388,7 +388,7 @@ def test_what_cannot_be_played_is_told_in_a_line(wrong, told):
 def test_the_probe_refuses_those_that_have_no_codes():
     assert CODES.refusal(Session(load("control:texture"))) is None
     for session in (Session(load("control:texture"), ["quantized"]), Session(load("filterbank:stft"))):
-        assert CODES.refusal(session) == f"{session.encoder.name} has no codes"
+        assert CODES.refusal(session).startswith(f"{session.encoder.name} has no codes")
 
 
 def test_what_never_settles_is_said():

@@ -1,0 +1,252 @@
+"""Layout, hop, receptive field and kernels of a wrapped module's stages, found out by running it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..synth.errors import InputError
+from .base import ModuleEncoder, Stage
+from .layouts import Layout
+
+LONGEST_S = 4.0  # a frame that still hears both ends of this much sound has no bounded receptive field
+TOLERANCE = 1e-4  # of an activation's norm; float32 convolutions keep within 1e-5
+
+
+def noise_for(encoder: ModuleEncoder, batch: int, length: int) -> Tensor:
+    """Return what modules are tried with, float32 [batch, length] on the encoder's device."""
+    generator = torch.Generator().manual_seed(length)
+    return (0.1 * torch.randn(batch, length, generator=generator)).to(encoder.device)
+
+
+def find_input(encoder: ModuleEncoder, forms: list[Callable[[Tensor], Any]]) -> tuple[int, list[str]]:
+    """Settle on a form and a length that the module takes; also return the stages in their order."""
+    complaint = ""
+    length = max(1, encoder.sample_rate // 4)
+    while length <= LONGEST_S * encoder.sample_rate:
+        for form in forms:
+            encoder._prepare = form
+            try:
+                return length, list(encoder.activations(noise_for(encoder, 2, length), list(encoder.stages)))
+            except InputError:
+                raise
+            except Exception as error:  # whatever a module may raise at what it does not take
+                complaint = complaint or first_line(error)
+        length *= 2
+    raise InputError(
+        f"{encoder.name}: takes neither [B, 1, T] nor [B, T] waveforms ({complaint}); give `prepare`"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """Return what a foreign error says, short enough for a line of ours."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+
+
+def _activations(encoder: ModuleEncoder, stage: str, waveforms: Tensor) -> Tensor:
+    try:
+        return encoder.activations(waveforms, [stage])[stage]
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{encoder.name}: refuses waveforms of {waveforms.shape[1]} samples ({first_line(error)}); "
+            "`prepare` may pad them"
+        ) from None
+
+
+def layout_of(encoder: ModuleEncoder, stage: str, length: int) -> Layout:
+    """Find the axes of a stage by varying batch and length."""
+    plain, wide, long = (
+        _activations(encoder, stage, noise_for(encoder, batch, samples)).shape
+        for batch, samples in ((2, length), (3, length), (2, 2 * length))
+    )
+    if not len(plain) == len(wide) == len(long):
+        raise InputError(f"stage {stage!r}: gives tensors of varying rank, {tuple(plain)} and {tuple(long)}")
+    batch = [axis for axis, size in enumerate(plain) if size != wide[axis]]
+    time = [axis for axis, size in enumerate(plain) if size != long[axis]]
+    if not time:
+        raise InputError(
+            f"stage {stage!r}: has no time axis: it is {tuple(plain)} whether {length} samples play or "
+            f"{2 * length}; choose a stage before the pooling over time"
+        )
+    if len(time) > 1 or len(batch) != 1 or batch == time:
+        raise InputError(
+            f"stage {stage!r}: needs one batch axis and one time axis, has {len(batch)} and {len(time)} "
+            f"in {tuple(plain)}"
+        )
+    return Layout(batch[0], time[0])
+
+
+def measured_stage(encoder: ModuleEncoder, stage: str, length: int) -> Stage:
+    """Return a stage as it is measured; see `wrap`."""
+    output = _activations(encoder, stage, noise_for(encoder, 1, length))
+    hop, late = _hop(encoder, stage, length)
+    measured = Stage(stage, output.shape[1], hop, None, max(0, late))
+    if not output.is_floating_point():
+        return replace(measured, kind="codes")
+    field, latency = _field(encoder, stage, hop, length)
+    if field is None:  # how late it is may then be known by its frames only
+        return replace(measured, latency=max(latency, measured.latency))
+    return replace(measured, receptive_field=field, latency=latency)
+
+
+def _hop(encoder: ModuleEncoder, stage: str, length: int) -> tuple[int, int]:
+    """Return the samples per frame, from the exact lengths at which one more frame appears.
+
+    Also how many samples beyond ``t * hop`` must have played before frame t is there: without padding,
+    the latency.
+    """
+
+    @cache
+    def count(samples: int) -> int:
+        return _activations(encoder, stage, noise_for(encoder, 1, samples)).shape[-1]
+
+    # frames per sample over a longer stretch bound the hop, the steps themselves tell it
+    frames, longer = count(length), 2 * length
+    while count(longer) < frames + 8 and 2 * longer <= LONGEST_S * encoder.sample_rate:
+        longer *= 2
+    more = count(longer) - frames
+    lowest = (longer - length) // (more + 1) + 1
+    highest = -((length - longer) // max(1, more - 1)) - 1 if more > 1 else longer - length
+    first = bisect_left(
+        range(length + highest), True, length + 1, key=lambda samples: count(samples) > frames
+    )
+    hop = bisect_left(range(highest), True, lowest, key=lambda step: count(first + step) > frames + 1)
+    steady = 1 <= lowest <= hop <= highest and count(longer) == frames + 1 + (longer - first) // hop
+    for k in (0, 1, 2, 7):
+        steady = steady and (count(first + k * hop - 1), count(first + k * hop)) == (
+            frames + k,
+            frames + k + 1,
+        )
+    if not steady:
+        raise InputError(
+            f"stage {stage!r}: has no fixed hop of whole samples: {frames} frames at {length} samples, "
+            f"{count(longer)} at {longer}"
+        )
+    return hop, first - 1 - frames * hop
+
+
+def _field(encoder: ModuleEncoder, stage: str, hop: int, length: int) -> tuple[int | None, int]:
+    """Return receptive field and latency, by what turns NaN; None where it grows with the waveform.
+
+    NaN from a sample on, or up to one, rather than at one: what a frame sees may have gaps.
+    """
+    lengths = [max(length, 16 * hop)]
+    while 4 * lengths[-1] <= LONGEST_S * encoder.sample_rate:
+        lengths.append(4 * lengths[-1])
+
+    def lost(samples: int, start: int, stop: int) -> Tensor:  # bool [F]
+        spoilt = noise_for(encoder, 1, samples)
+        spoilt[:, start:stop] = torch.nan
+        return _activations(encoder, stage, spoilt)[0].isnan().any(dim=0)
+
+    def middle_lost(samples: int, start: int, stop: int) -> bool:
+        frames = lost(samples, start, stop)
+        return bool(frames[len(frames) // 2])
+
+    samples = next((n for n in lengths if not middle_lost(n, n - 1, n)), None)
+    if samples is None or not middle_lost(samples, 0, samples):  # it hears the end, or hides NaN
+        return None, 0
+    frames = len(lost(samples, 0, 0))
+    centre, tail = frames // 2, samples - 4 * hop
+    latencies = range(-centre * hop, samples - centre * hop)
+    first_lost = frames - int(lost(samples, tail, samples).sum())
+    if 0 < first_lost < frames:  # tells it to within a hop
+        latencies = range(tail - first_lost * hop, tail - first_lost * hop + hop - 1)
+    latency = latencies.start + bisect_left(
+        latencies, True, key=lambda late: not middle_lost(samples, centre * hop + late + 1, samples)
+    )
+    later = (centre + 2) * hop + latency
+    if not lost(samples, later, samples)[centre + 2] or lost(samples, later + 1, samples)[centre + 2]:
+        raise InputError(
+            f"stage {stage!r}: has no fixed hop: its frames are not evenly spaced over the samples"
+        )
+
+    longer = next((n for n in lengths if n >= samples and not middle_lost(n, 0, 1)), None)
+    if longer is None:
+        return None, latency
+    centre, head = len(lost(longer, 0, 0)) // 2, 4 * hop
+    last = centre * hop + latency
+    fields = range(1, last + 2)
+    lost_frames = int(lost(longer, 0, head).sum())
+    if lost_frames > 0:
+        fields = range((lost_frames - 1) * hop + latency + 2 - head, lost_frames * hop + latency + 1 - head)
+    field = fields.start + bisect_left(fields, True, key=lambda f: not middle_lost(longer, 0, last - f + 1))
+    # a module that hides NaN on one of its ways gives itself away when other sound plays around the field
+    noise = noise_for(encoder, 1, longer)
+    elsewhere = noise.flip(-1)
+    elsewhere[:, last - field + 1 : last + 1] = noise[:, last - field + 1 : last + 1]
+    response, again = (_activations(encoder, stage, sound)[0, :, centre] for sound in (noise, elsewhere))
+    return (field if _close(again, response) else None), latency
+
+
+def _close(found: Tensor, expected: Tensor) -> bool:
+    return bool((found - expected).norm() <= TOLERANCE * expected.norm())
+
+
+def find_kernels(encoder: ModuleEncoder, stage: str, length: int) -> None:
+    """Make a stage a "convolution" if it is an affine function of its window, the same in every frame."""
+    known = encoder.stages[stage]
+    field = known.receptive_field or 1
+    length = max(length, 2 * field + 16 * known.hop + abs(known.latency))
+    one, two = noise_for(encoder, 2, length)
+    played = torch.stack([one + two, one, two, 0 * one])
+    both, first, second, silence = _activations(encoder, stage, played)
+    inside = _whole_frames(known, length, silence.shape[-1])
+    bias = silence[:, inside.start, None]
+    if not _close(silence[:, inside], bias.expand(-1, len(inside))):
+        return
+    if not _close(both - silence, first + second - 2 * silence):  # the cheap test, before the impulses
+        return
+    kernels = _impulse_kernels(encoder, stage, length, bias)
+    start = inside.start * known.hop + known.latency - field + 1
+    windows = one[start:].unfold(0, field, known.hop)[: len(inside)]  # [F, L]
+    for gain in (0.1, 100.0):
+        response = _activations(encoder, stage, gain * one[None])[0, :, inside]
+        if not _close(response - bias, gain * kernels @ windows.T):
+            return
+    exact = _conv_weights(encoder.module.get_submodule(encoder.taps[stage]))
+    if exact is not None and exact.shape == kernels.shape and _close(exact.to(kernels), kernels):
+        kernels = exact
+    encoder.stages[stage] = replace(known, kind="convolution")
+    encoder._kernels[stage] = kernels.double().cpu().numpy()
+
+
+def _whole_frames(stage: Stage, length: int, frames: int) -> range:
+    """Return the frames whose whole field lies on the waveform."""
+    before = (stage.receptive_field or 1) - 1 - stage.latency
+    return range(max(0, -(-before // stage.hop)), min(frames, (length - 1 - stage.latency) // stage.hop + 1))
+
+
+def _impulse_kernels(encoder: ModuleEncoder, stage: str, length: int, bias: Tensor) -> Tensor:  # [C, L]
+    """Read kernels off the answers to impulses at `hop` neighbouring samples; each gives every hop-th tap."""
+    known = encoder.stages[stage]
+    field, hop = known.receptive_field or 1, known.hop
+    kernels = torch.zeros(known.channels, field, device=bias.device)
+    for positions in torch.arange(field, field + hop).split(64):
+        impulses = torch.zeros(len(positions), length)
+        impulses[torch.arange(len(positions)), positions] = 1
+        answers = _activations(encoder, stage, impulses) - bias
+        for answer, position in zip(answers, positions.tolist(), strict=True):
+            newest = -(-(position - known.latency) // hop)  # the first frame that sees the impulse
+            taps = list(range(position - (newest * hop + known.latency - field + 1), -1, -hop))
+            kernels[:, taps] = answer[:, newest : newest + len(taps)]
+    return kernels
+
+
+def _conv_weights(module: nn.Module) -> Tensor | None:
+    """Return the kernels of a `Conv1d` that hears one channel, with zeros where it is dilated."""
+    if not isinstance(module, nn.Conv1d) or module.in_channels != 1:
+        return None
+    weight = module.weight.detach().double()[:, 0]
+    (dilation,) = module.dilation
+    kernels = weight.new_zeros(len(weight), (weight.shape[1] - 1) * dilation + 1)
+    kernels[:, ::dilation] = weight
+    return kernels

@@ -1,0 +1,25 @@
+from . import encoders, probes, reports, synth
+from .encoders import load, wrap
+from .probes import Hypothesis, Session, probe
+from .reports import compare, export, open, plot, report
+from .synth import InputError
+from .version import __version__
+
+__all__ = [
+    "Hypothesis",
+    "InputError",
+    "Session",
+    "__version__",
+    "compare",
+    "encoders",
+    "export",
+    "load",
+    "open",
+    "plot",
+    "probe",
+    "probes",
+    "report",
+    "reports",
+    "synth",
+    "wrap",
+]

@@ -1,0 +1,87 @@
+"""Figures as they stand in a page: drawn once, as SVG where that stays small, else as PNG."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import re
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from PIL import Image
+
+from .figures.drawing import HINT, STYLE
+
+LARGEST_SVG = 80_000  # characters
+MOST_POINTS = 6_000  # of lines and areas, above which an SVG is not even tried
+FONTS = "'DejaVu Sans', Verdana, sans-serif"  # Verdana is as wide
+
+
+def svg_of(figure: Figure, prefix: str) -> Markup | None:
+    """Write a figure as an `svg` element, with what one points at as titles; None if it would be large.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    prefix : str
+        Put before every identifier in it, since a page holds several figures.
+    """
+    if _points(figure) > MOST_POINTS:
+        return None
+    file = io.StringIO()
+    with matplotlib.rc_context(fname=STYLE), matplotlib.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    text = file.getvalue()
+    if len(text) > LARGEST_SVG:
+        return None
+    return Markup(
+        _embedded(text[text.index("<svg") :], figure, prefix)
+    )  # matplotlib has escaped what is drawn
+
+
+def _embedded(text: str, figure: Figure, prefix: str) -> str:
+    """Make an SVG file an element among others: no identifier twice, no style of its own, no idle digits."""
+    text = re.sub(r"<(metadata|style)[ >].*?</\1>", "", text, flags=re.S)
+    text = re.sub(rf"<g id=([\"']){HINT}(.*?)\1>", lambda m: f"<g><title>{_hint(m[2])}</title>", text)
+    used = set(re.findall(r"(?:#)([\w.-]+)", text))
+    text = re.sub(r' id="([^"]*)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", text)
+    text = re.sub(r'(xlink:href="#|url\(#)', rf"\1{prefix}-", text)
+    text = re.sub(r"<[^>]*>", lambda m: re.sub(r"(\.\d\d)\d+", r"\1", " ".join(m[0].split())), text)
+    text = re.sub(r">\s+<", "><", text).replace("'DejaVu Sans'", FONTS)
+    width, height = (round(float(size) * 96) for size in figure.get_size_inches())
+    wide, high = (72 * float(size) for size in figure.get_size_inches())
+    start = f'<svg viewBox="0 0 {wide:g} {high:g}" width="{width}" height="{height}" '
+    return start + 'role="img">' + text[text.index(">") + 1 :]
+
+
+def _hint(text: str) -> str:
+    """Return a hint as it stands in a title; matplotlib may or may not have escaped it."""
+    return html.escape(html.unescape(text), quote=False)
+
+
+def _points(figure: Figure) -> int:
+    """Count what would be written point by point."""
+    found = 0
+    for axes in figure.axes:
+        found += sum(np.size(line.get_xdata()) for line in axes.lines if not line.get_rasterized())
+        for collection in axes.collections:
+            if not collection.get_rasterized():
+                offsets = collection.get_offsets()
+                paths = sum(np.shape(path.vertices)[0] for path in collection.get_paths())
+                found += max(paths, np.shape(offsets)[0])
+    return found
+
+
+def png_of(figure: Figure, dpi: int) -> str:
+    """Encode a figure as a data URI: PNG with a palette, a third of the size of full colour."""
+    with matplotlib.rc_context(fname=STYLE):
+        pixels = io.BytesIO()
+        figure.savefig(pixels, format="png", dpi=dpi)
+    packed = io.BytesIO()
+    Image.open(pixels).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+        packed, "png", optimize=True
+    )
+    return "data:image/png;base64," + base64.b64encode(packed.getvalue()).decode()
