@@ -219,14 +219,12 @@ def _as_json(tree: xr.DataTree, out: Path) -> None:
 
 def _records(table: pd.DataFrame) -> list[dict[str, object]]:
     """Return the rows of a table as JSON has them: what is not finite is null."""
-    rows = [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
-    return [
-        {n: None if isinstance(v, float) and not np.isfinite(v) else v for n, v in r.items()} for r in rows
-    ]
+    return [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+    plain = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(plain, float) and not np.isfinite(plain) else plain
 
 
 def drawn(tree: xr.DataTree) -> Iterator[tuple[str, Illustration]]:

@@ -27,6 +27,7 @@ from .questions import (
     session_of,
     summarised,
     summarised_variables,
+    widened,
     without_conditions,
 )
 from .traces import NOISE_SHARE, SETTLED, TILE_SECONDS, Played, powered_stages, stacked_frames
@@ -173,7 +174,8 @@ class _Reader:
         """Every variable of the stage, conditions first."""
         found, null = zip(*self._found, strict=True)
         by_group = np.stack([np.moveaxis(finite_mean(one), 0, -1) for one in null])
-        return {**summarised("auc", found), "auc_null_by_group": by_group, "auc_null": by_group.mean(-1)}
+        padded = widened(by_group, GROUPS)
+        return {**summarised("auc", found), "auc_null_by_group": padded, "auc_null": by_group.mean(-1)}
 
 
 def read_group(

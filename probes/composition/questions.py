@@ -102,18 +102,19 @@ def summarised(
         row = {name: by_group.mean(-1)}
         whole, each_one = group_interval(by_group, trials * one.shape[-1]), group_interval(profile, trials)
         row[f"{name}_low"], row[f"{name}_high"] = (end.clip(lowest, 1) for end in whole)
-        row[f"{name}_by_group"] = _padded(by_group, GROUPS)
-        every = _padded(profile.swapaxes(-1, -2), widest).swapaxes(-1, -2)
-        row[f"{name}_of_each"] = _padded(every, GROUPS)
-        row[f"{name}_profile"] = _padded(profile.mean(-1), widest)
+        row[f"{name}_by_group"] = widened(by_group, GROUPS)
+        every = widened(profile.swapaxes(-1, -2), widest).swapaxes(-1, -2)
+        row[f"{name}_of_each"] = widened(every, GROUPS)
+        row[f"{name}_profile"] = widened(profile.mean(-1), widest)
         low, high = (end.clip(lowest, 1) for end in each_one)
-        row[f"{name}_profile_low"], row[f"{name}_profile_high"] = _padded(low, widest), _padded(high, widest)
+        row[f"{name}_profile_low"], row[f"{name}_profile_high"] = widened(low, widest), widened(high, widest)
         for key, values in row.items():
             found.setdefault(key, []).append(values)
     return {key: np.stack(values) for key, values in found.items()}
 
 
-def _padded(values: np.ndarray, size: int) -> np.ndarray:
+def widened(values: np.ndarray, size: int) -> np.ndarray:
+    """Return values [..., n] as [..., size], NaN where there are none."""
     padded = np.full((*values.shape[:-1], size), np.nan)
     padded[..., : values.shape[-1]] = values
     return padded
@@ -155,7 +156,7 @@ def conditions_played(played: Played, sample_rate: float, seed: int) -> dict[str
     widest = max(len(of[0].of.labels) for of in draws)
     frequency = np.stack(
         [
-            _padded(np.exp(np.mean([np.log(one.of.frequency_hz) for one in of], axis=0)), widest)
+            widened(np.exp(np.mean([np.log(one.of.frequency_hz) for one in of], axis=0)), widest)
             for of in draws
         ]
     )

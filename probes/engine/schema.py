@@ -23,7 +23,7 @@ from .variable import STAGE, Variable
 SCHEMA_VERSION = "4"
 REDEFINED = {  # groups of earlier schemas that say something else today
     "2": ("hypotheses", "aliasing", "codes", "waveform_shape", "interventions"),
-    "3": (),
+    "3": ("aliasing",),
 }
 ROLES = ("encoder", "baseline", "control")
 ROOT_ATTRIBUTES = ("schema_version", "created_at", "versions", "device", "precision", "seed", "command")

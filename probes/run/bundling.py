@@ -1,7 +1,8 @@
 """The results of controls that lie in the package: those of the preset "quick" at the usual rates.
 
-python -m tonotopy.probes.run.bundling          renew what is stale
-python -m tonotopy.probes.run.bundling --all    measure everything
+python -m tonotopy.probes.run.bundling              renew what is stale, at all rates
+python -m tonotopy.probes.run.bundling 24000 ...    at these alone
+python -m tonotopy.probes.run.bundling --all        measure everything
 
 What is stale was measured by other code. It is measured again at one rate; where nothing is different
 there, what lies at the other rates is kept as it is.
@@ -125,7 +126,8 @@ def main() -> None:
     """Renew the files of all rates."""
     BUNDLES.mkdir(exist_ok=True)
     same: set[str] = set()
-    for rate in (WITNESS, *(rate for rate in RATES if rate != WITNESS)):
+    given = {int(word) for word in sys.argv[1:] if word.isdigit()} or set(RATES)
+    for rate in sorted(given, key=lambda rate: (rate != WITNESS, rate)):
         files = renewed(rate, {} if "--all" in sys.argv else held(rate), same)
         part = bundle_of(rate).with_suffix(".part")
         with zipfile.ZipFile(part, "w") as several:  # stored: they are compressed already

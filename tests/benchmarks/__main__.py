@@ -3,6 +3,7 @@
 from ..benchmarks import (
     bench_aliasing,
     bench_compositionality,
+    bench_demo,
     bench_dictionaries,
     bench_exactness,
     bench_features,
@@ -32,6 +33,7 @@ def main() -> None:
         bench_forecast,
         bench_dictionaries,
         bench_memory,
+        bench_demo,
     ):
         for row in bench.rows():
             print(row, flush=True)
