@@ -131,7 +131,7 @@ def _who(tree: xr.DataTree) -> pd.DataFrame:
     """Return who was measured: a row a subject."""
     rows = [{"baseline": "", "subject": node, **one.attrs} for node, one in subjects(tree).items()]
     table = pd.DataFrame(rows)
-    return table[[*SUBJECT, *(name for name in table.columns if name not in SUBJECT)]]
+    return table.reindex(columns=[*SUBJECT, *(name for name in table.columns if name not in SUBJECT)])
 
 
 def _with_subject(who: pd.DataFrame, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -194,7 +194,7 @@ def tidy(result: xr.Dataset, dims: Sequence[str], names: Sequence[str]) -> pd.Da
     kept = result[[*there, *labels]].reset_coords([n for n in (*there, *labels) if n in result.coords])
     frame = kept.drop_vars([str(n) for n in kept.coords if n not in dims]).to_dataframe(dim_order=list(dims))
     holds = (frame[there].notna() & (frame[there] != "")).any(axis=1)
-    return frame[holds].reset_index()[[*dims, *labels, *there]]
+    return frame[holds].reset_index().reindex(columns=[*dims, *labels, *there])
 
 
 def _described(table: str, whole: pd.DataFrame, results: Sequence[xr.Dataset]) -> Iterator[list[str]]:

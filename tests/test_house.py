@@ -104,6 +104,7 @@ def test_the_face_names_what_the_rooms_hold():
     assert tonotopy.Session is probes.Session
     assert tonotopy.report is reports.report
     assert tonotopy.open is results.open
+    assert tonotopy.plot.__name__ == "tonotopy.reports.plot"
     assert tonotopy.__version__ == version("tonotopy")
     assert {"load", "wrap", "probe", "report", "compare", "open", "export"} <= set(dir(tonotopy))
 

@@ -1,6 +1,7 @@
 """Export: tables that say what every column is, verdicts, figures."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ def exported(run, tmp_path_factory):
     return export(judged(run, HYPOTHESES), tmp_path_factory.mktemp("out") / "exported", svg=False)
 
 
-def table(folder, name):
+def table(folder, name) -> Any:  # what pandas selects has many types
     return pd.read_csv(folder / "tables" / f"{name}.csv", keep_default_na=False, na_values=[""])
 
 

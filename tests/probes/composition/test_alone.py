@@ -37,7 +37,7 @@ class Smoothed(nn.Module):
         self.end = nn.Identity()
 
     def forward(self, x):
-        bands = nn.functional.conv1d(x, self.kernels, stride=32)
+        bands = nn.functional.conv1d(x, self.get_buffer("kernels"), stride=32)
         smoothed = [bands[..., 0]]
         for frame in bands.unbind(-1)[1:]:
             smoothed.append(0.8 * smoothed[-1] + frame + 0.2 * frame.square())
