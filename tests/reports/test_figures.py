@@ -15,7 +15,7 @@ from tonotopy.reports.runs import controls_of, encoders_of
 from tonotopy.reports.selecting import at_stage, level_db, ranked, spread, stage_with, stages_with
 from tonotopy.synth.errors import InputError
 
-from .captions import assert_captioned
+from .illustrated import assert_illustrated
 
 QUANTITIES = re.compile(
     r"\(Hz\)|\(dB re|\(dBFS\)|\(%|1 = all|share explained|channel|codebook|factor|probability|stage"
@@ -85,7 +85,7 @@ def test_tables_carry_the_numbers_that_are_drawn(drawn, run):
 
 def test_captions_are_a_sentence_and_tables_can_be_opened(drawn):
     for one in drawn.values():
-        assert_captioned(one)
+        assert_illustrated(one)
 
 
 def test_no_text_is_cut_off_and_no_legend_lies_on_axes(drawn):

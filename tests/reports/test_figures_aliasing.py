@@ -16,7 +16,7 @@ from tonotopy.reports.runs import Subject, encoders_of
 from tonotopy.reports.selecting import at_stage
 
 from ..reports import folding
-from .captions import assert_captioned
+from .illustrated import assert_illustrated
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_bars_of_the_ledger_are_whole(tones, random):
     assert rows.loc["fold", ["share (1)", "random weights 1", "random weights 2"]].tolist() == [0.25] * 3
     assert rows.loc["mean shift", "share (1)"] == 0.375
     assert rows.loc["fold", ["by chance (1)", "p"]].tolist() == pytest.approx([0.02, 0.001])
-    assert_captioned(drawn)
+    assert_illustrated(drawn)
     single, pairs = (axes.get_legend_handles_labels()[1] for axes in drawn.figure.axes)
     assert "fold by chance" in single
     assert "intermodulation" not in single
@@ -145,7 +145,7 @@ def test_the_comparison_names_the_widest_gap(run):
     assert "Furthest apart: At fold at first_layer." in drawn.reading
     rows = drawn.data[(drawn.data.measure == "At fold") & (drawn.data.stage == "first_layer")]
     assert dict(zip(rows.encoder, rows.value, strict=True)) == {"toy": 1.0, "other": pytest.approx(0.05)}
-    assert_captioned(drawn)
+    assert_illustrated(drawn)
     labels = drawn.figure.axes[0].get_legend_handles_labels()[1]
     assert labels == ["toy", "other"]
 

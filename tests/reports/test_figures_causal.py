@@ -18,7 +18,7 @@ from tonotopy.reports import figures
 from tonotopy.reports.chapters.interventions import decoded
 
 from ..probes.interventions.test_interventions import APART, LinearCodec
-from .captions import assert_captioned
+from .illustrated import assert_illustrated
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_readings_carry_the_numbers(drawn, shaped, controls, removed):
     assert rows.loc["partials that random weights 1 transmit", "count"] == 4
     assert (drawn[4].data["change (dB)"][1:] < 0).any()
     for one in drawn[3:]:
-        assert_captioned(one)
+        assert_illustrated(one)
 
 
 def test_controls_stand_beside_the_encoder(drawn):

@@ -12,8 +12,8 @@ from tonotopy.reports.known_answers import checks
 from tonotopy.reports.numbers import table_of
 from tonotopy.reports.runs import Subject
 
-from .captions import assert_captioned
 from .conftest import stage_variables, subject
+from .illustrated import assert_illustrated
 
 N = 6
 DELAYS = np.array([1 / 320, 0.25, 1.0])
@@ -106,7 +106,7 @@ def test_the_table_of_reuse_carries_numbers_of_the_data(reuse):
     assert row_of(reuse, "each codebook by itself, other phase", 1)["encoder"] == pytest.approx(0.5)
     assert row_of(reuse, "tells of the partial", 1)["encoder"] == pytest.approx(1.5)
     assert row_of(reuse, "most that could be told")["encoder"] == pytest.approx(np.log2(N))
-    assert_captioned(reuse)
+    assert_illustrated(reuse)
     assert reuse.question.endswith("?")
     assert reuse.alt.endswith(".")
 
@@ -114,7 +114,7 @@ def test_the_table_of_reuse_carries_numbers_of_the_data(reuse):
 def test_a_single_codebook_has_one_panel():
     one = code_reuse(TEXTURE, name="texture")
     assert len(one.figure.axes) == 1
-    assert_captioned(one)
+    assert_illustrated(one)
 
 
 def test_every_change_has_its_row(stability):
@@ -153,7 +153,7 @@ def test_the_table_of_stability_carries_numbers_of_the_data(stability):
     assert row_of(stability, "decisions that rounding")["encoder"] == pytest.approx(0.07)
     assert row_of(stability, "stays: unrelated sounds")["encoder"] == pytest.approx(0.03)
     assert row_of(stability, "margin of codebook 2")["encoder"] == pytest.approx(0.25)
-    assert_captioned(stability)
+    assert_illustrated(stability)
 
 
 def test_an_encoder_without_decoder_or_codebooks_has_no_rows_for_them():

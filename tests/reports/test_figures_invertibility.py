@@ -7,8 +7,8 @@ from tonotopy.probes.engine.schema import dataset
 from tonotopy.probes.run.registry import schema
 from tonotopy.reports.figures import invertibility_by_stage
 
-from .captions import assert_captioned
 from .conftest import STAGES, stage_variables
+from .illustrated import assert_illustrated
 
 TURNS = 5
 NETWORKS = ("encoder", "random weights 1", "random weights 2")
@@ -81,7 +81,7 @@ def test_the_table_carries_numbers_of_the_data(drawn):
     shares = rows.loc["stack_end"]["singular values above 0 (share)"]
     assert shares.tolist() == pytest.approx([20 / 729] * 3)
     assert rows.loc[("codes", "encoder"), "remark"] == "steps"
-    assert_captioned(drawn)
+    assert_illustrated(drawn)
     assert drawn.question.endswith("?")
     assert drawn.alt.endswith(".")
 

@@ -9,8 +9,8 @@ from tonotopy.probes.run.registry import schema
 from tonotopy.probes.statistics.agreement import agreement
 from tonotopy.reports.figures.folding.representability import KINDS, representability_scatter
 
-from .captions import assert_captioned
 from .conftest import STAGES, stage_variables
+from .illustrated import assert_illustrated
 
 N_KINDS, EACH = len(KINDS), 6
 
@@ -77,7 +77,7 @@ def test_what_is_told_is_in_the_data(drawn):
     for seed in (1, 2):
         correlation = float(found(seed).correlation.sel(stage="first_layer"))
         assert row[f"correlation, random weights {seed} (1)"] == correlation
-    assert_captioned(drawn)
+    assert_illustrated(drawn)
     assert drawn.question.endswith("?")
     assert drawn.alt.endswith(".")
 

@@ -14,7 +14,7 @@ from tonotopy.reports.figures.filters.gram import gram_matrices
 from tonotopy.reports.figures.filters.tiling import tiling_numbers
 from tonotopy.synth import partials_at
 
-from .captions import assert_captioned
+from .illustrated import assert_illustrated
 
 SPACINGS = ("linear", "log", "mel", "ERB-rate")
 FIGURES = (coverage_by_stage, gram_matrices, tiling_numbers)
@@ -85,7 +85,7 @@ def test_tables_carry_numbers_of_the_data(drawn, results):
     distances = [rows.loc[f"distance from even {n} spacing", "encoder"] for n in SPACINGS]
     assert distances == one.spacing_distance.values.tolist()
     for each in drawn.values():
-        assert_captioned(each)
+        assert_illustrated(each)
 
 
 def test_what_is_drawn_is_what_was_measured(drawn, results):
