@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -28,20 +29,25 @@ from .suite import CONTROLS, MEASURED_BY, Suite
 RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 WITNESS = 24_000  # the rate at which what is stale is measured again
 TOLERANCE = 1e-6  # re the largest value: activations are of float32
+MOST_BYTES = 64 * 1024  # of an array, compressed
 MOST_VALUES = 4096  # of an array that keeps all its digits
 ROUNDED = 2.0**-22  # re the largest value, of those that do not
 BY_TONE = {"frequency", "pair"}
 
 
 def slim(result: xr.Dataset) -> xr.Dataset:
-    """Return a result as it lies in the package: single precision, and no arrays of every channel and tone.
+    """Return a result as it lies in the package: single precision, and without what is large.
 
-    Large arrays are rounded to a four-millionth of their largest value.
+    Arrays of every channel and tone are left out, and others that take more than 64 KiB. Those of many values
+    are rounded to a four-millionth of the largest.
     """
-    there = [
-        name for name, v in result.data_vars.items() if not ("channel" in v.dims and BY_TONE & set(v.dims))
-    ]
-    return result[there].map(_rounded, keep_attrs=True)
+    by_tone = [n for n, v in result.data_vars.items() if "channel" in v.dims and BY_TONE & set(v.dims)]
+    small = result.drop_vars(by_tone).map(_rounded, keep_attrs=True)
+    return small.drop_vars([n for n, v in small.data_vars.items() if _size(v) > MOST_BYTES])
+
+
+def _size(values: xr.DataArray) -> int:
+    return len(zlib.compress(np.ascontiguousarray(values).tobytes()))
 
 
 def _rounded(values: xr.DataArray) -> xr.DataArray:
@@ -107,7 +113,7 @@ def renewed(sample_rate: int, before: Mapping[str, bytes], same: set[str]) -> di
         if old is not None and about in same:
             old = packed(key, unpacked(old, key_in(old), one))
         if old is None or key_in(old) != key:
-            print(f"measuring {about} at {sample_rate} Hz", flush=True)
+            print(f"measuring {one.name} of {session.encoder.name} at {sample_rate} Hz", flush=True)
             new = slim(one(session).load())
             if old is not None and sample_rate == WITNESS:
                 same |= {about} if not different(unpacked(old, key_in(old), one), new) else set()

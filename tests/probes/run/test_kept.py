@@ -146,7 +146,7 @@ def test_several_may_write_at_once(cache):
     for thread in threads:
         thread.join()
     assert failed == []
-    assert [file.suffix for file in cache.iterdir()] == [".npz"]
+    assert [file.suffix for file in cache.iterdir()] == [".result"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
