@@ -48,7 +48,7 @@ picture: demo
 	$(BIN)/python -c "import xarray; from tonotopy.reports import figures; \
 	    run = xarray.open_datatree('tonotopy-demo/picture.zarr'); \
 	    each = [run[name]['selectivity'].to_dataset() for name in ('samplecnn_tiny', 'samplecnn_tiny.random0')]; \
-	    figures.tonotopic_map(each[0], each[1:], 'samplecnn_tiny').figure.savefig('reports/tonotopic_map.png', dpi=110)"
+	    figures.tonotopic_maps(each[0], each[1:], 'samplecnn_tiny').figure.savefig('reports/tonotopic_map.png', dpi=110)"
 	rm -rf tonotopy-demo/questions.zarr
 	$(BIN)/python -c "from tonotopy.probes import probe; from tonotopy.probes.composition.draws import USUAL; \
 	    questions = ['presence', 'stability', 'access', 'place']; \

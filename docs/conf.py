@@ -1,10 +1,13 @@
 """How the site is built: `make docs`. Nothing is fetched from a network."""
 
+import os
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "extensions"))
+os.environ["TONOTOPY_GALLERY"] = str(HERE / "_build" / "gallery.zarr")  # measured once, drawn often
 
 project = "tonotopy"
 author = "The tonotopy authors"
@@ -44,7 +47,7 @@ nb_execution_mode = "cache"  # as long as neither code nor library changes, see 
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
-nb_execution_timeout = 600
+nb_execution_timeout = 1800  # a cell, on a busy machine
 nb_merge_streams = True
 
 html_theme = "pydata_sphinx_theme"

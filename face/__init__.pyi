@@ -1,7 +1,7 @@
 from . import encoders, probes, reports, synth
 from .encoders import load, wrap
 from .probes import Hypothesis, Session, probe
-from .reports import compare, export, open, report
+from .reports import compare, export, open, plot, report
 from .synth import InputError
 from .version import __version__
 
@@ -15,6 +15,7 @@ __all__ = [
     "export",
     "load",
     "open",
+    "plot",
     "probe",
     "probes",
     "report",

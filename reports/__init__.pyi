@@ -1,3 +1,4 @@
+from . import plot
 from .exporting import export
 from .html import report
 from .results import compare, open
@@ -6,5 +7,6 @@ __all__ = [
     "compare",
     "export",
     "open",
+    "plot",
     "report",
 ]

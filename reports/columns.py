@@ -10,6 +10,8 @@ import numpy as np
 import xarray as xr
 
 from ..encoders.kinds import stage_kind
+from ..probes.hypotheses.hypothesis import NoEvidence
+from ..probes.hypotheses.registry import HYPOTHESES
 from .runs import Subject
 from .selecting import at_stage, picked, stages_of
 from .writing import interval, written
@@ -104,6 +106,30 @@ def measured(
         for end in ("", "_low", "_high")
     )
     return Column(heading, explanation, unit, value, low, high, is_compared, is_side_by_side)
+
+
+def as_judged(
+    claim: str, heading: str, explanation: str, unit: str, *, is_side_by_side: bool = False
+) -> Column:
+    """Return the column of what a claim of the sources is judged by: the same number, at every stage.
+
+    Parameters
+    ----------
+    claim : str
+        Its name.
+    heading, explanation, unit : str
+    is_side_by_side : bool
+    """
+    return Column(heading, explanation, unit, partial(_effect, claim=claim), is_side_by_side=is_side_by_side)
+
+
+def _effect(result: xr.Dataset, stage: str, claim: str) -> float:
+    """Return the effect that a claim is judged by, of one result."""
+    (of,) = (one for one in HYPOTHESES if one.name == claim)
+    try:
+        return of.evidence(xr.DataTree.from_dict({f"/it/{of.group}": result}), "it", stage).effect
+    except NoEvidence:
+        return np.nan
 
 
 def has_power(one: xr.Dataset) -> bool:

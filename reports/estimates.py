@@ -72,12 +72,14 @@ def estimate(
     **labels
         Where it is taken along its other dimensions, as ``order="linear"``.
     """
-    one = answers(result, kind)
-    if one is None or variable not in one or stage not in one["stage"].values:
+    if result is None or variable not in result:
         return exactly(np.nan)
-    ends = (f"{variable}{end}" for end in ("", "_low", "_high"))
-    at = {"stage": stage, **labels}
-    return Estimate(*(float(one[name].sel(at)) if name in one else np.nan for name in ends))
+    ends = [f"{variable}{end}" for end in ("", "_low", "_high")]
+    one = answers(result[[end for end in ends if end in result]], kind)  # a whole result takes long to cut up
+    if one is None or stage not in one["stage"].values:
+        return exactly(np.nan)
+    at = one.sel({"stage": stage, **labels})
+    return Estimate(*(float(at[name]) if name in at else np.nan for name in ends))
 
 
 def standing(one: Estimate, chance: Estimate) -> str:

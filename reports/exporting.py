@@ -131,7 +131,7 @@ def _who(tree: xr.DataTree) -> pd.DataFrame:
     """Return who was measured: a row a subject."""
     rows = [{"baseline": "", "subject": node, **one.attrs} for node, one in subjects(tree).items()]
     table = pd.DataFrame(rows)
-    return table[[*SUBJECT, *(name for name in table.columns if name not in SUBJECT)]]
+    return table.reindex(columns=[*SUBJECT, *(name for name in table.columns if name not in SUBJECT)])
 
 
 def _with_subject(who: pd.DataFrame, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -194,7 +194,7 @@ def tidy(result: xr.Dataset, dims: Sequence[str], names: Sequence[str]) -> pd.Da
     kept = result[[*there, *labels]].reset_coords([n for n in (*there, *labels) if n in result.coords])
     frame = kept.drop_vars([str(n) for n in kept.coords if n not in dims]).to_dataframe(dim_order=list(dims))
     holds = (frame[there].notna() & (frame[there] != "")).any(axis=1)
-    return frame[holds].reset_index()[[*dims, *labels, *there]]
+    return frame[holds].reset_index().reindex(columns=[*dims, *labels, *there])
 
 
 def _described(table: str, whole: pd.DataFrame, results: Sequence[xr.Dataset]) -> Iterator[list[str]]:
@@ -219,14 +219,12 @@ def _as_json(tree: xr.DataTree, out: Path) -> None:
 
 def _records(table: pd.DataFrame) -> list[dict[str, object]]:
     """Return the rows of a table as JSON has them: what is not finite is null."""
-    rows = [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
-    return [
-        {n: None if isinstance(v, float) and not np.isfinite(v) else v for n, v in r.items()} for r in rows
-    ]
+    return [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+    plain = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(plain, float) and not np.isfinite(plain) else plain
 
 
 def drawn(tree: xr.DataTree) -> Iterator[tuple[str, Illustration]]:

@@ -13,7 +13,8 @@ import numpy as np
 import xarray as xr
 
 from ..probes.engine.selecting import at_level, at_stage, of_kind, picked, stages_with
-from ..probes.statistics.resampling import bootstrap_interval
+from ..probes.statistics.groups import group_interval
+from ..synth.errors import InputError
 
 if TYPE_CHECKING:
     from .runs import Subject
@@ -33,6 +34,7 @@ __all__ = [
     "picked",
     "ranked",
     "spread",
+    "stage_with",
     "stages_of",
     "stages_with",
 ]
@@ -41,6 +43,21 @@ __all__ = [
 def stages_of(result: xr.Dataset) -> list[str]:
     """Return the stages of a result, from shallow to deep; a single one without a name if it has none."""
     return [str(s) for s in result["stage"].values] if "stage" in result.dims else [""]
+
+
+def stage_with(result: xr.Dataset, variable: str, stage: str | None = None) -> xr.Dataset:
+    """Return the stage asked for, or the last one at which a variable was measured.
+
+    Raises
+    ------
+    InputError
+        If it was not measured there.
+    """
+    there = stages_with(result, variable)
+    if not there or (stage or there[-1]) not in there:
+        where = f"those that have it are {', '.join(there)}" if there else "no stage has it"
+        raise InputError(f"stage {stage or 'of any name'}: {variable} was not measured there; {where}")
+    return at_stage(result, stage or there[-1])
 
 
 def merged(orders: Sequence[Sequence[str]]) -> list[str]:
@@ -104,9 +121,9 @@ def level_db(response: np.ndarray, floor_db: float) -> np.ndarray:
 
 
 def interval_of_mean(values: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of values [n], by resampling them."""
-    low, high = bootstrap_interval(values, seed=0)
-    return low, high
+    """Return the 95 % interval of the mean of values [n], as verdicts have it: t over them."""
+    low, high = group_interval(values)
+    return float(low), float(high)
 
 
 def middle(values: np.ndarray, share: float = 0.95) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import math
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +37,7 @@ def write_wavs(
     ----------
     stimuli : StimulusSet
     folder : path
-        Made if need be; everything appears in it at once, or nothing does. An earlier export is replaced.
+        Must not exist; it appears with everything in it, or not at all.
     sample_rate : int > 0
         Samples per second.
     duration_s : float > 0
@@ -55,7 +54,7 @@ def write_wavs(
     Raises
     ------
     InputError
-        If the folder holds something else, a waveform's peak passes 1, a partial lies at or above half
+        If the folder exists, a waveform's peak passes 1, a partial lies at or above half
         the sample rate, or the lengths make no sense.
     """
     import soundfile
@@ -67,7 +66,8 @@ def write_wavs(
             f"fade {fade_s} s: must be at least 0 and at most half of the duration {duration_s:g} s"
         )
     folder = Path(folder)
-    _refuse_others(folder)
+    if folder.exists():
+        raise InputError(f"output {folder}: exists already; remove it or choose another")
     window = _fades(round(duration_s * sample_rate), round(fade_s * sample_rate))
     digits = len(str(len(stimuli) - 1))
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -90,8 +90,6 @@ def write_wavs(
                     soundfile.write(target / name, waveform, sample_rate, subtype="PCM_16")
                     known = [values[row] for values in stimuli.coordinates.values()]
                     table.writerow([name, *known, f"{20 * math.log10(peak):.2f}" if peak else "-inf", fade_s])
-        if folder.exists():
-            shutil.rmtree(folder)
         os.replace(target, folder)
     return folder / TABLE
 
@@ -215,25 +213,6 @@ _FORMS = {
     "chords": "the roots, as in chords:roots=48-59",
     "recordings": "the folder, as in recordings:FOLDER",
 }
-
-
-def _refuse_others(folder: Path) -> None:
-    """Raise if a folder holds anything but an export of ours."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise InputError(f"output {folder}: is not a folder")
-    found = {path.name for path in folder.iterdir()}
-    ours: set[str] = set()
-    if TABLE in found:
-        with (folder / TABLE).open(newline="", encoding="utf-8") as file:
-            header, *rows = [row for row in csv.reader(file) if row] or [[]]
-        if header[:1] + header[-2:] == ["file", *_MADE_HERE]:
-            ours = {TABLE, *(row[0] for row in rows)}
-    if found - ours:
-        raise InputError(
-            f"output {folder}: exists and holds something else ({min(found - ours)}); name another"
-        )
 
 
 def _fades(n_samples: int, n_fade: int) -> np.ndarray:

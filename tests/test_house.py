@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,9 @@ ROOMS = ("synth", "encoders", "probes", "reports")
 
 
 def modules(room):
-    package = importlib.import_module(f"tonotopy.{room}")
-    yield package.__name__
-    for info in pkgutil.walk_packages(package.__path__, prefix=f"{package.__name__}."):
+    face = importlib.import_module(f"tonotopy.{room}")
+    yield face.__name__
+    for info in pkgutil.walk_packages(face.__path__, prefix=f"{face.__name__}."):
         yield info.name
 
 
@@ -60,9 +61,18 @@ def test_docstring_examples(room, tmp_path, monkeypatch):
     assert attempted >= 3, f"no examples found in {room}: the walk is broken"
 
 
+def test_the_example_of_the_face():
+    results = doctest.testmod(importlib.import_module("tonotopy"))
+    assert (results.failed, results.attempted) == (0, 5)
+
+
 COMPILER = ("torch._dynamo", "torch._inductor")
 HEAVY = ("torch", "numba", "librosa", "pandas", "matplotlib", "scipy.signal")
-FACES = (*ROOMS, "probes.latents", "probes.features")
+FACES = ("", *ROOMS, "probes.latents", "probes.features")  # the first is `tonotopy` itself
+
+
+def package(face):
+    return f"tonotopy.{face}".rstrip(".")
 
 
 def loaded_by(statement, modules):
@@ -75,7 +85,28 @@ def loaded_by(statement, modules):
 
 @pytest.mark.parametrize("face", FACES)
 def test_a_face_loads_nothing_by_itself(face):
-    assert loaded_by(f"import tonotopy.{face}", (*HEAVY, *COMPILER)) == []
+    assert loaded_by(f"import {package(face)}", (*HEAVY, *COMPILER)) == []
+
+
+def test_the_library_is_there_at_once():
+    """Under 0.2 s of processor time, of the quickest of three: others may be at work."""
+    script = "import time, tonotopy; print(time.process_time())"
+    took = [subprocess.run([sys.executable, "-c", script], capture_output=True, text=True) for _ in range(3)]
+    assert min(float(done.stdout) for done in took) < 0.2
+
+
+def test_the_face_names_what_the_rooms_hold():
+    import tonotopy
+    from tonotopy import encoders, probes, reports
+    from tonotopy.reports import results
+
+    assert tonotopy.load is encoders.load
+    assert tonotopy.Session is probes.Session
+    assert tonotopy.report is reports.report
+    assert tonotopy.open is results.open
+    assert tonotopy.plot.__name__ == "tonotopy.reports.plot"
+    assert tonotopy.__version__ == version("tonotopy")
+    assert {"load", "wrap", "probe", "report", "compare", "open", "export"} <= set(dir(tonotopy))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +125,7 @@ def test_a_face_is_light_with_all_its_names(face, heavy):
 
 @pytest.mark.parametrize("face", FACES)
 def test_a_stub_exports_what_it_imports_and_hides_no_room(face):
-    stub = ROOT / face.replace(".", "/") / "__init__.pyi"
+    stub = ROOT / (face.replace(".", "/") or "face") / "__init__.pyi"
     tree = ast.parse(stub.read_text())
     imported = [a.name for node in tree.body if isinstance(node, ast.ImportFrom) for a in node.names]
     (listed,) = (ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign))
@@ -102,7 +133,7 @@ def test_a_stub_exports_what_it_imports_and_hides_no_room(face):
     assert not [name for name in listed if (stub.parent / name).is_dir()]
 
 
-@pytest.mark.parametrize("face", [face for face in FACES if face != "reports"])
+@pytest.mark.parametrize("face", [face for face in FACES if face not in ("", "reports")])
 def test_a_name_that_is_also_a_module_stays_what_it_names(face):
     script = f"""
 import importlib, pkgutil, types
@@ -174,7 +205,7 @@ def test_constraints_pin_what_is_declared():
 def test_the_wheel_holds_the_whole_tree(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
-    for name in (*ROOMS, "setup.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in (*ROOMS, "face", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
     build = "from setuptools.build_meta import build_wheel; print(build_wheel('.'))"
@@ -196,9 +227,9 @@ def test_the_wheel_holds_the_whole_tree(tmp_path):
         ".zip",
     }
     expected = {
-        f"tonotopy/{path.relative_to(ROOT)}"
-        for room in ROOMS
-        for path in (ROOT / room).rglob("*")
+        f"tonotopy/{path.relative_to(ROOT if folder in ROOMS else ROOT / folder)}"
+        for folder in (*ROOMS, "face")
+        for path in (ROOT / folder).rglob("*")
         if path.is_file() and (path.suffix in kept or path.name == "py.typed")
     }
     assert packed == expected

@@ -8,7 +8,7 @@ root as well and holds what was played.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from .variable import STAGE, Variable
 SCHEMA_VERSION = "4"
 REDEFINED = {  # groups of earlier schemas that say something else today
     "2": ("hypotheses", "aliasing", "codes", "waveform_shape", "interventions"),
-    "3": (),
+    "3": ("aliasing",),
 }
 ROLES = ("encoder", "baseline", "control")
 ROOT_ATTRIBUTES = ("schema_version", "created_at", "versions", "device", "precision", "seed", "command")
@@ -70,7 +70,7 @@ def _by_themselves(
     known: Mapping[str, Variable], filled: Mapping[str, xr.Variable]
 ) -> Iterator[tuple[str, xr.Variable]]:
     """Yield the coordinates of levels and codebooks, where something lies along them and they are missing."""
-    sizes = {dim: size for values in filled.values() for dim, size in values.sizes.items()}
+    sizes = {str(dim): size for values in filled.values() for dim, size in values.sizes.items()}
     values = {"codebook": np.arange(1, sizes.get("codebook", 0) + 1)}
     if "level" in sizes and "level_dbfs" in filled:
         values["level"] = filled["level_dbfs"].values
@@ -79,7 +79,7 @@ def _by_themselves(
         yield name, xr.Variable((name,), values[name], {"units": spec.units, "long_name": spec.long_name})
 
 
-def numbered(kinds: Sequence[object]) -> np.ndarray:
+def numbered(kinds: Iterable[object]) -> np.ndarray:
     """Label things by kind, numbered from 1 within each: what a person selects them by.
 
     Examples

@@ -57,7 +57,7 @@ class ResponseStore:
         names = ["response"] * (True in powers) + ["change_probability"] * (False in powers)
         books = [encoder.stages[s].channels for s in stages if not encoder.stages[s].has_power]
         self._widths = {"channel": max(self.n_channels), "codebook": max(books, default=0)}
-        self._stimuli_and_levels = (n_stimuli, *([n_levels] if n_levels > 1 else []))
+        self._stimuli_and_levels: tuple[int, ...] = (n_stimuli, *([n_levels] if n_levels > 1 else []))
         self.arrays: dict[str, np.ndarray | zarr.Array] = {}
         for name in names:
             self.allocate(name)
@@ -66,7 +66,7 @@ class ResponseStore:
         """Add an array, filled with NaN, with or without an axis for levels."""
         spec = self._known[name]
         along = self._stimuli_and_levels[: None if per_level else 1]
-        shape = (len(self._stages), self._widths[spec.dims[1]], *along)
+        shape: tuple[int, ...] = (len(self._stages), self._widths[spec.dims[1]], *along)
         if self._out is None:
             return self.arrays.setdefault(name, np.full(shape, np.nan, dtype=np.float32))
         dims = [*spec.dims, *(["level"] if len(shape) > 3 else [])]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..statistics.resampling import RESAMPLES, permutation_p, quantile_interval
+from ..statistics.groups import group_interval
+from ..statistics.resampling import RESAMPLES, by_neighbours, permutation_p, pseudo_values
 
 STRATA = 16  # of distance in octaves, within which pairs are compared
-ONE = np.float32(1)
 LARGEST = 2**22  # resamples x pairs that are looked at together
 FEWEST_PAIRS = 8  # that share a fold
 NEGLIGIBLE = 1e-4  # power at an output frequency re a tone's largest
@@ -142,10 +142,11 @@ def collapse(
     Notes
     -----
     Pairs are matched by stratification: within each of up to 16 ranges of distance (in octaves; together
-    they span the pairs that share a fold), the mean over pairs that do not share a fold is set beside the
-    mean over those that do; ranges count by the number of the latter. The interval resamples tones, the
-    permutation test deals the folds anew to the tones; both keep the dependence of pairs that have a tone
-    in common.
+    they span the pairs that share a fold), the mean over pairs that do not share a fold is set beside those
+    that do. The collapse is the mean over tones of `collapse_of_tones`, and its interval t over groups of
+    neighbouring tones (of pseudo-values, since every pair counts with both of its tones): the numbers that
+    the claim is judged by. The permutation test deals the folds anew to the tones; it takes the mean over
+    pairs, ranges counting by the number of pairs that share a fold.
 
     The correction for what pairs have in common anyway is that of agreement for chance: Cohen, Educational
     and Psychological Measurement 20:37, 1960. A mean shift that all tones cause alike does not count.
@@ -173,16 +174,15 @@ def collapse(
     others = _means(alike, sharing, strata)[1]
     chance = float(_beyond(_means(aligned[first, second], sharing, strata)[1], others))
     generator, n = np.random.default_rng(seed), len(frequency_hz)
-    resampled, null = [], []
+    null = []
     at_once = max(1, LARGEST // len(alike))
     for count in np.diff([*range(0, RESAMPLES, at_once), RESAMPLES]):
-        times = generator.multinomial(n, np.full(n, 1 / n), count).astype(np.float32)  # [resamples, n]
-        resampled.append(_beyond(*_means(alike, sharing, strata, times[:, first] * times[:, second])))
         dealt = np.argsort(generator.random((count, n)), axis=1)
         null.append(_beyond(*_means(alike, shared[dealt[:, first], dealt[:, second]], strata)))
-    interval = quantile_interval(np.concatenate(resampled))
     p = permutation_p(observed, np.concatenate(null) + TIE)
-    return Collapse(observed, *interval, p, chance, pairs.n_sharing)
+    groups = in_groups(collapse_of_tones(similarity, shared, frequency_hz, apart_hz))
+    low, high = (float(end) for end in group_interval(groups))
+    return Collapse(float(groups.mean()), low, high, p, chance, pairs.n_sharing)
 
 
 def collapse_of_tones(
@@ -217,6 +217,11 @@ def collapse_of_tones(
         each = np.bincount(both, np.tile(beyond, 2), n) / np.bincount(both, minlength=n)
     apart = 1 - expected[there].mean()
     return each / apart if apart > LEAST_APART else nothing
+
+
+def in_groups(per_tone: np.ndarray) -> np.ndarray:
+    """Return the collapse of groups of neighbouring tones, from that of each tone, float64 [groups]."""
+    return by_neighbours(pseudo_values(per_tone[np.isfinite(per_tone)]))
 
 
 def collapse_remark(value: float, n_sharing: int) -> str:
@@ -278,14 +283,12 @@ def _beyond(of_one_fold: np.ndarray, others: np.ndarray) -> np.ndarray:
     return (of_one_fold - others) / np.where(apart > LEAST_APART, apart, np.nan)
 
 
-def _means(
-    alike: np.ndarray, sharing: np.ndarray, strata: np.ndarray, weight: np.ndarray | np.float32 = ONE
-) -> tuple[np.ndarray, np.ndarray]:
+def _means(alike: np.ndarray, sharing: np.ndarray, strata: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean over sharing pairs, and over the others with as many from each stratum: [...].
 
-    Of pairs [p], whether they share a fold [..., p], their strata [p, s] and their weights [..., p].
+    Of pairs [p], whether they share a fold [..., p], and their strata [p, s].
     """
-    of_one_fold, others = weight * sharing, weight * ~sharing  # [..., p]
+    of_one_fold, others = sharing.astype(np.float32), (~sharing).astype(np.float32)  # [..., p]
     count, count_others = of_one_fold @ strata, others @ strata  # [..., s]
     both = (count > 0) & (count_others > 0)
     share = np.where(both, count, 0.0)

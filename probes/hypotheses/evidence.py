@@ -224,6 +224,8 @@ class PerGroup(OfMean):
         draws themselves widens p and interval.
     trials : int, optional
         Binary outcomes that each value is the proportion of, 0 to 1.
+    ends : (float, float), optional
+        What the mean cannot pass, nor its interval; 0 and 1 of proportions.
 
     Raises
     ------
@@ -248,6 +250,7 @@ class PerGroup(OfMean):
     unit: ClassVar[str] = "groups"
     values: npt.ArrayLike
     trials: int | None = None
+    ends: tuple[float, float] = (-np.inf, np.inf)
 
     def __post_init__(self) -> None:
         rows = _whole(self.values)
@@ -259,6 +262,8 @@ class PerGroup(OfMean):
                     f"trials {self.trials}: proportions go from {rows.min():g} to {rows.max():g}"
                 )
             rows = np.clip(rows, 0, 1)
+        if self.trials is not None:
+            object.__setattr__(self, "ends", (0.0, 1.0))
         object.__setattr__(self, "values", rows)
 
     @property
@@ -282,9 +287,9 @@ class PerGroup(OfMean):
         return _crossed(self.rows) or group_methods(self.per_unit, self.trials)
 
     def interval(self, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
-        """Return the interval of the mean; of proportions within 0 to 1."""
+        """Return the interval of the mean, within its ends."""
         low, high = super().interval(seed, level)
-        return (low, high) if self.trials is None else (max(low, 0.0), min(high, 1.0))
+        return max(low, self.ends[0]), min(high, self.ends[1])
 
     def clearest(self, n: int) -> Iterator[PerGroup]:
         """Yield `n` groups at 0, and at 1."""

@@ -7,7 +7,7 @@ import xarray as xr
 
 from ...encoders.kinds import stage_kind
 from ..filters.bank import SPACINGS, on_scale
-from ..folding.collapse import collapse_of_tones
+from ..folding.collapse import collapse_of_tones, in_groups
 from ..statistics.resampling import by_neighbours, pseudo_values
 from .evidence import PerGroup, PerUnit
 from .exchanges import Association
@@ -63,8 +63,8 @@ def power_at_the_fold(run: xr.DataTree, node: str, stage: str) -> PerGroup:
 def collapse_per_tone(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     """How much more alike a tone is to those of its fold than others as far apart are.
 
-    As `tonotopy.probes.folding.collapse`, with a mean per tone in place of one over all pairs; of groups of
-    neighbouring tones. Where no two tones share a fold, 0 for all.
+    As `tonotopy.probes.folding.collapse`: of groups of neighbouring tones. Where no two tones share a fold, 0
+    for all.
     """
     alike = measured(run, node, "aliasing", "similarity", stage).values.astype(float)
     folds = measured(run, node, "aliasing", "predicted_fold", stage)
@@ -74,7 +74,7 @@ def collapse_per_tone(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     if not np.isfinite(per_tone).any():
         remark = str(measured(run, node, "aliasing", "remark", stage).values)
         raise NoEvidence(f"aliasing of {node} at {stage}: {remark}")
-    return PerGroup(by_neighbours(pseudo_values(per_tone[np.isfinite(per_tone)])))
+    return PerGroup(in_groups(per_tone))
 
 
 def predicted_and_recovered(run: xr.DataTree, node: str, stage: str) -> Association:

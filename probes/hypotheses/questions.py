@@ -84,7 +84,8 @@ def stable_trace(kind: str) -> Callable[[xr.DataTree, str, str], Jointly]:
     """Return evidence that components keep their trace in other contexts, and that it is theirs alone."""
 
     def stable(run: xr.DataTree, node: str, stage: str) -> Jointly:
-        contained = PerGroup(by_group(run, node, "stability", "containment_by_group", stage, kind))
+        values = by_group(run, node, "stability", "containment_by_group", stage, kind)
+        contained = PerGroup(values, ends=(0, 1))
         found = presence_of(kind, "transferable")(run, node, stage)
         return Jointly((Part(contained, "above", 0.5), Part(found, "above", guessing(run, node, kind))))
 
@@ -114,7 +115,7 @@ def falling_stability(run: xr.DataTree, node: str, stage: str) -> Trend:
 def readable(run: xr.DataTree, node: str, stage: str, density: int = DENSE) -> PerGroup:
     """Chance that a readout finds a partial in a mixture, of the order that reads better."""
     values = by_group(run, node, "access", "auc_by_group", stage, density=density)  # [orders, groups]
-    return PerGroup(values[values.mean(-1).argmax()])
+    return PerGroup(values[values.mean(-1).argmax()], ends=(0, 1))
 
 
 def falling_access(run: xr.DataTree, node: str, stage: str) -> Trend:
@@ -126,7 +127,7 @@ def falling_access(run: xr.DataTree, node: str, stage: str) -> Trend:
 
 def placed(run: xr.DataTree, node: str, stage: str) -> PerGroup:
     """Place of partials."""
-    return PerGroup(by_group(run, node, "place", "place_by_group", stage))
+    return PerGroup(by_group(run, node, "place", "place_by_group", stage), ends=(0, 1))
 
 
 def unreadable_as_matched(run: xr.DataTree, node: str, stage: str) -> Jointly:

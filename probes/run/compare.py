@@ -65,7 +65,7 @@ def compare(
     names = f"{node} and {other_node}"
     kinds = [str(s.attrs["modality"]) for s in (one, other)]
     if kinds[0] != kinds[1]:
-        raise InputError(f"compare: {names} take {kinds[0]}s and {kinds[1]}s: nothing to pair")
+        raise InputError(f"compare: {names} are of different modalities, {kinds[0]} and {kinds[1]}")
     rows: list[dict[str, object]] = []
     left_out: dict[str, list[str]] = {}  # why -> which measures
     for group, compared in measures().items():
@@ -99,8 +99,9 @@ def compare(
 
 def _label_of(run: xr.DataTree, node: str) -> str:
     """Say which subject of which run it is: "ae0 (my_ae, 3fa9c1)"."""
-    about = f"{node}, {short_hash(subjects(run)[node])}"
-    return f"{run_name(run)} ({about})" if run_name(run) else about.replace(", ", " (") + ")"
+    called, weights = run_name(run), short_hash(subjects(run)[node])  # what has no weights has no hash
+    about = ", ".join(filter(None, (node if called else "", weights)))
+    return f"{called or node} ({about})" if about else node
 
 
 def _measure_labels(columns: Mapping[str, np.ndarray]) -> np.ndarray:

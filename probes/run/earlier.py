@@ -26,8 +26,8 @@ def up_to_date(tree: xr.DataTree) -> xr.DataTree:
     found = sorted(
         {group for node in subjects(tree).values() for group in node.children} & set(REDEFINED[version])
     )
-    if REDEFINED[version]:
-        left_out = ", ".join(found) or "nothing"
+    if found:
+        left_out = ", ".join(found)
         warnings.warn(f"run of schema version {version}: {left_out} left out, redefined since", stacklevel=2)
     kept = tree.copy()
     for node in subjects(kept).values():

@@ -10,7 +10,7 @@ import xarray as xr
 from ...probes.engine.grid import USUAL_DBFS, USUAL_OTHERS
 from ..answers import Scale
 from ..chapter import Chapter, each_stage
-from ..columns import measured
+from ..columns import as_judged, measured
 from ..estimates import Estimate
 from ..figures import Illustration
 from ..figures.composition.chord_composition import chord_positions, chord_steps, chord_sums
@@ -185,9 +185,9 @@ WAVEFORM_SHAPE = Chapter(
         _follows,
     ),
     columns=(
-        measured("shape_over_spectrum", "Shape", "keeps whole waveforms together and nothing else (1), what "
-                 "the windowed spectrum keeps (0), or its magnitude (-1)", "1", np.mean, at_codes=True,
-                 is_side_by_side=True),
+        as_judged("waveform_shape_over_spectrum", "Shape", "keeps whole waveforms together and nothing else "
+                  "(1), what the windowed spectrum keeps (0), or its magnitude (-1)", "1",
+                  is_side_by_side=True),
         measured("preference", "Waveform", "keeps together the waveform (1), as does any windowed spectrum, "
                  "or the line spectrum (-1)", "1", np.mean, at_codes=True),
         measured("crossover", "Equal at", "detuning that changes as much as other phases", "Hz", np.max,

@@ -15,12 +15,12 @@ from ..figures import Illustration
 from ..figures.filters.bandwidth import bandwidth_by_frequency
 from ..figures.filters.best_frequency import best_frequency_by_rank
 from ..figures.filters.chord_tuning import chord_shares
-from ..figures.filters.coverage import coverage
+from ..figures.filters.coverage import coverage_by_stage
 from ..figures.filters.gram import gram_matrices
 from ..figures.filters.pitch_tuning import pitch_map, pitch_shares
 from ..figures.filters.tiling import tiling_numbers
-from ..figures.filters.tonotopic_map import control_maps, tonotopic_map
-from ..figures.filters.tuning_curves import tuning_curves
+from ..figures.filters.tonotopic_map import control_maps, tonotopic_maps
+from ..figures.filters.tuning_curves import tuning_curves_by_stage
 from ..figures.tokens.code_changes import code_changes
 from ..runs import Subject
 from ..selecting import at_stage, of_controls, stages_with
@@ -161,10 +161,10 @@ def _selectivity(subject: Subject, controls: Sequence[Subject]) -> Iterator[Illu
     if tuning is None:
         return
     if stages_with(tuning, "response"):
-        yield tonotopic_map(tuning, random, subject.name)
+        yield tonotopic_maps(tuning, random, subject.name)
         yield best_frequency_by_rank(tuning, random, subject.name)
         yield bandwidth_by_frequency(tuning, random, subject.name)
-        yield from (tuning_curves(tuning, s, subject.name) for s in stages_with(tuning, "best_frequency"))
+        yield tuning_curves_by_stage(tuning, subject.name)
     if stages_with(tuning, "change_probability"):
         yield code_changes(tuning, subject.name)
 
@@ -245,7 +245,7 @@ def _tiling(subject: Subject, controls: Sequence[Subject]) -> Iterator[Illustrat
     tiles, random = subject.result("tiling"), subject.of_baselines("tiling")
     if tiles is None or not stages_with(tiles, "coverage"):
         return
-    yield coverage(tiles, random, subject.name)
+    yield coverage_by_stage(tiles, random, subject.name)
     if stages_with(tiles, "mean_coherence"):
         yield gram_matrices(tiles, random, subject.name)
     yield tiling_numbers(tiles, random, subject.name)

@@ -13,7 +13,7 @@ from ..chapter import Chapter, each_stage
 from ..columns import has_power, measured
 from ..estimates import Estimate
 from ..figures import Illustration
-from ..figures.folding.alias_map import alias_map
+from ..figures.folding.alias_map import alias_maps
 from ..figures.folding.collapse import against_chance, collapse_by_stage, confusion_map, verdict
 from ..figures.folding.invertibility import invertibility_by_stage
 from ..figures.folding.ledger import ledger, ledger_by_level
@@ -139,7 +139,7 @@ def _aliasing(subject: Subject, controls: Sequence[Subject]) -> Iterator[Illustr
     if tones is None or not stages_with(tones, "bank_share"):
         return
     pairs = subject.result("intermodulation"), subject.of_baselines("intermodulation")
-    yield alias_map(tones, random, subject.name)
+    yield alias_maps(tones, random, subject.name)
     yield ledger(tones, random, subject.name, *pairs)
     if stages_with(tones, "level_effect"):
         yield ledger_by_level(tones, random, subject.name)

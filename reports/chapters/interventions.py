@@ -11,7 +11,7 @@ from ...probes.interventions.removal import EQUAL_ALONE, OWN_ALONE, OWN_AMONG_OT
 from ..answers import Scale
 from ..audio import Clip, Sounds, data_uri
 from ..chapter import Chapter
-from ..columns import measured
+from ..columns import as_judged, measured
 from ..estimates import Estimate
 from ..figures import Illustration
 from ..figures.interventions.interventions import dose_response, intervention_spectra
@@ -82,8 +82,8 @@ INTERVENTIONS = Chapter(
         measured("specific_db", "Alone", "the same with its plane measured alone", "level", pick=OWN_ALONE),
         measured("specific_db", "Random plane", "the same with random planes of the energy of that measured "
                  "alone", "level", is_compared=False, pick=EQUAL_ALONE),
-        measured("beyond_db", "Beyond random", "the plane measured alone less random ones, partials that are "
-                 "not transmitted as 0", "level", np.mean, pick=OWN_ALONE),
+        as_judged("removable_partials", "Beyond random", "the plane measured alone less random ones; what is "
+                  "not transmitted counts as 0", "level"),
         measured("lost", "Lost", "removals without a level to change", "count"),
     ),
     cautions=_lost,

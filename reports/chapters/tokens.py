@@ -8,7 +8,7 @@ import numpy as np
 
 from ..answers import Scale
 from ..chapter import Chapter
-from ..columns import measured
+from ..columns import as_judged, measured
 from ..estimates import Estimate
 from ..figures import Illustration
 from ..figures.tokens.code_reuse import code_reuse
@@ -46,8 +46,8 @@ CODES = Chapter(
                  "share", np.mean, at_codes=True, is_side_by_side=True),
         measured("agreement_different", "Kept by chance", "the same of different partials", "share",
                  np.mean, at_codes=True, is_compared=False),
-        measured("reuse", "Codes reused", "the same less chance, of the codebook best in other contexts",
-                 "share", np.mean, at_codes=True, is_side_by_side=True),
+        as_judged("codes_are_reused", "Codes reused", "the same less chance, of the codebook best in other "
+                  "contexts", "share", is_side_by_side=True),
         measured("agreement_phase", "At other phase", "share of codes that stay at another phase", "share",
                  np.mean, at_codes=True),
         measured("information", "Bits", "what a code tells in other contexts of which partial sounds, bit",

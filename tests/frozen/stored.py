@@ -79,6 +79,19 @@ def reword(name: str) -> int:
     return _write(name, {k: now[k] if v["dtype"] == "text" and k in now else v for k, v in before.items()})
 
 
+def amend(name: str, groups: Collection[str] | None = None) -> int:
+    """Store what differs, and leave the rest as it was recorded.
+
+    What is stored so is compared within rounding on every processor: it may not be the recording's.
+    """
+    before = read(name)
+    now = measured(name, groups)
+    other = {line.split(":")[0] for line in differences(name, groups, exactly=False, now=now)}
+    kept = {key: value for key, value in before.items() if key not in other}
+    _write(name, kept | {key: now[key] | {"rounded": True} for key in now if key in other})
+    return len(other)
+
+
 def _write(name: str, found: dict[str, dict[str, object]]) -> int:
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in found.items())
     _place(name).write_text(f"{{\n{lines}\n}}\n")
@@ -89,18 +102,24 @@ def read(name: str) -> dict[str, dict[str, object]]:
     return json.loads(_place(name).read_text())
 
 
-def differences(name: str, groups: Collection[str] | None = None, exactly: bool | None = None) -> list[str]:
+def differences(
+    name: str,
+    groups: Collection[str] | None = None,
+    exactly: bool | None = None,
+    now: dict[str, dict] | None = None,
+) -> list[str]:
     """Name every variable of some groups, or of all, that is not what was recorded, and say how."""
     exactly = same_arithmetic() if exactly is None else exactly
     before = {k: v for k, v in read(name).items() if groups is None or k.split("/")[0] in groups}
-    now = measured(name, groups)
+    now = measured(name, groups) if now is None else now
     found = [f"{key}: {'gone' if key in before else 'new'}" for key in sorted(before.keys() ^ now.keys())]
     for key in sorted(before.keys() & now.keys()):
         if before[key]["sha256"] == now[key]["sha256"] and before[key]["dtype"] == now[key]["dtype"]:
             continue
-        if not exactly and key.split("/")[1] in OF_ROUNDING:
+        to_the_bit = exactly and not before[key].get("rounded")
+        if not to_the_bit and key.split("/")[1] in OF_ROUNDING:
             continue
-        if exactly or not _close(before[key], now[key]):
+        if to_the_bit or not _close(before[key], now[key]):
             found.append(f"{key}: {_short(before[key])} was recorded, {_short(now[key])} measured")
     return found
 

@@ -92,7 +92,8 @@ def selectivity(seed: int, stages: dict = STAGES) -> xr.Dataset:
             generator.uniform(size=(s[0], len(FREQUENCY_HZ))) if s[3] == "codes" else None
             for s in stages.values()
         ]
-        variables["change_probability"] = padded(blocks, widest)
+        books = max(s[0] for s in stages.values() if s[3] == "codes")
+        variables["change_probability"] = padded(blocks, books)
     return dataset(schema()["selectivity"], {**variables, **stage_variables(stages)})
 
 

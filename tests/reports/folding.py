@@ -142,6 +142,7 @@ def tiling(seed: int) -> xr.Dataset:
         {
             **coordinates(), "frequency": frequency, "spacing": np.array(SPACINGS), "level_dbfs": -20.0,
             "n_live": np.array([12, 20]), "linear_share": np.where(np.isfinite(per_channel), 0.4, np.nan),
+            "rank": np.arange(20), "rank_2": np.arange(20),
             "gram": gram, "gram_channel": np.array([[*range(12), *[-1] * 8], range(20)]),
             "mutual_coherence": np.array([0.9, 0.8]), "mean_coherence": np.array([0.3, 0.2]) + seed / 100,
             "welch_bound": np.array([0.5, 0.0]), "effective_rank": np.array([3.0, 11.0]),

@@ -52,7 +52,7 @@ def question(
     frequency = np.broadcast_to(np.geomspace(120, 6000, COMPONENTS), (len(conditions), COMPONENTS))
     density = sorted(TRIED) if probe == "access" else [c.density for c in conditions]
     found |= {
-        "condition": np.arange(len(conditions)), "density": np.array(density),
+        "condition": np.array([c.label for c in conditions]), "density": np.array(density),
         "component_kind": np.array([c.kind for c in conditions]),
         "component_level_dbfs": np.array([c.level_dbfs for c in conditions]),
         "component": np.arange(COMPONENTS), "component_frequency": frequency, "group": np.arange(GROUPS),

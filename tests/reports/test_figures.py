@@ -4,14 +4,18 @@ import re
 import numpy as np
 import pytest
 from matplotlib import rcParams
+from matplotlib.figure import Figure
 from PIL import Image
 
-from tonotopy.reports import figures
+from tonotopy.reports import figures, plot
 from tonotopy.reports.chapters import CHAPTERS
 from tonotopy.reports.figures.drawing import bin_edges
 from tonotopy.reports.figures.filters.bandwidth import equivalent_rectangular_bandwidth
 from tonotopy.reports.runs import controls_of, encoders_of
-from tonotopy.reports.selecting import at_stage, level_db, ranked, spread, stages_with
+from tonotopy.reports.selecting import at_stage, level_db, ranked, spread, stage_with, stages_with
+from tonotopy.synth.errors import InputError
+
+from .captions import assert_captioned
 
 QUANTITIES = re.compile(
     r"\(Hz\)|\(dB re|\(dBFS\)|\(%|1 = all|share explained|channel|codebook|factor|probability|stage"
@@ -35,9 +39,8 @@ def drawn(run):
 
 def test_every_figure_is_drawn(drawn):
     assert set(drawn) == {
-        "tonotopic-map", "best-frequency", "bandwidth", "tuning-curves-first_layer",
-        "tuning-curves-stack_end",
-        "codes", "pitch-map", "pitch-shares", "chord-shares", "control-maps",
+        "tonotopic-map", "best-frequency", "bandwidth", "tuning-curves", "codes",
+        "pitch-map", "pitch-shares", "chord-shares", "control-maps",
         "alias-map", "ledger", "ledger-level", "confusion-map", "collapse", "rejection", "representability",
         "invertibility", "coverage", "gram", "tiling",
     }  # fmt: skip
@@ -57,15 +60,32 @@ def test_figures_hold_data_and_name_what_they_show(drawn):
         assert one.figure.get_suptitle(), name
 
 
-def test_readings_carry_numbers_of_the_data(drawn, run):
+def test_tables_carry_the_numbers_that_are_drawn(drawn, run):
     toy = encoders_of(run)[0]
     tuning = at_stage(found(toy), "first_layer")
-    assert "12 channels, 1 silent" in drawn["tonotopic-map"].reading
-    bounds = int((tuning.open_band.values & np.isfinite(tuning.bandwidth_3db.values)).sum())
-    assert f"{bounds} of them lower bounds" in drawn["bandwidth"].reading
-    assert "0.0002 dB" in drawn["tuning-curves-first_layer"].reading
+    staged = {name: one.data for name, one in drawn.items() if one.data is not None and "stage" in one.data}
+    tables = {name: data[data.stage == "first_layer"] for name, data in staged.items()}
+    channels = tables["tonotopic-map"]
+    assert (channels.channels == 12).all()
+    assert (channels.silent == 1).all()
+    best = np.sort(tuning.best_frequency.values[np.isfinite(tuning.best_frequency.values)])
+    np.testing.assert_allclose(channels["best frequency (Hz)"], best)
+    (bands,) = tables["bandwidth"].to_dict("records")
+    is_there = np.isfinite(tuning.bandwidth_3db.values)
+    assert bands["lower bounds among them"] == (tuning.open_band.values & is_there).sum()
+    assert bands["median bandwidth (Hz)"] == np.nanmedian(tuning.bandwidth_3db)
+    curves = tables["tuning-curves"]
+    assert (curves["measured less closed form, median above -40 dB (dB)"] == 2e-4).all()
+    shares = tables["pitch-shares"].set_index("factor")
     median = np.nanmedian(at_stage(found(toy, "pitch_tuning"), "first_layer").f0_share)
-    assert f"{median:.2f} at first_layer" in drawn["pitch-shares"].reading
+    assert shares.loc["f0", "median share (1)"] == median
+    (ranks,) = tables["best-frequency"].to_dict("records")
+    assert (ranks["lowest (Hz)"], ranks["highest (Hz)"]) == (best[0], best[-1])
+
+
+def test_captions_are_a_sentence_and_tables_can_be_opened(drawn):
+    for one in drawn.values():
+        assert_captioned(one)
 
 
 def test_no_text_is_cut_off_and_no_legend_lies_on_axes(drawn):
@@ -85,13 +105,13 @@ def test_no_text_is_cut_off_and_no_legend_lies_on_axes(drawn):
 
 def test_figures_leave_global_settings_alone(run):
     before = dict(rcParams)
-    figures.tonotopic_map(found(encoders_of(run)[0]))
+    figures.tonotopic_maps(found(encoders_of(run)[0]))
     assert dict(rcParams) == before
 
 
 def test_maps_show_the_channels_in_order_of_best_frequency(run):
     tuning = found(encoders_of(run)[0])
-    illustration = figures.tonotopic_map(tuning, name="toy")
+    illustration = figures.tonotopic_maps(tuning, name="toy")
     mesh = illustration.figure.axes[0].collections[0]
     levels = np.asarray(mesh.get_array())
     best_column = levels.argmax(axis=1)
@@ -122,6 +142,30 @@ def test_several_levels_show_the_one_at_which_other_probes_play(run):
         frequency=tuning.frequency
     )
     assert float(at_stage(swept, "first_layer").level_dbfs) == -20
+
+
+@pytest.mark.parametrize(
+    "draw", [plot.tonotopic_map, plot.tuning_curves, plot.best_frequency, plot.bandwidth]
+)
+def test_plotting_functions_draw_into_the_axes_given_or_into_new_ones(run, draw):
+    tuning = found(encoders_of(run)[0])
+    given = Figure().subplots()
+    assert draw(tuning, stage="first_layer", ax=given) is given
+    assert given.has_data()
+    assert given.get_title("left" if given.get_title("left") else "center").startswith("first_layer")
+    alone = draw(tuning)
+    assert alone.get_xlabel()
+    assert alone.get_ylabel()
+    with pytest.raises(InputError, match=r"stage nowhere: .* first_layer, stack_end"):
+        draw(tuning, stage="nowhere")
+
+
+def test_a_stage_is_the_one_asked_for_or_the_last_that_was_measured(run):
+    tuning = found(encoders_of(run)[0])
+    assert stage_with(tuning, "response").stage == "stack_end"
+    assert stage_with(tuning, "response", "first_layer").stage == "first_layer"
+    with pytest.raises(InputError, match="no stage has it"):
+        stage_with(tuning, "nothing")
 
 
 def test_glasberg_and_moore():

@@ -16,6 +16,7 @@ from tonotopy.reports.runs import Subject, encoders_of
 from tonotopy.reports.selecting import at_stage
 
 from ..reports import folding
+from .captions import assert_captioned
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_columns_of_tones_never_touch_and_never_claim_a_gap():
 
 
 def test_the_alias_map_shows_power_where_the_prediction_is_drawn(tones):
-    figure = figures.alias_map(tones, name="toy").figure
+    figure = figures.alias_maps(tones, name="toy").figure
     one, axes = at_stage(tones, "stack_end"), figure.axes[1]
     mesh, drawn = axes.collections[0], axes.lines
     level = np.asarray(mesh.get_array()).reshape(51, -1)[:, ::2]  # columns of tones, without the gaps
@@ -63,7 +64,12 @@ def test_bars_of_the_ledger_are_whole(tones, random):
                 ends[patch.get_y()] = ends.get(patch.get_y(), 0) + patch.get_width()
         assert len(ends) == 4  # two stages, each with random weights below
         assert np.allclose(list(ends.values()), 1)
-    assert "stack_end 0.75 (random 0.75), most of it mean shift" in drawn.reading
+    rows = drawn.data[(drawn.data.stage == "stack_end") & (drawn.data.played == "single tones")]
+    rows = rows.set_index("part")
+    assert rows.loc["fold", ["share (1)", "random weights 1", "random weights 2"]].tolist() == [0.25] * 3
+    assert rows.loc["mean shift", "share (1)"] == 0.375
+    assert rows.loc["fold", ["by chance (1)", "p"]].tolist() == pytest.approx([0.02, 0.001])
+    assert_captioned(drawn)
     single, pairs = (axes.get_legend_handles_labels()[1] for axes in drawn.figure.axes)
     assert "fold by chance" in single
     assert "intermodulation" not in single
@@ -72,7 +78,10 @@ def test_bars_of_the_ledger_are_whole(tones, random):
 
 def test_the_sweep_tells_how_much_moves(tones, random):
     drawn = figures.ledger_by_level(tones, random, "toy")
-    assert "0.31 at stack_end (random 0.31)" in drawn.reading
+    rows = drawn.data[drawn.data.stage == "stack_end"]
+    assert (rows["changes its part (share)"] == 0.31).all()
+    assert (rows["changes its part, random weights 2"] == 0.31).all()
+    assert len(drawn.figure.axes[0].lines) <= 4
     assert [tick.get_text() for tick in drawn.figure.axes[0].get_xticklabels()] == ["−40", "−20", "0"]
 
 
@@ -85,8 +94,13 @@ def test_pairs_that_share_a_fold_are_marked_and_no_others(tones):
     marks = drawn.figure.axes[1].lines[0]
     x, y = np.asarray(marks.get_data())
     assert (y > x).all()  # one half of the matrix stays bare
-    assert "stack_end 0.70 (9 pairs) and 0.10" in drawn.reading
-    assert "first_layer no pair" in drawn.reading
+    rows = drawn.data.set_index("stage")
+    assert rows.loc["stack_end", "pairs that share a fold"] == 9
+    assert rows.loc["stack_end", "their mean similarity (1)"] == pytest.approx(0.7)
+    assert rows.loc["stack_end", "mean similarity of others (1)"] == pytest.approx(0.1)
+    assert rows.loc["first_layer", "pairs that share a fold"] == 0
+    assert np.isnan(rows.loc["first_layer", "their mean similarity (1)"])
+    assert [len(axes.get_xticks()) >= 2 for axes in drawn.figure.axes[:2]] == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -100,9 +114,9 @@ def test_collapse_is_judged_against_chance(tones, chance, said):
 def test_collapse_without_pairs_is_said_not_drawn(tones, random):
     drawn = figures.collapse_by_stage(tones, random, "toy")
     said = "2 pairs share a fold and lie far enough apart, too few for collapse"
-    assert f"first_layer: {said}" in drawn.reading
+    assert drawn.data[drawn.data.stage == "first_layer"]["in words"].unique().tolist() == [said]
     (axes,) = drawn.figure.axes
-    assert said in [text.get_text() for text in axes.texts]
+    assert said in [text.get_text().replace("\n", " ") for text in axes.texts]
     drawn_at = [np.asarray(line.get_ydata()).item() for line in axes.lines if line.get_marker() == "o"]
     assert drawn_at == [1.15]
 
@@ -114,7 +128,9 @@ def test_where_nothing_folds_nothing_collapses(tones):
 
 def test_rejection_tells_what_the_bank_does(tones, random):
     drawn = figures.rejection(tones, random, "toy")
-    assert "-4.5 dB at stack_end, Nyquist 15.1 Hz (random -4.5)" in drawn.reading
+    rows = drawn.data[drawn.data.stage == "stack_end"]
+    assert rows["all channels together (dB)"].tolist() == [-4.5] * 3
+    assert rows["stage's Nyquist (Hz)"].tolist() == pytest.approx([folding.FRAME_RATE_HZ / 2] * 3)
     nothing_above = tones.assign(bank_rejection=tones.bank_rejection.where(tones.stage == "stack_end"))
     assert "No tone above Nyquist at first_layer." in figures.rejection(nothing_above).reading
 
@@ -126,7 +142,10 @@ def test_the_comparison_names_the_widest_gap(run):
     other["toy/aliasing"]["bank_share"].loc[{"component": "fold", "stage": "first_layer"}] = 0.05
     (two,) = encoders_of(other)
     drawn = figures.comparison(side_by_side([one, two], list(CHAPTERS.values())))
-    assert "Furthest apart: At fold at first_layer, 1.00 for toy; 0.05 for other." in drawn.reading
+    assert "Furthest apart: At fold at first_layer." in drawn.reading
+    rows = drawn.data[(drawn.data.measure == "At fold") & (drawn.data.stage == "first_layer")]
+    assert dict(zip(rows.encoder, rows.value, strict=True)) == {"toy": 1.0, "other": pytest.approx(0.05)}
+    assert_captioned(drawn)
     labels = drawn.figure.axes[0].get_legend_handles_labels()[1]
     assert labels == ["toy", "other"]
 

@@ -18,6 +18,7 @@ from tonotopy.reports import figures
 from tonotopy.reports.chapters.interventions import decoded
 
 from ..probes.interventions.test_interventions import APART, LinearCodec
+from .captions import assert_captioned
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +73,15 @@ def test_readings_carry_the_numbers(drawn, shaped, controls, removed):
     magnitude = float(controls["filterbank:stft_magnitude"].preference.mean())
     assert f"filterbank:stft_magnitude {magnitude:.2f}" in drawn[2].reading
     full = removed.isel(stage=0).sel(removal=OWN_AMONG_OTHERS, dose=1)
-    assert f"{float(full.mean_removed_db):.1f} dB" in drawn[3].reading
-    assert "transmits 4" in drawn[3].reading
+    rows = drawn[3].data.set_index("what")
+    at_full = rows[rows["dose (1)"] == 1.0]
+    assert at_full.loc["partial, among others", "change (dB)"] == float(full.mean_removed_db)
+    assert at_full.loc["partial, among others", "from (dB)"] == float(full.mean_removed_low)
+    assert rows.loc["partials that the codec transmits", "count"] == 4
+    assert rows.loc["partials that random weights 1 transmit", "count"] == 4
+    assert (drawn[4].data["change (dB)"][1:] < 0).any()
+    for one in drawn[3:]:
+        assert_captioned(one)
 
 
 def test_controls_stand_beside_the_encoder(drawn):
@@ -84,7 +92,7 @@ def test_controls_stand_beside_the_encoder(drawn):
 def test_curves_are_the_data(drawn, removed):
     lines = {line.get_label(): line for line in drawn[3].figure.axes[0].get_lines()}
     own = removed.isel(stage=0).sel(removal=OWN_ALONE)
-    shown = np.asarray(lines["partial: plane alone"].get_ydata())
+    shown = np.asarray(lines["partial, alone"].get_ydata())
     assert shown == pytest.approx(np.maximum(own.mean_removed_db.values, -60.0))
 
 

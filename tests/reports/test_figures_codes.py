@@ -12,6 +12,7 @@ from tonotopy.reports.known_answers import checks
 from tonotopy.reports.numbers import table_of
 from tonotopy.reports.runs import Subject
 
+from .captions import assert_captioned
 from .conftest import stage_variables, subject
 
 N = 6
@@ -85,12 +86,27 @@ def test_agreement_is_drawn_beside_chance_and_random_seeds(reuse):
     assert each.get_ylim()[0] == 0
 
 
-def test_the_reading_of_reuse_carries_numbers_of_the_data(reuse):
-    assert "first codebook: 0.200 in other contexts (random 0.050 to 0.080), chance 0.010" in reuse.reading
-    assert "first 4 at once: 0.050 in other contexts" in reuse.reading
-    assert "best in other contexts 0.100 (random 0.025 to 0.040) more are there" in reuse.reading
-    assert "at another phase 0.50 of the first codebook stays" in reuse.reading
-    assert "it tells 1.50 of 2.6 bit of which partial sounds" in reuse.reading
+def row_of(one, what, codebook=None):
+    rows = one.data[one.data.iloc[:, 0].str.startswith(what)]
+    rows = rows if codebook is None else rows[rows.codebook == codebook]
+    (row,) = rows.to_dict("records")
+    return row
+
+
+def test_the_table_of_reuse_carries_numbers_of_the_data(reuse):
+    first = row_of(reuse, "each codebook by itself, other context", 1)
+    numbers = [first[name] for name in ("encoder", "random weights 1", "random weights 2")]
+    assert numbers == pytest.approx([0.2, 0.05, 0.08])
+    assert first["from"] < 0.2 < first["to"]
+    assert row_of(reuse, "each codebook by itself, chance", 1)["encoder"] == pytest.approx(0.01)
+    together = row_of(reuse, "all codebooks up to it at once, other context", 4)
+    assert together["encoder"] == pytest.approx(0.05)
+    best = row_of(reuse, "kept beyond chance")
+    assert [best["encoder"], best["random weights 1"]] == pytest.approx([0.1, 0.025])
+    assert row_of(reuse, "each codebook by itself, other phase", 1)["encoder"] == pytest.approx(0.5)
+    assert row_of(reuse, "tells of the partial", 1)["encoder"] == pytest.approx(1.5)
+    assert row_of(reuse, "most that could be told")["encoder"] == pytest.approx(np.log2(N))
+    assert_captioned(reuse)
     assert reuse.question.endswith("?")
     assert reuse.alt.endswith(".")
 
@@ -98,7 +114,7 @@ def test_the_reading_of_reuse_carries_numbers_of_the_data(reuse):
 def test_a_single_codebook_has_one_panel():
     one = code_reuse(TEXTURE, name="texture")
     assert len(one.figure.axes) == 1
-    assert "at once" not in one.reading
+    assert_captioned(one)
 
 
 def test_every_change_has_its_row(stability):
@@ -128,19 +144,23 @@ def test_margins_are_drawn_by_codebook(stability):
     np.testing.assert_array_equal(median.get_ydata(), [1, 2, 3, 4])
 
 
-def test_the_reading_of_stability_carries_numbers_of_the_data(stability):
-    assert "begins 1 sample later: 0.40 (random 0.40)" in stability.reading
-    assert "coded again once: 0.80" in stability.reading
-    assert "changes up to 0.040 of a codebook" in stability.reading
-    assert "rounding may turn 0.070 of the decisions" in stability.reading
-    assert stability.reading.endswith("unrelated sounds: 0.03.")
+def test_the_table_of_stability_carries_numbers_of_the_data(stability):
+    later = row_of(stability, "stays: begins 1 sample later")
+    numbers = [later[name] for name in ("encoder", "from", "to", "random weights 1")]
+    assert numbers == pytest.approx([0.4] * 4)
+    assert row_of(stability, "stays: coded again once")["encoder"] == pytest.approx(0.8)
+    assert row_of(stability, "changed by another order")["encoder"] == pytest.approx(0.04)
+    assert row_of(stability, "decisions that rounding")["encoder"] == pytest.approx(0.07)
+    assert row_of(stability, "stays: unrelated sounds")["encoder"] == pytest.approx(0.03)
+    assert row_of(stability, "margin of codebook 2")["encoder"] == pytest.approx(0.25)
+    assert_captioned(stability)
 
 
 def test_an_encoder_without_decoder_or_codebooks_has_no_rows_for_them():
     one = code_stability(TEXTURE, name="texture")
     assert len(one.figure.axes) == 1
-    assert "coded again once" not in one.reading
-    assert "rounding" not in one.reading
+    assert not one.data["what"].str.contains("coded again|rounding|margin").any()
+    assert "margin" not in one.reading
 
 
 @pytest.mark.parametrize("probe", [TRAINED, TEXTURE, found(32, 0.3)])

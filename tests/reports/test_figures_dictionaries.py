@@ -22,12 +22,13 @@ from tonotopy.reports.chapters import CHAPTERS
 from tonotopy.reports.dictionary_audio import HIGHEST_RATE_HZ, feature_clips, steered_clips
 from tonotopy.reports.figures.dictionaries.examples import feature_title
 from tonotopy.reports.figures.dictionaries.explained import components_beside
-from tonotopy.reports.figures.dictionaries.series import MOST_STAGES, drawn_stages
+from tonotopy.reports.figures.panels import MOST_STAGES, drawn_stages
 from tonotopy.reports.numbers import table_of
 from tonotopy.reports.runs import Subject, encoders_of
 
 from ..reports import dictionaries as made_up
 from ..reports import questions
+from .illustrated import row_of
 from .test_figures_latents import assert_whole, lines
 
 LAYERS = made_up.LAYERS
@@ -84,11 +85,20 @@ def test_the_funnel_is_the_data():
     assert [t.get_text() for t in by_frames.get_yticklabels()] == [
         "trained", "frozen decoder", "random weights", "permuted weights",
     ]  # fmt: skip
-    widths = np.array([patch.get_width() for patch in by_frames.patches]).reshape(4, 4)
+    widths = np.array([patch.get_width() for patch in by_frames.patches]).reshape(4, 4).T
     assert widths.sum(1) == pytest.approx(100)
     assert widths[:, 0] == pytest.approx([20 / 0.64, 20 / 0.64, 40 / 0.64, 40 / 0.64])
-    assert "layer_1 by frames trained 20, frozen decoder 20, random weights 40" in drawn.reading
-    assert "Networks: random weights 2." in drawn.reading
+    for dictionary, surviving, networks in (
+        ("trained", 20, 1),
+        ("frozen decoder", 20, 1),
+        ("random weights", 40, 2),
+    ):
+        row = row_of(drawn.data, stage="layer_1", by="frames", dictionary=dictionary)
+        assert row[["surviving", "networks"]].tolist() == [surviving, networks]
+    assert by_frames.get_xlabel() == ""
+    assert drawn.figure.axes[-1].get_xlabel() == "share of features (%)"
+    alone = figures.dictionary_funnel(made_up.dictionaries(), stage="layer_1")
+    assert texts(alone) == ["20", "20"]
 
 
 def test_a_dictionary_stands_at_its_k_beside_components():
@@ -99,8 +109,13 @@ def test_a_dictionary_stands_at_its_k_beside_components():
     assert curves["dictionary, trained"] == pytest.approx(np.array([[8, 0.005]]))
     at_k = curves["components, trained"][:, 0] == 8
     assert curves["components, trained"][at_k, 1] == pytest.approx(0.04)
-    assert "trained 0.995" in drawn.reading
-    assert "8 components 0.960" in drawn.reading
+    columns = ["components or features kept", "explained variance", "recovered of what zeros cost"]
+    own = row_of(drawn.data, stage="layer_1", what="dictionary, trained")[columns]
+    assert own.tolist() == pytest.approx([8, 0.995, 0.999])
+    components = drawn.data[
+        (drawn.data["stage"] == "layer_1") & (drawn.data["what"] == "components, trained")
+    ]
+    assert row_of(components, components_or_features_kept=8)["explained variance"] == pytest.approx(0.96)
     assert "says little alone" in drawn.title
     undefined = [text for axes in drawn.figure.axes for text in texts(axes)]
     assert undefined.count("undefined: random weights") == 4  # two stages, two ablations
@@ -128,9 +143,11 @@ def test_label_counts_are_the_data():
     found, others = made_up.labels(kept=9, frozen=2, shuffled=1), beside(made_up.labels, kept=0)
     drawn = figures.label_counts(found, others, "toy")
     assert_whole(drawn)
-    assert "layer_1 trained 9, frozen decoder 2, random weights 0, permuted weights 0, shuffled truths 1" in (
-        drawn.reading
-    )
+    expected = {
+        "trained": 9, "frozen decoder": 2, "random weights": 0, "permuted weights": 0, "shuffled truths": 1
+    }  # fmt: skip
+    for dictionary, kept in expected.items():
+        assert row_of(drawn.data, stage="layer_1", dictionary=dictionary, network=1)["kept"] == kept
     markers = {
         (line.get_marker(), *line.get_xydata()[0].tolist())
         for line in drawn.figure.axes[0].get_lines()
@@ -146,8 +163,11 @@ def test_labels_of_any_number_are_drawn(kept):
     for drawn in (figures.label_counts(found, {}, "toy"), by_factor):
         assert_whole(drawn)
     if kept == 9:
-        assert "layer_1 family 5, register 3, onset rate 1" in by_factor.reading
-    assert ("No label of the trained dictionary holds." in by_factor.reading) == (kept == 0)
+        where = {"stage": "layer_1", "dictionary": "trained"}
+        numbers = [row_of(by_factor.data, factor=f, **where)["features"] for f in made_up.FACTORS]
+        assert numbers == [5, 3, 1]
+    trained = by_factor.data[by_factor.data["dictionary"] == "trained"]
+    assert (trained["features"].sum() == 0) == (kept == 0)
 
 
 @pytest.mark.parametrize("told", [1, 7])
@@ -159,9 +179,13 @@ def test_classes_that_were_measured_are_drawn_beside_chance(told):
         assert lines(axes)["chance: shuffled truths, mean"][:, 0] == pytest.approx(chance)
     names = [tick.get_text() for tick in drawn.figure.axes[0].get_yticklabels()]
     assert names == found["known_class"].values[:told].tolist()
-    assert lines(drawn.figure.axes[0])["trained"] == pytest.approx(np.array([[0.9, 0.35 - 0.0875]]))
+    assert len(lines(drawn.figure.axes[0])["trained"]) == told
+    assert lines(drawn.figure.axes[0])["trained"][0] == pytest.approx([0.9, 0.35 - 0.0875])
     assert f"{told} class{'es' * (told > 1)} at layer_1" in drawn.alt
-    assert "family: organ 0.85" in drawn.reading
+    own = row_of(drawn.data, dictionary="trained", **{"class": "family: organ"})
+    assert own["Matthews correlation"] == pytest.approx(0.85)
+    chance = row_of(drawn.data, dictionary="shuffled truths", **{"class": "all, mean"})
+    assert chance[["F1", "Matthews correlation"]].tolist() == pytest.approx([0.21, 0.01])
 
 
 def test_of_too_many_classes_the_best_are_drawn():
@@ -178,15 +202,20 @@ def test_features_are_drawn_over_the_clips_that_excite_them(shown):
     found = made_up.labels(kept=20, shown=shown)
     drawn = figures.feature_examples(found, "layer_1", "toy")
     assert_whole(drawn)
-    assert len(drawn.figure.axes) == 3 * shown
-    axes = drawn.figure.axes[0]
-    (filled, _) = [patch for patch in axes.patches if isinstance(patch, StepPatch)]
+    (axes,) = drawn.figure.axes
+    patches = [patch for patch in axes.patches if isinstance(patch, StepPatch)]
+    assert len(patches) == 2 * 3 * shown
+    filled = patches[0]
     firing = found["example_firing"].sel(stage="layer_1", shown=1)
     heights, edges, base = filled.get_data()
     assert heights - base == pytest.approx(firing.sel(example=1).values / float(firing.max()), abs=1e-6)
     assert edges[-1] == pytest.approx(made_up.FRAMES * made_up.HOP / made_up.RATE)
-    assert any(isinstance(one, PolyCollection) for one in axes.collections)  # the waveform
-    assert texts(axes) == ["0: family organ – AUC 0.99 (0.94 to 1.00), by chance 0.71"]
+    waveforms = [one for one in axes.collections if isinstance(one, PolyCollection)]
+    assert len(waveforms) == 3 * shown
+    assert texts(axes)[0] == "0: family organ – AUC 0.99 (0.94 to 1.00), by chance 0.71"
+    first = drawn.data.iloc[0]
+    assert first[["label", "measure"]].tolist() == ["family organ", "AUC"]
+    assert first[["score", "low (95 %)", "by chance"]].tolist() == pytest.approx([0.99, 0.94, 0.71])
 
 
 def test_a_title_leaves_out_an_interval_that_is_not_there():
@@ -232,19 +261,31 @@ def test_steering_is_drawn_beside_its_rivals():
     band = lines(first)["random directions"]
     assert band[:, 0].tolist() == [TESTED, TESTED]
     assert band[:, 1] == pytest.approx(np.quantile(random, [0.025, 0.975]))
-    assert "Of 3 features 2 survive correction" in drawn.reading
+    steers = drawn.data.groupby("feature")["steers"].first()
+    assert (steers == "yes").sum() == 2
+    tested = drawn.data[(drawn.data["feature"] == 10) & (drawn.data["dose"] == TESTED)].iloc[0]
+    low, high = np.quantile(random, [0.025, 0.975])
+    assert tested["random directions, low (95 %)"] == pytest.approx(low)
+    assert tested["random directions, high (95 %)"] == pytest.approx(high)
+    assert tested["norm of the stream"] == pytest.approx(float(found["stream_norm"].sel(stage="layer_1")))
 
 
 @pytest.mark.parametrize(("steered", "survive"), [(1, 0), (1, 1), (4, 4)])
-def test_features_that_steer_are_a_table(steered, survive):
+def test_features_that_steer_are_in_the_data(steered, survive):
     found = made_up.steering(("layer_1",), steered=steered, survive=survive)
     drawn = figures.steering_effects(found, "toy")
     assert_whole(drawn)
-    cells = texts(drawn.figure.axes[1])
-    assert cells[0] == "layer_1"
-    assert cells[1:6] == (["+1.00", "+0.80 oct", "0.010", "0.040", "+0.20"] if survive else
-                          ["+0.05", "-0.15 oct", "0.400", "1.000", "+0.20"])  # fmt: skip
-    assert f"Of {steered} feature{'s' * (steered > 1)} that is {survive};" in drawn.reading
+    assert texts(drawn.figure.axes[0]) == ["layer_1"]
+    features = drawn.data[drawn.data["feature"].notna()]
+    numbers = ["effect", "effect of difference of means", "p", "p, corrected", "cost (nats)"]
+    assert features.iloc[0][numbers].tolist() == pytest.approx(
+        [1, 0.8, 0.01, 0.04, 0.2] if survive else [0.05, -0.15, 0.4, 1, 0.2], abs=0.005
+    )
+    assert features["units"].iloc[0] == "octaves"
+    assert len(features) == steered
+    assert (features["steers"] == "yes").sum() == survive
+    random = row_of(drawn.data, label="random directions")["cost (nats)"]
+    assert random == pytest.approx(0.1)
     assert_whole(figures.steering_doses(found, "layer_1", "toy"))
 
 

@@ -7,9 +7,11 @@ from tonotopy.probes.engine.schema import dataset
 from tonotopy.probes.run.registry import schema
 from tonotopy.reports.figures import invertibility_by_stage
 
+from .captions import assert_captioned
 from .conftest import STAGES, stage_variables
 
 TURNS = 5
+NETWORKS = ("encoder", "random weights 1", "random weights 2")
 
 
 def found(smallest, nonzero, largest, error=(0.0, 0.01, np.nan)):
@@ -72,10 +74,14 @@ def test_stages_are_told_with_their_channels_per_hop(drawn):
     assert labels == ["first_layer\nC/S 12/3 = 4", "stack_end\nC/S 20/729 = 0.027"]
 
 
-def test_the_reading_carries_numbers_of_the_data(drawn):
-    assert "first_layer: 20 dB from least to most (random 20 to 40)" in drawn.reading
-    assert "stack_end: 2.7 % of the singular values above 0 (random 2.7)" in drawn.reading
-    assert "codes: no values (steps)" in drawn.reading
+def test_the_table_carries_numbers_of_the_data(drawn):
+    rows = drawn.data.set_index(["stage", "network"])
+    spans = [rows.loc["first_layer"].loc[who, "from least to most (dB)"] for who in NETWORKS]
+    assert spans == pytest.approx([20, 20, 40])
+    shares = rows.loc["stack_end"]["singular values above 0 (share)"]
+    assert shares.tolist() == pytest.approx([20 / 729] * 3)
+    assert rows.loc[("codes", "encoder"), "remark"] == "steps"
+    assert_captioned(drawn)
     assert drawn.question.endswith("?")
     assert drawn.alt.endswith(".")
 
@@ -89,7 +95,9 @@ def test_a_linearisation_that_foretells_nothing_is_hollow(drawn):
 def test_baselines_without_values_are_told():
     one = invertibility_by_stage(TRAINED, [WITHOUT], "toy")
     assert len(points(one)) == 2
-    assert "20 dB from least to most (random no values: )" in one.reading
+    rows = one.data.set_index(["stage", "network"])["from least to most (dB)"].loc["first_layer"]
+    assert rows["encoder"] == pytest.approx(20)
+    assert np.isnan(rows["random weights 1"])
 
 
 @pytest.mark.parametrize("probe", [TRAINED, WITHOUT, TRAINED.isel(stage=[0]), TRAINED.isel(stage=[1])])

@@ -9,6 +9,7 @@ from tonotopy.probes.run.registry import schema
 from tonotopy.probes.statistics.agreement import agreement
 from tonotopy.reports.figures.folding.representability import KINDS, representability_scatter
 
+from .captions import assert_captioned
 from .conftest import STAGES, stage_variables
 
 N_KINDS, EACH = len(KINDS), 6
@@ -68,10 +69,15 @@ def test_what_is_told_is_in_the_data(drawn):
         f"{float(one.correlation):.2f} [{float(one.correlation_low):.2f}, {float(one.correlation_high):.2f}]"
     )
     assert interval in drawn.figure.axes[0].get_title("left")
-    assert interval in drawn.reading
-    assert f"given it {float(one.partial_correlation):.2f}" in drawn.reading
-    baselines = [f"{float(found(seed).correlation.sel(stage='first_layer')):.2f}" for seed in (1, 2)]
-    assert f"With random weights: first_layer {', '.join(baselines)}" in drawn.reading
+    row = drawn.data.set_index("stage").loc["first_layer"]
+    columns = ["correlation (1)", "from (1)", "to (1)", "p"]
+    names = ("correlation", "correlation_low", "correlation_high", "correlation_p")
+    assert row[columns].tolist() == [float(one[name]) for name in names]
+    assert row["given number of partials (1)"] == float(one.partial_correlation)
+    for seed in (1, 2):
+        correlation = float(found(seed).correlation.sel(stage="first_layer"))
+        assert row[f"correlation, random weights {seed} (1)"] == correlation
+    assert_captioned(drawn)
     assert drawn.question.endswith("?")
     assert drawn.alt.endswith(".")
 
@@ -79,7 +85,8 @@ def test_what_is_told_is_in_the_data(drawn):
 def test_a_stage_without_order_says_so():
     drawn = representability_scatter(found(0, "measured alike: there is no order to predict"), name="toy")
     assert "no order: half at" in drawn.figure.axes[0].get_title("left")
-    assert "first_layer none (measured alike: there is no order to predict)" in drawn.reading
+    row = drawn.data.set_index("stage").loc["first_layer"]
+    assert row["remark"] == "measured alike: there is no order to predict"
 
 
 def test_nothing_is_cut_off(drawn):

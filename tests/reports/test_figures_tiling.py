@@ -9,13 +9,16 @@ from torch import nn
 from tonotopy.encoders import wrap
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.tiling import tiling
-from tonotopy.reports.figures.filters.coverage import coverage
+from tonotopy.reports.figures.filters.coverage import coverage_by_stage
 from tonotopy.reports.figures.filters.gram import gram_matrices
 from tonotopy.reports.figures.filters.tiling import tiling_numbers
 from tonotopy.synth import partials_at
 
-FIGURES = (coverage, gram_matrices, tiling_numbers)
-QUANTITIES = re.compile(r"\(Hz\)|\(dB re|\(0 = |channel|stage")
+from .captions import assert_captioned
+
+SPACINGS = ("linear", "log", "mel", "ERB-rate")
+FIGURES = (coverage_by_stage, gram_matrices, tiling_numbers)
+QUANTITIES = re.compile(r"\(Hz\)|\(dB re|\(0 = |\(1 = |channel|stage")
 
 
 def measured(seed, channels=6, silent=False):
@@ -67,20 +70,27 @@ def test_no_text_is_cut_off_and_no_legend_lies_on_axes(drawn):
             assert not any(frame.overlaps(axes.get_tightbbox()) for axes in one.figure.axes), name
 
 
-def test_readings_carry_numbers_of_the_data(drawn, results):
+def test_tables_carry_numbers_of_the_data(drawn, results):
     one, random = results[0].sel(stage="latent"), [r.sel(stage="latent") for r in results[1]]
-    ratios = sorted(float(r.frame_bound_ratio) for r in random)
-    bounds = f"{float(one.frame_bound_ratio):.1f} dB (random {ratios[0]:.1f} to {ratios[1]:.1f})"
-    assert bounds in drawn["coverage"].reading
-    assert f"{float(one.mean_coherence):.2f} (random " in drawn["gram_matrices"].reading
-    assert f"rank share {float(one.effective_rank_share):.2f} (random" in drawn["tiling_numbers"].reading
-    nearest = float(one.spacing_distance.min())
-    assert f" at {nearest:.2f}" in drawn["tiling_numbers"].reading
+    row = drawn["coverage_by_stage"].data.set_index("stage").loc["latent"]
+    assert row["highest re lowest (dB)"] == float(one.frame_bound_ratio)
+    assert row["highest re lowest (dB), random weights 2"] == float(random[1].frame_bound_ratio)
+    assert row["within 3 dB of the mean (share)"] == float(one.evenly_covered_share)
+    row = drawn["gram_matrices"].data.set_index("stage").loc["latent"]
+    assert row["mean off the diagonal (1)"] == float(one.mean_coherence)
+    assert row["mean off the diagonal, random weights 1"] == float(random[0].mean_coherence)
+    rows = drawn["tiling_numbers"].data.set_index(["stage", "measure (1)"]).loc["latent"]
+    assert rows.loc["effective rank, share", "encoder"] == float(one.effective_rank_share)
+    assert rows.loc["effective rank, share", "random weights 1"] == float(random[0].effective_rank_share)
+    distances = [rows.loc[f"distance from even {n} spacing", "encoder"] for n in SPACINGS]
+    assert distances == one.spacing_distance.values.tolist()
+    for each in drawn.values():
+        assert_captioned(each)
 
 
 def test_what_is_drawn_is_what_was_measured(drawn, results):
     one = results[0].sel(stage="latent")
-    line = drawn["coverage"].figure.axes[1].lines[0]
+    line = drawn["coverage_by_stage"].figure.axes[1].lines[0]
     np.testing.assert_allclose(line.get_ydata(), one.coverage.values)
     mesh = drawn["gram_matrices"].figure.axes[2].collections[0]
     np.testing.assert_allclose(np.asarray(mesh.get_array()), np.abs(one.gram.values[:9, :9]))
@@ -110,4 +120,5 @@ def test_without_baselines_and_with_a_silent_stage():
         alone = draw(measured(3, channels=1).sel(stage=["latent"]), name="toy")
         assert "random" not in alone.alt
         assert not any("random" in t.get_text() for g in alone.figure.legends for t in g.get_texts())
-        assert "latent" in alone.reading
+        assert "latent" in alone.alt
+        assert "random" not in "".join(alone.data.columns if alone.data is not None else [])

@@ -17,7 +17,7 @@ from tonotopy.reports import contents as contents_module
 from tonotopy.reports import html as page_module
 from tonotopy.reports import report
 from tonotopy.reports.audio import data_uri
-from tonotopy.reports.figures.filters.tonotopic_map import tonotopic_map
+from tonotopy.reports.figures.filters.tonotopic_map import tonotopic_maps
 from tonotopy.synth.errors import InputError
 
 FIGURES = 20  # of an encoder
@@ -148,7 +148,7 @@ def test_sounds_keep_their_level_unless_they_would_clip():
 
 
 def one_map(subject, controls):
-    return [tonotopic_map(subject.result("selectivity"), name=subject.name)]
+    return [tonotopic_maps(subject.result("selectivity"), name=subject.name)]
 
 
 def test_two_encoders_are_compared_in_one_table(run, tmp_path, monkeypatch):

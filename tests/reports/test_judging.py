@@ -16,6 +16,8 @@ from tonotopy.reports.figures.hypotheses.differences import differences
 from tonotopy.reports.runs import encoders_of
 from tonotopy.reports.verdicts import judged, verdict_rows
 
+from .illustrated import assert_illustrated, row_of
+
 MEASURED = [one for one in HYPOTHESES if one.family != SINGH]  # of the others nothing was measured
 
 
@@ -115,4 +117,9 @@ def test_differences_are_drawn_where_they_are(run):
     lines = [line for line in panels[titles[where]].lines if line.get_marker() == "o"]
     points = np.sort(np.concatenate([np.ravel(line.get_xdata()) for line in lines]))
     assert points == pytest.approx(np.sort(compared["difference"].values[rows]))
-    assert f"{int(compared['flagged'].sum())} have an interval without 0" in drawn.reading
+    assert_illustrated(drawn)
+    summed = row_of(drawn.data, measure="all measures")
+    assert summed["without 0"] == int(compared["flagged"].sum())
+    assert summed["measures"] == compared.sizes["measure"]
+    labels = {line.get_label() for axes in drawn.figure.axes for line in axes.lines if len(line.get_xdata())}
+    assert {text.get_text() for text in drawn.figure.legends[0].get_texts()} <= labels

@@ -179,7 +179,7 @@ def test_the_questions_come_first_among_those_of_composition():
 def test_what_stands_for_a_kind_where_mixtures_have_several_densities():
     for conditions in (SWEPT, SWEPT[:1]):
         found = made_up.question("access", {}, conditions=conditions)
-        assert of_kind(found)["condition"].item() == 0
+        assert of_kind(found)["condition"].item() == SWEPT[0].label
     assert picked(made_up.question("place", {}, conditions=(USUAL,))["place"], "chord").size == 0
 
 

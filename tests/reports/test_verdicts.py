@@ -12,6 +12,8 @@ from tonotopy.reports.figures.hypotheses.verdicts import verdicts
 from tonotopy.reports.runs import Subject
 from tonotopy.reports.verdicts import claims_sentence, explained, verdict_rows, verdict_sentences
 
+from .illustrated import assert_illustrated
+
 NEEDS = {"undecided": "about 40 groups", "cannot be decided": "10 units"}
 ROWS = (
     # name, stage, holds, threshold, effect, low, high, verdict, source says, agrees
@@ -153,17 +155,28 @@ def test_right_of_the_line_it_holds():
     drawn = verdicts(judged(), [], "codec")
     places = points(drawn.figure, "o")
     assert places == {
-        5: pytest.approx(-4 / 5),
-        4: pytest.approx(0.4 / 0.5),
-        3: pytest.approx(0.0),
-        2: pytest.approx(0.4),
+        4: pytest.approx(-4 / 5),
+        3: pytest.approx(0.4 / 0.5),
+        2: pytest.approx(0.0),
+        1: pytest.approx(0.4),
     }
-    assert [t.get_text() for t in drawn.figure.axes[0].texts] == [
-        "as the source says",
-        "against the source",
-        "undecided",
-        "cannot be decided",
-        "no verdict",
-    ]
-    assert "1 supported, 1 refuted, 1 undecided, 1 cannot be decided, 1 no verdict" in drawn.reading
-    assert len(points(verdicts(judged(), [judged()], "codec").figure, "D")) >= 3
+    assert_illustrated(drawn)
+    assert [t.get_text() for t in drawn.figure.axes[0].get_yticklabels()] == [
+        "narrow first layer", "stable latent", "architectural (latent)", "readable (latent)",
+    ]  # fmt: skip
+    assert drawn.data["verdict"].tolist() == [row[7] for row in ROWS]
+    assert drawn.data["as the source says"].tolist() == [row[9] for row in ROWS]
+    assert drawn.data["effect"].tolist() == pytest.approx([row[4] for row in ROWS], nan_ok=True)
+    assert {text.get_text() for text in drawn.figure.legends[0].get_texts()} == {
+        "encoder, decided", "encoder, not decided",
+    }  # fmt: skip
+    beside = verdicts(judged(), [judged()], "codec").figure
+    assert len(points(beside, "D")) >= 3
+    assert "random networks" in {text.get_text() for text in beside.legends[0].get_texts()}
+
+
+def test_where_nothing_was_decided_no_mark_is_in_the_legend():
+    drawn = verdicts(judged(ROWS[-1:]), [], "codec")
+    assert points(drawn.figure, "o") == {}
+    assert not drawn.figure.legends
+    assert drawn.data["verdict"].tolist() == ["no verdict"]

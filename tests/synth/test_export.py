@@ -65,28 +65,15 @@ def test_full_scale_itself_is_written(tmp_path):
     assert heard.min() == pytest.approx(-1.0, abs=1.01 / 2**15)
 
 
-def test_an_earlier_export_is_replaced(tmp_path):
-    write_wavs(partials(100, 200, count=3), tmp_path / "out", duration_s=0.1)
-    rows = table_of(write_wavs(partials(100, 200, count=2), tmp_path / "out", duration_s=0.1))
-    assert len(rows) == 2
-    assert len(list((tmp_path / "out").glob("*.wav"))) == 2
-
-
-@pytest.mark.parametrize("name", ["thesis.txt", "stimuli.csv", "0_song.wav"])
-def test_a_folder_that_holds_something_else_is_refused(tmp_path, name):
-    (tmp_path / name).write_text("file,title\nthesis.txt,mine\n0_song.wav,mine\n")
-    before = (tmp_path / name).read_bytes()
-    with pytest.raises(InputError, match=f"holds something else.*{name}"):
-        write_wavs(partials(100, 200, count=1), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert (tmp_path / name).read_bytes() == before
-
-
-def test_an_earlier_export_with_something_added_is_refused(tmp_path):
-    write_wavs(partials(100, 200, count=1), tmp_path / "out", duration_s=0.1)
-    (tmp_path / "out" / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"thesis\.txt"):
+@pytest.mark.parametrize("name", ["out", "out/thesis.txt", "out/stimuli.csv"])
+def test_what_exists_is_never_overwritten(tmp_path, name):
+    (tmp_path / "out").mkdir()
+    if name != "out":
+        (tmp_path / name).write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match="out: exists already; remove it or choose another"):
         write_wavs(partials(100, 200, count=1), tmp_path / "out", duration_s=0.1)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -107,7 +94,7 @@ def test_refuses_unusable_lengths(tmp_path, arguments, named):
 
 def test_a_file_is_not_an_output_folder(tmp_path):
     (tmp_path / "out").write_text("")
-    with pytest.raises(InputError, match="is not a folder"):
+    with pytest.raises(InputError, match="exists already"):
         write_wavs(partials(100, 200, count=2), tmp_path / "out")
 
 

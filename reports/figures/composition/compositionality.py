@@ -38,6 +38,7 @@ MATRICES = 4  # panels to a row
 FLOOR = 1e-8  # additivity errors below it are drawn at it
 LINEAR = 1e-6  # up to it a stage stands at the left edge
 LEFT, RIGHT, LINE = 2e-9, 20.0, 0.06  # where the columns of labels stand, and how far apart their lines
+INDEX = ["index", "index_low", "index_high", "auc"]  # a whole result takes long to cut up
 KINDS = {"partial": "partials", "pitch": "pitches", "chord": "chords"}
 
 
@@ -53,6 +54,7 @@ def index_by_density(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name
     name : str
         What the encoder is called.
     """
+    result, random = result[INDEX], [one[INDEX] for one in random]
     stages = drawn_stages(result)
     level = float(of_kind(result)["component_level_dbfs"])
     with canvas(1.3 + 1.6 * panel_rows(len(stages)), f"{name}: partials in context") as figure:
@@ -132,6 +134,7 @@ def index_by_kind(
     controls : mapping of str to xarray.Dataset
         The STFT's among them are drawn as a line.
     """
+    result, random = result[INDEX], [one[INDEX] for one in random]
     stages = [str(s) for s in result["stage"].values]
     kinds = [kind for kind in KINDS if kind in result["component_kind"].values]
     ideal = (controls or {}).get(STFT)
@@ -140,12 +143,12 @@ def index_by_kind(
         for axes, kind in zip(grid, kinds, strict=True):
             _kind_panel(axes, result, random, kind, stages)
             if ideal is not None:
-                level = float(of_kind(ideal, kind)["index"].isel(stage=0))
+                level = float(of_kind(ideal[INDEX], kind)["index"].isel(stage=0))
                 axes.axvline(level, color=DARK, ls="--", lw=1, label="STFT")
         one_legend(figure, columns=3)
     table = _conditions(result, random, kinds, stages)
     if ideal is not None:
-        limits = {KINDS[kind]: float(of_kind(ideal, kind)["index"].isel(stage=0)) for kind in kinds}
+        limits = {KINDS[kind]: float(of_kind(ideal[INDEX], kind)["index"].isel(stage=0)) for kind in kinds}
         table["index of the STFT"] = table["of"].map(limits)
     return Illustration(
         "compositionality_kinds",
@@ -193,13 +196,13 @@ def overlap_matrices(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name
     wide = min(MATRICES, len(stages))
     portions = [stages[i : i + wide] for i in range(0, len(stages), wide)]
     rows = [(title, each, portion) for portion in portions for title, each in shown]
-    with canvas(1.15 + min(1.2, 4.4 / wide) * len(rows), f"{name}: whom a partial is taken for") as figure:
+    with canvas(1.15 + min(1.02, 4.4 / wide) * len(rows), f"{name}: whom a partial is taken for") as figure:
         grid = figure.subplots(len(rows), wide, squeeze=False, sharex=True, sharey=True)
         for axes_row, (title, each, portion) in zip(grid, rows, strict=True):
             for axes, stage in zip(axes_row, portion, strict=False):
                 _matrix(axes, each, stage)
                 if each is one:
-                    axes.set_title(shortened(stage, 12))
+                    axes.set_title(shortened(stage, 13), fontsize=8.5)
             for axes in axes_row[len(portion) :]:
                 axes.set_axis_off()
             axes_row[0].set_ylabel(shortened(title, 15), fontsize=8.5)
@@ -273,9 +276,10 @@ def additivity_lesson(
     result, random, controls, name
         As in `index_by_kind`; all controls are drawn.
     """
-    one = of_kind(result)
+    names = ["index", "additivity_error"]
+    one, random = of_kind(result[names]), [other[names] for other in random]
     named = [(str(s), "stage", one.sel(stage=s)) for s in one["stage"].values]
-    named += [(c, "control", of_kind(found).isel(stage=0)) for c, found in (controls or {}).items()]
+    named += [(c, "control", of_kind(found[names]).isel(stage=0)) for c, found in (controls or {}).items()]
     places = [(label, role, float(_clipped(at)), float(at["index"])) for label, role, at in named]
     seeds = [
         (f"{stage}, random weights {k}", "random weights", float(x), float(y))

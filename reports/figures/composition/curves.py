@@ -20,6 +20,7 @@ from .measures import CEILING, USUAL, Answers, Beside
 
 LINES = {"random": "--", "matched": "-."}
 MOST_KINDS = 2  # of baselines in a panel; the data hold all
+ENDS = ("", "_low", "_high")  # of a variable: itself and its interval
 Kinds = Mapping[str, Sequence[xr.Dataset]]  # what was found of baselines, by kind
 Points = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x, value, low, high: each [n]
 Read = Callable[[xr.Dataset, str, "Curve"], Points]
@@ -211,6 +212,13 @@ def draw_curve(
     stft: xr.Dataset | None,
 ) -> None:
     """Draw a curve with its band, that of the STFT, and the means of baselines thin."""
+    if stage in result["stage"].values:
+        x, value, low, high = _finite(along.read(result, stage, curve))
+        axes.fill_between(x, low, high, color=TRAINED, alpha=0.22, lw=0)
+        (line,) = axes.plot(x, value, "o-", color=TRAINED, ms=3.5, lw=1.4, label="encoder, 95 %", zorder=3)
+        if len(x):
+            hint(line, f"{stage}, {curve.label}: {value.min():z.2f} to {value.max():z.2f}")
+            along.style(axes, x)
     if stft is not None:
         x, value, _, _ = _finite(along.read(stft, str(stft["stage"].values[0]), curve))
         axes.plot(x, value, ":", color=DARK, lw=1.2, label="STFT")
@@ -221,13 +229,6 @@ def draw_curve(
             mean = mean_of([value for _, value, _, _ in there], there[0][1])
             axes.plot(there[0][0], mean, LINES.get(kind, ":"), color=colour, lw=1.2, alpha=0.9,
                       label=seeds_label(len(beside[kind]), kind))  # fmt: skip
-    if stage in result["stage"].values:
-        x, value, low, high = _finite(along.read(result, stage, curve))
-        axes.fill_between(x, low, high, color=TRAINED, alpha=0.22, lw=0)
-        (line,) = axes.plot(x, value, "o-", color=TRAINED, ms=3.5, lw=1.4, label="encoder, 95 %")
-        if len(x):
-            hint(line, f"{stage}, {curve.label}: {value.min():z.2f} to {value.max():z.2f}")
-            along.style(axes, x)
     axes.axhline(1, color=CEILING, lw=0.8, zorder=1)
     if np.isfinite(curve.chance):
         axes.axhline(curve.chance, color=CEILING, lw=0.9, ls=":", label="chance", zorder=1)
@@ -277,12 +278,18 @@ def fitted(curve: Curve, result: xr.Dataset) -> Curve:
     if curve.question == "access":
         return replace(curve, labels={**curve.labels, "density": USUAL})
     if np.isfinite(curve.chance) and "chance" in result:
-        return replace(curve, chance=float(partials_of(result)["chance"]))
+        return replace(curve, chance=float(partials_of(result[["chance"]])["chance"]))
     return curve
 
 
+def _only(result: xr.Dataset, curve: Curve, suffix: str = "", *more: str) -> xr.Dataset:
+    """Return what a curve is read off; a whole result takes long to cut up."""
+    return result[[*(f"{curve.variable}{suffix}{end}" for end in ENDS), *more]]
+
+
 def _points(one: xr.Dataset, x: np.ndarray, variable: str, at: Mapping[str, object]) -> Points:
-    value, low, high = (one[f"{variable}{end}"].sel(at).values.astype(float) for end in ("", "_low", "_high"))
+    chosen = one.sel(at)
+    value, low, high = (chosen[f"{variable}{end}"].values.astype(float) for end in ENDS)
     return x.astype(float), value, low, high
 
 
@@ -293,22 +300,23 @@ def _finite(points: Points) -> Points:
 
 
 def _profile(result: xr.Dataset, stage: str, curve: Curve) -> Points:
-    one = partials_of(result)
+    one = partials_of(_only(result, curve, "_profile", "component_frequency"))
     at = {"stage": stage, **curve.labels}
     return _points(one, one["component_frequency"].values, f"{curve.variable}_profile", at)
 
 
 def _spaced(result: xr.Dataset, stage: str, curve: Curve) -> Points:
-    one = partials_of(result)
+    one = partials_of(_only(result, curve))
     return _points(one, one["spacing_semitones"].values, curve.variable, {"stage": stage})
 
 
 def _together(result: xr.Dataset, stage: str, curve: Curve) -> Points:
     """Over how many sound together: of presence and stability the others, and the partial itself."""
     if curve.question == "access":
-        one = partials_of(result)
+        one = partials_of(_only(result, curve))
         return _points(one, one["density"].values, curve.variable, {"stage": stage, **curve.labels})
-    swept = by_density(result) if "condition" in result.dims else result.expand_dims("condition")
+    own = _only(result, curve)
+    swept = by_density(own) if "condition" in own.dims else own.expand_dims("condition")
     count = np.atleast_1d(swept["density"].values) + 1
     return _points(swept, count, curve.variable, {"stage": stage})
 

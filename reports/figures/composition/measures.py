@@ -69,7 +69,7 @@ class Measure:
 
 
 def _guessing(result: xr.Dataset, stage: str, kind: str) -> float:
-    one = answers(result, kind)
+    one = answers(result[["chance"]], kind)
     return np.nan if one is None else float(one["chance"])
 
 

@@ -95,10 +95,11 @@ def over_spacing(own: Answers, beside: Beside | None = None, name: str = "") -> 
     curves = [curve for curve in (CONFUSION, CHOICE) if curve.question in own]
     figure = _panels(f"{name}: how far apart partials must be", own, beside or {}, curves[:1], SPACING)
     result = own["stability"]
+    own_plane = partials_of(result[["containment"]])["containment"]
     kept = pd.DataFrame(
         [
             {"measure": "stability", "stage": stage, SPACING.heading: 0.0,
-             "value": float(partials_of(result)["containment"].sel(stage=stage))}
+             "value": float(own_plane.sel(stage=stage))}
             for stage in drawn_stages(result)
         ]
     )  # fmt: skip

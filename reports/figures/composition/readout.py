@@ -88,6 +88,8 @@ def readout_by_density(
     name : str
         What the encoder is called.
     """
+    names = ["mean_auc", "mean_auc_low", "mean_auc_high", "auc_baseline"]  # a whole one takes long to cut up
+    readouts, random = readouts[names], [one[names] for one in random]
     stages = _drawn(readouts, "mean_auc")
     with canvas(1.4 + 1.6 * panel_rows(len(stages)), f"{name}: partials read in mixtures") as figure:
         for axes, stage in zip(panels(figure, len(stages), "partials in the mixture"), stages, strict=True):
@@ -138,6 +140,8 @@ def _density_panel(axes: Axes, readouts: xr.Dataset, random: Sequence[xr.Dataset
 
 def readout_capacity(readouts: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
     """Draw the AUC over the number of channels that a readout may use; parameters as before."""
+    names = ["capacity", "mean_auc", "n_channels"]
+    readouts, random = readouts[names], [one[names] for one in random]
     stages, used = _drawn(readouts, "capacity"), readouts["n_channels_used"].values
     density = int(readouts.attrs["capacity_density"])
     rows = []
@@ -173,6 +177,8 @@ def readout_capacity(readouts: xr.Dataset, random: Sequence[xr.Dataset] = (), na
 
 def readout_tasks(readouts: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
     """Draw how well chords and notes are read in groups held out, a panel per task; parameters as before."""
+    names = [str(name) for name in readouts.variables if str(name).startswith(("task", "held_out"))]
+    readouts, random = readouts[names], [one[names] for one in random]
     stages, tasks = stages_with(readouts, "task_score"), readouts["task"].values.astype(str)
     rows = panel_rows(len(tasks), COLUMNS)
     with canvas(1.5 + (0.5 + 0.24 * max(2, len(stages))) * rows, f"{name}: chords and notes read") as figure:

@@ -247,7 +247,7 @@ def _dot(axes: Axes, one: xr.Dataset, y: float, color: str, marker: str, label: 
 
 def _preferences(random: Sequence[xr.Dataset], stage: str) -> list[np.ndarray]:
     there = [seed for seed in random if stage in stages_with(seed, "mean_preference")]
-    return [at_stage(seed, stage)["mean_preference"].values for seed in there]
+    return [at_stage(seed[["mean_preference"]], stage)["mean_preference"].values for seed in there]
 
 
 def _detuning_axis(axes: Axes, detuning_hz: np.ndarray, most: int) -> None:

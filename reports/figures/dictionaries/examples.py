@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
 from ...writing import counted
 from ..drawing import TRAINED, Illustration, canvas
+from ..panels import shortened
 
-ROW_IN = 0.86
+ROW_IN = 0.8
+ROW, GAP = 3.2, 0.08  # a row, in units of its largest value; between clips, as a share of one
 COLUMNS_OF_SOUND = 260  # of an envelope: about one a pixel
 WAVE = "#9A9A9A"
 FULL_SCALE = 32_767
@@ -32,30 +35,34 @@ def feature_examples(result: xr.Dataset, stage: str, name: str = "") -> Illustra
     one = result.sel(stage=stage)
     shown = [int(place) for place in one["shown"].values[one["shown_feature"].values >= 0]]
     rate, examples = float(result.attrs["sample_rate"]), one.sizes["example"]
-    with canvas(0.95 + ROW_IN * len(shown), f"{name}, {stage}: when features are active") as figure:
-        grid = figure.subplots(len(shown), examples, squeeze=False, sharex=True)
-        for row, place in zip(grid, shown, strict=True):
-            at = one.sel(shown=place)
-            most = max(float(at["example_firing"].max()), TINY)
-            for axes, example in zip(row, at["example"].values, strict=True):
-                _panel(axes, at.sel(example=example), rate, most)
-            title = feature_title(one, int(at["shown_feature"]))
-            over_all = row[0].text(0, 1.04, title, transform=row[0].transAxes, fontsize=7.5)
-            over_all.set_in_layout(False)  # it runs over all panels; an empty title keeps its height
-            row[-1].set_title(" ", fontsize=7.5)
-        for axes, example in zip(grid[-1], one["example"].values, strict=True):
-            axes.set_xlabel(f"s (clip {example})")
+    seconds = one.sizes["sample"] / rate if "sample" in one.sizes else one["example_sound"].shape[-1] / rate
+    starts = np.arange(examples) * (1 + GAP) * seconds
+    with canvas(
+        0.95 + ROW_IN * len(shown), f"{name}, {shortened(stage)}: when features are active"
+    ) as figure:
+        axes = figure.subplots()
+        for row, place in enumerate(shown):
+            _row(axes, one.sel(shown=place), rate, starts, -ROW * row)
+            title = feature_title(one, int(one["shown_feature"].sel(shown=place)))
+            axes.text(0, -ROW * row + 1.3, title, fontsize=7.5, va="bottom")
+        axes.set(xlim=(0, starts[-1] + seconds), ylim=(-ROW * (len(shown) - 1) - 1.1, 1.9), yticks=[])
+        axes.grid(False)
+        axes.spines["left"].set_visible(False)
+        ticks = [(start + at, f"{at:.2g}") for start in starts for at in (0.0, seconds / 2)]
+        axes.set_xticks(*zip(*ticks, strict=True), fontsize=7.5)
+        axes.set_xlabel("s, in each of the clips that excite it most")
     return Illustration(
         f"feature-examples-{stage}",
         "When features are active",
         figure,
         f"What do the clips have in common that excite a feature at {stage} most, and when is it active?",
-        "A row a feature: above the waveform of each clip (grey) the feature over its frames, from 0 to the "
-        "largest value of the row. The title gives the label, its score on clips that it was not made from "
-        "with its 95 % interval, and what the best of all features scores by chance. Shown are labels that "
-        "hold, those of least p first and every label once before any comes twice.",
+        "Above the waveform of each clip (grey) the feature over its frames, from 0 to the largest value of "
+        "the row. The title gives the label, its score on other clips with its 95 % interval, and what the "
+        "best of all features scores by chance.",
         f"Activations over time of {counted(len(shown), 'feature')} at {stage} of {name}, above the "
         f"waveforms of the {examples} clips that excite each most.",
+        "Each row is a feature, above the waveforms of the clips that excite it most.",
+        pd.DataFrame([_numbers(one, place) for place in shown]),
     )
 
 
@@ -97,25 +104,41 @@ def label_name(one: xr.Dataset) -> str:
     return label if factor in label else f"{factor} {label}"
 
 
-def _panel(axes: Axes, at: xr.Dataset, rate: float, most: float) -> None:
-    sound = at["example_sound"].values.astype(float) / FULL_SCALE
-    seconds = len(sound) / rate
-    low, high = _envelope(sound)
-    loudest = max(float(np.abs(sound).max()), TINY)
-    times = np.linspace(0, seconds, len(low))
-    axes.fill_between(times, 0.5 * low / loudest - 0.55, 0.5 * high / loudest - 0.55, color=WAVE, lw=0.3)
-    firing = np.nan_to_num(at["example_firing"].values)
-    edges = np.arange(len(firing) + 1) * float(at["hop"]) / rate
-    height = BASE + np.clip(firing, 0, None) / most
-    axes.stairs(height, edges, baseline=BASE, fill=True, color=TRAINED, alpha=0.35, lw=0)
-    axes.stairs(height, edges, baseline=None, color=TRAINED, lw=0.9)
-    axes.set(xlim=(0, seconds), ylim=(-1.1, 1.25), yticks=[])
-    axes.grid(False)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(labelsize=7.5, length=2)
+def _row(axes: Axes, at: xr.Dataset, rate: float, starts: np.ndarray, base: float) -> None:
+    """Draw a feature over the waveforms of its clips, side by side; as pixels in a vector file."""
+    most = max(float(at["example_firing"].max()), TINY)
+    for start, example in zip(starts, at["example"].values, strict=True):
+        one = at.sel(example=example)
+        sound = one["example_sound"].values.astype(float) / FULL_SCALE
+        low, high = _envelope(sound)
+        loudest = max(float(np.abs(sound).max()), TINY)
+        times = start + np.linspace(0, len(sound) / rate, len(low))
+        axes.fill_between(times, base - 0.55 + 0.5 * low / loudest, base - 0.55 + 0.5 * high / loudest,
+                          color=WAVE, lw=0.3, rasterized=True)  # fmt: skip
+        firing = np.nan_to_num(one["example_firing"].values)
+        edges = start + np.arange(len(firing) + 1) * float(one["hop"]) / rate
+        height = base + BASE + np.clip(firing, 0, None) / most
+        axes.stairs(height, edges, baseline=base + BASE, fill=True, color=TRAINED, alpha=0.35, lw=0,
+                    rasterized=True)  # fmt: skip
+        axes.stairs(height, edges, baseline=None, color=TRAINED, lw=0.9, rasterized=True)
 
 
 def _envelope(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the lowest and highest sample of each of a few hundred stretches."""
     pieces = np.array_split(sound, min(COLUMNS_OF_SOUND, len(sound)))
     return np.array([piece.min() for piece in pieces]), np.array([piece.max() for piece in pieces])
+
+
+def _numbers(one: xr.Dataset, place: int) -> dict[str, object]:
+    """Return what the title of a row says, and the largest value in each clip."""
+    feature = int(one["shown_feature"].sel(shown=place))
+    at = one.sel(feature=feature)
+    clips = {
+        f"largest in clip {example}": float(one["example_firing"].sel(shown=place, example=example).max())
+        for example in one["example"].values
+    }
+    return {
+        "feature": feature, "label": label_name(at), "measure": str(at["measure"].values),
+        "score": float(at["score"]), "low (95 %)": float(at["score_low"]),
+        "high (95 %)": float(at["score_high"]), "by chance": float(at["baseline"]), **clips,
+    }  # fmt: skip

@@ -2,25 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
 from ....probes.dictionaries.numbers import LEAST, MOST
-from ...writing import enumerated, listed, written
+from ...selecting import stages_of
+from ...writing import enumerated, written
 from ..drawing import TRAINED, Illustration, canvas, one_legend
-from .series import Beside, Series, drawn_stages, left_out, seeds_of, series_of
+from ..panels import axes_or_new, drawn_stages, left_out, shortened
+from .series import Beside, Series, series_of
 
 KEPT = f"{100 * LEAST:.0f} to {written(MOST, 'share')}"
 LOOKS = {  # in the order in which they are stacked: what survives stands at the axis
-    "surviving": (TRAINED, "", "surviving"),
-    "too_frequent": ("#CC79A7", "///", f"too frequent (above {written(MOST, 'share')})"),
-    "too_rare": ("#E8B84A", "...", f"too rare (below {written(LEAST, 'share')})"),
-    "unused": ("#D9D9D9", "", "unused (never active)"),
+    "surviving": (TRAINED, "surviving"),
+    "too_frequent": ("#CC79A7", f"too frequent (above {written(MOST, 'share')})"),
+    "too_rare": ("#F0CB72", f"too rare (below {written(LEAST, 'share')})"),
+    "unused": ("#E2E2E2", "unused (never active)"),
 }
 BAR_IN, NARROW = 0.22, 0.14  # of a share in which a number still fits
+
+
+def dictionary_funnel(
+    data: xr.Dataset,
+    *,
+    stage: str | None = None,
+    definition: str = "frames",
+    beside: Beside | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how many features of a dictionary are never active, too rarely, too often, or survive.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Of the probe "dictionaries".
+    stage : str, optional
+        The last of them if left out.
+    definition : {"frames", "clips"}
+        Of what share a feature is active.
+    beside : mapping of str to sequence of xarray.Dataset, optional
+        The same of baselines, by kind.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure's if left out.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+    """
+    stage = stage or stages_of(data)[-1]
+    series = series_of(data, beside or {})
+    with axes_or_new(ax, 1.4 + BAR_IN * len(series)) as axes:
+        _bars(axes, series, stage, definition)
+        axes.set_title(f"{shortened(stage, 20)}, by {definition}", fontsize=8.5)
+        axes.set_xlabel("share of features (%)")
+        return axes
 
 
 def feature_funnel(result: xr.Dataset, beside: Beside | None = None, name: str = "") -> Illustration:
@@ -42,10 +81,9 @@ def feature_funnel(result: xr.Dataset, beside: Beside | None = None, name: str =
         grid = figure.subplots(len(stages), len(definitions), squeeze=False, sharex=True, sharey=True)
         for row, stage in zip(grid, stages, strict=True):
             for axes, definition in zip(row, definitions, strict=True):
-                _bars(axes, series, stage, definition)
-                axes.set_title(f"{stage}, by {definition}", fontsize=8.5)
-        for axes in grid[-1]:
-            axes.set_xlabel("share of features (%)")
+                dictionary_funnel(result, stage=stage, definition=definition, beside=beside, ax=axes)
+                axes.set_title(f"{shortened(stage, 18)}, by {definition}", fontsize=8.5)
+                axes.set_xlabel("share of features (%)" if stage == stages[-1] else "")
         one_legend(figure)
     return Illustration(
         "feature-funnel",
@@ -53,11 +91,12 @@ def feature_funnel(result: xr.Dataset, beside: Beside | None = None, name: str =
         figure,
         "How many features of a dictionary are active neither too rarely nor too often?",
         f"Singh et al. keep features that are active on {KEPT}; whether of frames or of clips matters, so "
-        "both are drawn. Numbers: features that survive, mean over networks. "
-        f"{_said(series, stages, definitions)} To survive is no sign of meaning: compare the bars with "
-        f"those of random weights.{seeds_of(series)}{left_out(result)}",
+        "both are drawn. Numbers: features that survive, mean over networks; to survive is no sign of "
+        f"meaning.{left_out(result)}",
         f"Stacked bars of features of {name} by what becomes of them, at {enumerated(stages)}, for "
         f"{enumerated([one.name for one in series])}.",
+        "How many features of each dictionary survive, beside those of random weights.",
+        pd.DataFrame(_rows(series, stages, definitions)),
     )
 
 
@@ -68,18 +107,17 @@ def _counts(one: Series, stage: str, definition: str) -> Mapping[str, float]:
 
 
 def _bars(axes: Axes, series: Sequence[Series], stage: str, definition: str) -> None:
-    for place, one in enumerate(series):
-        counts = _counts(one, stage, definition)
-        total, start = sum(counts.values()), 0.0
-        for fate, count in counts.items():
-            color, hatch, label = LOOKS[fate]
-            axes.barh(
-                -place, 100 * count / total, 0.74, 100 * start / total, color=color, hatch=hatch,
-                edgecolor="white", lw=0.4, label=label,
-            )  # fmt: skip
-            start += count
-        if counts:
-            _number(axes, counts["surviving"], counts["surviving"] / total, -place)
+    found = {
+        -place: counts for place, one in enumerate(series) if (counts := _counts(one, stage, definition))
+    }
+    y, start = np.array(list(found), dtype=float), np.zeros(len(found))
+    totals = np.array([sum(counts.values()) for counts in found.values()])
+    for fate, (color, label) in LOOKS.items():
+        share = 100 * np.array([counts[fate] for counts in found.values()]) / totals
+        axes.barh(y, share, 0.74, start, color=color, edgecolor="white", lw=0.6, label=label)
+        start = start + share
+    for place, counts in found.items():
+        _number(axes, counts["surviving"], counts["surviving"] / sum(counts.values()), place)
     axes.set_yticks([-place for place in range(len(series))], [one.name for one in series], fontsize=8)
     axes.set(xlim=(0, 100), ylim=(0.5 - len(series), 0.5))
     axes.tick_params(axis="y", length=0)
@@ -93,14 +131,14 @@ def _number(axes: Axes, count: float, share: float, y: float) -> None:
     axes.text(where, y, text, ha="center" if inside else "left", va="center", color=ink, fontsize=8, bbox=box)
 
 
-def _said(series: Sequence[Series], stages: Sequence[str], definitions: Sequence[str]) -> str:
-    said = []
+def _rows(
+    series: Sequence[Series], stages: Sequence[str], definitions: Sequence[str]
+) -> Iterator[dict[str, object]]:
+    """Yield a row for each dictionary: how many features have which fate, mean over networks."""
     for stage in stages:
-        each = []
         for definition in definitions:
-            counts = [(one.name, _counts(one, stage, definition)) for one in series]
-            each.append(
-                f"by {definition} " + ", ".join(f"{who} {c['surviving']:,.0f}" for who, c in counts if c)
-            )
-        said.append(f"{stage} {' and '.join(each)}")
-    return f"Surviving features: {listed(said)}."
+            for one in series:
+                if counts := _counts(one, stage, definition):
+                    fates = {LOOKS[fate][1]: count for fate, count in counts.items()}
+                    yield {"stage": stage, "by": definition, "dictionary": one.name, **fates,
+                           "networks": len(one.at(stage))}  # fmt: skip

@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ....probes.dictionaries.learning import TRAINED
-from ...writing import enumerated, listed, written
+from ...selecting import stages_of
+from ...writing import enumerated, written
 from ..drawing import DARK, Illustration, canvas, one_legend
-from .series import Beside, Series, dots, drawn_stages, left_out, seeds_of, series_of
+from ..panels import MOST_ROWS, across, axes_or_new, drawn_stages, left_out, panel_rows, panels, shortened
+from .series import Beside, Series, dots, points, series_of
 
 SHUFFLED = "shuffled truths"
 ROW_IN = 0.19
 DECADES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 COLUMNS = 2
+
+
+def dictionary_labels(
+    data: xr.Dataset, *, stage: str | None = None, beside: Beside | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw how many features have a label: beyond the null, and holding on clips it was not made from.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Of the probe "labels".
+    stage : str, optional
+        The last of them if left out.
+    beside : mapping of str to sequence of xarray.Dataset, optional
+        The same of baselines, by kind.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure's if left out.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+    """
+    stage = stage or stages_of(data)[-1]
+    series = series_of(data, beside or {})
+    with axes_or_new(ax, 1.4 + ROW_IN * len(series)) as axes:
+        most = _counts(axes, series, data, stage)
+        _counts_axis(axes, max(1.0, most))
+        axes.set_title(shortened(stage, 50), fontsize=8.5)
+        axes.set_xlabel("features")
+        return axes
 
 
 def label_counts(result: xr.Dataset, beside: Beside | None = None, name: str = "") -> Illustration:
@@ -36,13 +68,12 @@ def label_counts(result: xr.Dataset, beside: Beside | None = None, name: str = "
     with canvas(
         1.1 + len(stages) * (0.34 + ROW_IN * rows), f"{name}: features that mean something"
     ) as figure:
-        panels = figure.subplots(len(stages), 1, squeeze=False, sharex=True).ravel()
-        most = 1.0
-        for axes, stage in zip(panels, stages, strict=True):
-            most = max(most, _counts(axes, series, result, stage))
-            axes.set_title(stage, fontsize=8.5)
-        _counts_axis(panels[-1], most)
-        panels[-1].set_xlabel("features")
+        grid = figure.subplots(len(stages), 1, squeeze=False, sharex=True).ravel()
+        for axes, stage in zip(grid, stages, strict=True):
+            dictionary_labels(result, stage=stage, beside=beside, ax=axes)
+            axes.set_xlabel("features" if stage == stages[-1] else "")
+        found = pd.DataFrame(_number_rows(series, result, stages))[["beyond the null", "kept"]]
+        _counts_axis(grid[-1], max(1.0, float(found.max(axis=None))))
         one_legend(figure)
     return Illustration(
         "label-counts",
@@ -51,9 +82,11 @@ def label_counts(result: xr.Dataset, beside: Beside | None = None, name: str = "
         "How many features have a label that holds, and how many without training, or with wrong truths?",
         "A label is beyond the null where it exceeds what the best of all features gives by chance over all "
         "factors, on the half of the clips that it is made from; it is kept where it holds on the other "
-        f"half too. Kept: {_said(series, result, stages)}.{seeds_of(series)}{left_out(result)}",
+        f"half too.{left_out(result)}",
         f"Numbers of features of {name} beyond the null and kept, at {enumerated(stages)}, for "
         f"{enumerated([*(one.name for one in series), SHUFFLED])}.",
+        "How many features have a label that holds on other clips, beside random weights and wrong truths.",
+        pd.DataFrame(_number_rows(series, result, stages)),
     )
 
 
@@ -67,29 +100,24 @@ def labels_by_factor(result: xr.Dataset, beside: Beside | None = None, name: str
     """
     series, stages = series_of(result, beside or {}), drawn_stages(result)
     factors = [str(factor) for factor in result["factor"].values]
-    panel_rows = -(-len(stages) // COLUMNS)
-    height = 1.1 + panel_rows * (0.45 + 0.27 * len(factors))
+    rows = [row for stage in stages for row in _factor_rows(series, stage, factors)]
+    height = 1.1 + panel_rows(len(stages), COLUMNS) * (0.45 + 0.27 * len(factors))
     with canvas(height, f"{name}: what labels are of") as figure:
-        panels = figure.subplots(panel_rows, COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
-        most = 1.0
-        for axes, stage in zip(panels, stages, strict=False):
-            most = max(most, _factors(axes, series, stage, factors))
-            axes.set_title(stage, fontsize=8.5)
-        for axes in panels[len(stages) :]:
-            axes.set_axis_off()
-        for axes in panels[max(0, len(stages) - COLUMNS) : len(stages)]:
-            axes.tick_params(labelbottom=True)
-            axes.set_xlabel("features whose label holds")
-        _counts_axis(panels[0], most, narrow=True)
+        grid = panels(figure, len(stages), "features whose label holds", COLUMNS)
+        for axes, stage in zip(grid, stages, strict=True):
+            _factors(axes, series, stage, factors)
+            axes.set_title(shortened(stage, 50 // across(len(stages), COLUMNS)), fontsize=8.5)
+        _counts_axis(grid[0], max([1.0, *(float(row["features"]) for row in rows)]), narrow=len(stages) > 1)
         one_legend(figure)
     return Illustration(
         "labels-by-factor",
         "What labels are of",
         figure,
         "Which of the known factors do features stand for, and which of them without training?",
-        f"Every feature has one label, of the factor that it tells best. {_said_by_factor(series, stages)}"
-        f"{seeds_of(series)}{left_out(result)}",
+        f"Every feature has one label, of the factor that it tells best.{left_out(result)}",
         f"Numbers of features of {name} whose label holds, by factor, at {enumerated(stages)}.",
+        "How many features stand for each known factor, beside those of random weights.",
+        pd.DataFrame(rows[:MOST_ROWS]),
     )
 
 
@@ -126,17 +154,42 @@ def _counts(axes: Axes, series: Sequence[Series], result: xr.Dataset, stage: str
     return max(most, shuffled)
 
 
-def _factors(axes: Axes, series: Sequence[Series], stage: str, factors: Sequence[str]) -> float:
-    most, step = 0.0, 0.72 / len(series)
-    for place, factor in enumerate(factors):
-        for i, one in enumerate(series):
-            found = one.values("n_by_factor", stage, factor=factor)
-            y = -place + 0.36 - step * (i + 0.5)
-            dots(axes, found, y, one, one.name if place == 0 else None, 4.5)
-            most = max([most, *found])
+def _number_rows(
+    series: Sequence[Series], result: xr.Dataset, stages: Sequence[str]
+) -> list[dict[str, object]]:
+    """Return a row for each network at each stage, and for shuffled truths."""
+    rows: list[dict[str, object]] = []
+    for stage in stages:
+        for one in series:
+            for k, each in enumerate(one.at(stage), 1):
+                row = {"stage": stage, "dictionary": one.name, "network": k}
+                numbers = {"beyond the null": float(each["n_beyond"]), "kept": float(each["n_kept"])}
+                rows.append({**row, **numbers})
+        rows.append({"stage": stage, "dictionary": SHUFFLED, "network": 1,
+                     "kept": float(result["n_kept_shuffled"].sel(stage=stage))})  # fmt: skip
+    return rows
+
+
+def _factors(axes: Axes, series: Sequence[Series], stage: str, factors: Sequence[str]) -> None:
+    step = 0.72 / len(series)
+    for i, one in enumerate(series):
+        places = [
+            (one.values("n_by_factor", stage, factor=factor), -place + 0.36 - step * (i + 0.5))
+            for place, factor in enumerate(factors)
+        ]
+        points(axes, places, one, one.name, 4.5)
     axes.set_yticks([-place for place in range(len(factors))], factors, fontsize=8)
     axes.set_ylim(0.55 - len(factors), 0.55)
-    return most
+
+
+def _factor_rows(series: Sequence[Series], stage: str, factors: Sequence[str]) -> Iterator[dict[str, object]]:
+    for one in series:
+        for factor in factors:
+            found = one.values("n_by_factor", stage, factor=factor)
+            if len(found):
+                yield {"stage": stage, "dictionary": one.name, "factor": factor,
+                       "features": float(found.mean()), "least of networks": float(found.min()),
+                       "most of networks": float(found.max())}  # fmt: skip
 
 
 def kept_beside(series: Sequence[Series], result: xr.Dataset, stage: str) -> list[str]:
@@ -144,19 +197,6 @@ def kept_beside(series: Sequence[Series], result: xr.Dataset, stage: str) -> lis
     said = [text for one in series if (text := one.written("n_kept", stage, "count"))]
     shuffled = float(result["n_kept_shuffled"].sel(stage=stage))
     return [*said, f"{SHUFFLED} {written(shuffled, 'count')}"]
-
-
-def _said(series: Sequence[Series], result: xr.Dataset, stages: Sequence[str]) -> str:
-    return listed([f"{stage} {', '.join(kept_beside(series, result, stage))}" for stage in stages])
-
-
-def _said_by_factor(series: Sequence[Series], stages: Sequence[str]) -> str:
-    own = next(one for one in series if one.name == TRAINED)
-    said = []
-    for stage in stages:
-        if counts := factor_counts(own.at(stage)[0]):
-            said.append(f"{stage} {', '.join(f'{factor} {count}' for factor, count in counts.items())}")
-    return f"Trained: {listed(said)}." if said else "No label of the trained dictionary holds."
 
 
 def factor_counts(one: xr.Dataset) -> dict[str, int]:

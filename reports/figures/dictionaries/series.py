@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 
 from ....probes.dictionaries.learning import FROZEN, TRAINED
 from ...estimates import baseline_label
-from ...selecting import spread, stages_of
-from ...writing import counted, interval
+from ...writing import interval
 from .. import drawing
+from ..panels import drawn_stages, left_out
 
 Beside = Mapping[str, Sequence[xr.Dataset]]  # what a probe found of baselines, by kind
 
-MOST_STAGES = 6  # that are drawn; a large model has dozens of layers
+__all__ = ["Beside", "Series", "dots", "drawn_stages", "left_out", "points", "seeds_of", "series_of"]
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,6 @@ def series_of(result: xr.Dataset, beside: Beside) -> list[Series]:
     return [one for one in (own, Series(FROZEN, drawing.THIRD, "s", frozen), *others) if one.results]
 
 
-def drawn_stages(result: xr.Dataset, most: int = MOST_STAGES) -> list[str]:
-    """Return the stages that are drawn: all, or some that are spread evenly."""
-    return [str(stage) for stage in spread(np.array(stages_of(result)), most)]
-
-
-def left_out(result: xr.Dataset, most: int = MOST_STAGES) -> str:
-    """Say how many stages are not drawn; nothing where all are."""
-    hidden = len(stages_of(result)) - len(drawn_stages(result, most))
-    if not hidden:
-        return ""
-    return f" {counted(hidden, 'more stage')} {'is' if hidden == 1 else 'are'} in the tables only."
-
-
 def seeds_of(series: Sequence[Series]) -> str:
     """Say how many networks stand for a kind of baseline, where that is more than one."""
     several = [f"{one.name} {len(one.results)}" for one in series if len(one.results) > 1]
@@ -84,7 +71,19 @@ def seeds_of(series: Sequence[Series]) -> str:
 
 def dots(axes: Axes, x: np.ndarray, y: float, one: Series, label: str | None, size: float = 5.0) -> None:
     """Draw values of a series at one height: the trained dictionary filled, all others hollow."""
+    points(axes, [(x, y)], one, label, size)
+
+
+def points(
+    axes: Axes, places: Sequence[tuple[np.ndarray, float]], one: Series, label: str | None, size: float = 5.0
+) -> None:
+    """Draw values of a series at several heights: the trained dictionary filled, all others hollow."""
+    there = [(x, y) for x, y in places if len(x)]
+    if not there:
+        return
+    several = [(y, x.min(), x.max()) for x, y in there if len(x) > 1]
+    if several:
+        axes.hlines(*np.transpose(several), color=one.color, lw=1.0)
+    x, y = np.concatenate([x for x, _ in there]), np.concatenate([np.full(len(x), y) for x, y in there])
     face = one.color if one.name == TRAINED else "white"
-    if len(x) > 1:
-        axes.plot([x.min(), x.max()], [y, y], color=one.color, lw=1.0)
-    axes.plot(x, np.full(len(x), y), one.marker, color=one.color, mfc=face, mew=1.2, ms=size, label=label)
+    axes.plot(x, y, one.marker, color=one.color, mfc=face, mew=1.2, ms=size, label=label, ls="none")

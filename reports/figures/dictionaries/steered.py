@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
 from ....probes.statistics.resampling import ALPHA
-from ...selecting import middle, stages_of
-from ...writing import counted, listed
-from ..drawing import DARK, RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend
+from ...selecting import middle, spread, stages_of
+from ...writing import counted
+from ..drawing import DARK, RANDOM, THIRD, TRAINED, Illustration, canvas, hint, one_legend
+from ..panels import MOST_ROWS, MOST_STAGES, panel_rows, panels, shortened
 from .examples import label_name
 
 COLUMNS = 2
 PANEL_IN, ROW_IN = 1.5, 0.21
-TEXTS = (0.22, 0.48, 0.64, 0.81, 0.99)  # where the columns of the table end, as shares of its width
 BAND = "#DDDDDD"
-SHORT = {"octaves": "oct", "dB": "dB", "1/s": "/s"}
 
 
 def steering_doses(result: xr.Dataset, stage: str, name: str = "") -> Illustration:
@@ -32,39 +34,31 @@ def steering_doses(result: xr.Dataset, stage: str, name: str = "") -> Illustrati
         What the encoder is called.
     """
     features = steered_at(result, stage)
-    rows = -(-len(features) // COLUMNS)
     tested = float(result.attrs["tested_dose"])
-    with canvas(1.2 + PANEL_IN * rows, f"{name}, {stage}: what steering changes") as figure:
-        panels = figure.subplots(rows, COLUMNS, squeeze=False, sharex=True).ravel()
-        for axes, one in zip(panels, features, strict=False):
+    with canvas(1.2 + PANEL_IN * panel_rows(len(features), COLUMNS),
+                f"{name}, {shortened(stage)}: what steering changes") as figure:  # fmt: skip
+        for axes, one in zip(
+            panels(figure, len(features), "dose", COLUMNS, sharey=False), features, strict=True
+        ):
             _doses(axes, one, tested)
-        for axes in panels[len(features) :]:
-            axes.set_axis_off()
-        for axes in panels[max(0, len(features) - COLUMNS) : len(features)]:
-            axes.tick_params(labelbottom=True)
-            axes.set_xlabel("dose")
         one_legend(figure)
-    survivors = sum(bool(one["survives"]) for one in features)
-    norm = float(result["norm"].sel(stage=stage))
-    stream = float(result["stream_norm"].sel(stage=stage))
     return Illustration(
         f"steering-doses-{stage}",
         "What steering changes",
         figure,
         f"Does adding a feature's direction at {stage} change sounds as the feature's label says?",
-        f"Mean over {counted(int(result.attrs['seeds']), 'sound')}, with standard errors; dose 1 adds a "
-        f"norm of {norm:.3g}, where that of the stream is {stream:.3g} on average. Shaded: the way that the "
-        f"label says. The bar at dose {tested:g}, the one that is tested: what "
-        f"{counted(result.sizes['direction'], 'random direction')} of the same norm do, 95 % of them thick. "
-        f"Of {counted(len(features), 'feature')} {survivors} survive{'s' * (survivors == 1)} correction "
-        "(filled).",
+        f"Mean over {counted(int(result.attrs['seeds']), 'sound')}, with standard errors. The bar at dose "
+        f"{tested:g}, the one that is tested: what {counted(result.sizes['direction'], 'random direction')} "
+        "of the same norm do, 95 % of them thick. Filled: survives correction.",
         f"Curves of the change of a descriptor over the dose for {counted(len(features), 'feature')} at "
         f"{stage} of {name}, with difference of means, and random directions at dose {tested:g}.",
+        "A feature steers where its curve runs through the shade, beyond the bar of random directions.",
+        pd.DataFrame(list(_dose_rows(result, stage, features))[:MOST_ROWS]),
     )
 
 
 def steering_effects(result: xr.Dataset, name: str = "") -> Illustration:
-    """Draw a table of the features that are steered by: effects, p and fluency.
+    """Draw the effects of the features that are steered by, beside their rivals.
 
     Parameters
     ----------
@@ -73,24 +67,23 @@ def steering_effects(result: xr.Dataset, name: str = "") -> Illustration:
     name : str
         What the encoder is called.
     """
-    stages = [stage for stage in stages_of(result) if steered_at(result, stage)]
-    lines = [one for stage in stages for one in steered_at(result, stage)]
-    height = 1.25 + ROW_IN * (len(lines) + len(stages))
-    with canvas(height, f"{name}: features that steer") as figure:
-        axes, texts = figure.subplots(1, 2, sharey=True, width_ratios=(1.0, 1.5))
+    steered = [stage for stage in stages_of(result) if steered_at(result, stage)]
+    stages = [str(stage) for stage in spread(np.array(steered), MOST_STAGES)]
+    lines = [(stage, one) for stage in stages for one in steered_at(result, stage)]
+    with canvas(1.35 + ROW_IN * (len(lines) + len(stages)), f"{name}: features that steer") as figure:
+        axes = figure.subplots()
         y, places, labels = 0.0, [], []
         for stage in stages:
-            texts.text(0, y, stage, fontsize=8, fontweight="bold", va="center")
-            y -= 1
+            axes.text(0.01, y, shortened(stage, 50), transform=axes.get_yaxis_transform(), fontsize=8,
+                      fontweight="bold", va="center")  # fmt: skip
             for one in steered_at(result, stage):
-                _effect(axes, one, y)
-                _cells(texts, one, y)
-                places.append(y)
-                labels.append(f"{int(one['steered_feature'])}: {label_name(one)}")
                 y -= 1
-        _heads(texts)
-        axes.set_yticks(places, labels, fontsize=7)
-        axes.set(ylim=(y + 0.4, 0.8), xlabel="effect (sd of random)")
+                _effect(axes, one, y)
+                places.append(y)
+                labels.append(shortened(f"{int(one['steered_feature'])}: {label_name(one)}", 34))
+            y -= 1
+        axes.set_yticks(places, labels, fontsize=7.5)
+        axes.set(ylim=(y + 0.4, 0.6), xlabel="effect (sd of random directions)")
         axes.axvline(0, color=DARK, lw=0.8)
         axes.tick_params(axis="y", length=0)
         axes.yaxis.grid(False)
@@ -101,13 +94,13 @@ def steering_effects(result: xr.Dataset, name: str = "") -> Illustration:
         "Features that steer, beside their rivals",
         figure,
         "Which features steer beyond random directions, and do they more than difference of means?",
-        f"All at dose {tested:g}. The effect is the change of the target, in its units, the way that the "
-        "label says; drawn from the mean of random directions, in their standard deviations. p: share of "
-        "random directions with at least the effect, the feature itself counted; Holm: corrected over all "
-        "features of all stages. nats: by how much the cross-entropy of what is generated rises under "
-        f"the model as it is, a cost in fluency. {_said(result)}",
-        f"Table of {counted(len(lines), 'feature')} of {name} with label, effect, that of difference of "
-        "means, p, corrected p and cost in fluency, beside a plot of the effects.",
+        f"The change of the target at dose {tested:g}, the way that the label says, from the mean of "
+        f"random directions, in their standard deviations. Filled: corrected p at most {ALPHA:g}. "
+        "The data hold effects in units and their cost: by how many nats the cross-entropy rises.",
+        f"Effects of {counted(len(lines), 'feature')} of {name}, beside difference of means and random "
+        "directions.",
+        "What lies right of the bar of random directions steers as its label says; squares are its rival.",
+        pd.DataFrame(list(_effects(result, lines))[:MOST_ROWS]),
     )
 
 
@@ -179,7 +172,7 @@ def _doses(axes: Axes, one: xr.Dataset, tested: float) -> None:
     axes.axhline(0, color=DARK, lw=0.8)
     axes.set_ylim(min(low, -0.25 * reach), max(high, 0.25 * reach))
     axes.set_xticks([0, 2, 4, 8])
-    axes.set_title(f"{int(one['steered_feature'])}: {label_name(one)}", fontsize=8.5)
+    axes.set_title(shortened(f"{int(one['steered_feature'])}: {label_name(one)}", 28), fontsize=8.5)
     units = f" ({_units(one)})" if _units(one) else ""
     axes.set_ylabel(f"{str(one['target'].values).replace('_', ' ')}{units}", fontsize=8)
     axes.tick_params(labelsize=8)
@@ -199,32 +192,11 @@ def _effect(axes: Axes, one: xr.Dataset, y: float) -> None:
     rival = THIRD if bool(one["means_survive"]) else "white"
     where = [(float(one[name]) - centre) / spread for name in ("effect", "effect_means")]
     axes.plot(where[1], y, "s", color=THIRD, mfc=rival, ms=5, mew=1.2, label="difference of means")
-    axes.plot(where[0], y, "o", color=TRAINED, mfc=face, ms=5.5, mew=1.3, label="feature")
-
-
-def _heads(axes: Axes) -> None:
-    axes.set_axis_off()
-    axes.set_xlim(0, 1)
-    for x, head in zip(TEXTS, ("effect", "means", "p", "Holm", "nats"), strict=True):
-        axes.text(x, 0.85, head, ha="right", va="bottom", fontsize=7.5, fontweight="bold")
-
-
-def _cells(axes: Axes, one: xr.Dataset, y: float) -> None:
-    tested = float(one.attrs["tested_dose"])
-    cells = (
-        _signed(float(one["effect"])),
-        f"{_signed(float(one['effect_means']))} {SHORT.get(_units(one), '')}",
-        p_written(float(one["p"])),
-        p_written(float(one["p_holm"])),
-        f"{cost(one, 'token_loss', tested):+z.2f}",
+    (point,) = axes.plot(where[0], y, "o", color=TRAINED, mfc=face, ms=5.5, mew=1.3, label="feature")
+    hint(
+        point,
+        f"{label_name(one)}: {float(one['effect']):+z.2f} {_units(one)}, p {p_written(float(one['p']))}",
     )
-    for x, text in zip(TEXTS, cells, strict=True):
-        strong = "bold" if x == TEXTS[3] and bool(one["survives"]) else "normal"
-        axes.text(x, y, text, ha="right", va="center", fontsize=7, fontweight=strong)
-
-
-def _signed(value: float) -> str:
-    return f"{value:+z.2f}" if abs(value) < 10 else f"{value:+.1f}"
 
 
 def p_written(p: float) -> str:
@@ -238,16 +210,43 @@ def p_written(p: float) -> str:
     return f"{p:.3f}" if p >= 0.0005 else "<0.001"
 
 
-def _said(result: xr.Dataset) -> str:
-    n, survive = (int(result.attrs[name]) for name in ("n_steered", "n_survive"))
+def _effects(result: xr.Dataset, lines: Sequence[tuple[str, xr.Dataset]]) -> Iterator[dict[str, object]]:
+    """Yield a row for each feature, then the mean cost at each stage."""
     tested = float(result.attrs["tested_dose"])
-    said = []
-    for stage in stages_of(result):
-        if features := steered_at(result, stage):
-            own = np.mean([cost(one, "token_loss", tested) for one in features])
-            random = random_cost(result.sel(stage=stage))
-            said.append(f"{stage} {own:+z.2f} by features, {random:+z.2f} by random directions")
-    return (
-        f"Filled: corrected p at most {ALPHA:g}. Of {counted(n, 'feature')} that is {survive}; "
-        f"by difference of means {int(result.attrs['n_means_survive'])}. Mean cost in nats: {listed(said)}."
-    )
+    for stage, one in lines:
+        yield {
+            "stage": stage, "feature": int(one["steered_feature"]), "label": label_name(one),
+            "target": str(one["target"].values), "units": _units(one), "effect": float(one["effect"]),
+            "effect of difference of means": float(one["effect_means"]), "p": float(one["p"]),
+            "p, corrected": float(one["p_holm"]), "steers": "yes" if one["survives"] else "no",
+            "difference of means steers": "yes" if one["means_survive"] else "no",
+            "cost (nats)": cost(one, "token_loss", tested),
+        }  # fmt: skip
+    for stage in dict.fromkeys(stage for stage, _ in lines):
+        each = [cost(one, "token_loss", tested) for where, one in lines if where == stage]
+        yield {"stage": stage, "label": "mean of features", "cost (nats)": float(np.mean(each))}
+        yield {
+            "stage": stage,
+            "label": "random directions",
+            "cost (nats)": random_cost(result.sel(stage=stage)),
+        }
+
+
+def _dose_rows(result: xr.Dataset, stage: str, features: Sequence[xr.Dataset]) -> Iterator[dict[str, object]]:
+    norms = {f"norm of {what}": float(result[name].sel(stage=stage)) for what, name in
+             (("what dose 1 adds", "norm"), ("the stream", "stream_norm"))}  # fmt: skip
+    for one in features:
+        at = _target(one)
+        random = at["change_random"].values
+        low, high = middle(random[np.isfinite(random)]) if np.isfinite(random).any() else (np.nan, np.nan)
+        for i, dose in enumerate(one["dose"].values):
+            is_tested = dose == float(result.attrs["tested_dose"])
+            yield {
+                "feature": int(one["steered_feature"]), "label": label_name(one),
+                "target": str(one["target"].values), "units": _units(one), "dose": float(dose),
+                "change": float(at["change"][i]), "standard error": float(at["change_error"][i]),
+                "change by difference of means": float(at["change_means"][i]),
+                "random directions, low (95 %)": low if is_tested else np.nan,
+                "random directions, high (95 %)": high if is_tested else np.nan,
+                "steers": "yes" if one["survives"] else "no", **norms,
+            }  # fmt: skip

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from ...selecting import at_stage, stages_with
-from ...writing import listed
-from ..drawing import RANDOM, TRAINED, Illustration, box, canvas, seeds_label
+from ...selecting import at_stage, five_numbers, spread, stages_with
+from ..drawing import LABEL_SIZE, RANDOM, TRAINED, Illustration, box, canvas, one_legend, seeds_label
+from ..panels import MOST_STAGES, panel_rows, panels, shortened
+from ..tables import Row, table
 
 FACTORS = ("root", "quality", "position")
 
@@ -26,42 +27,44 @@ def chord_shares(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: st
     name : str
         What the encoder is called.
     """
-    stages = stages_with(tuning, "root_share")
-    found = []
-    with canvas(0.9 + 1.7 * len(stages), f"{name}: what responses to chords follow") as figure:
-        grid = figure.subplots(len(stages), 1, squeeze=False, sharex=True)[:, 0]
-        for axes, stage in zip(grid, stages, strict=True):
+    stages = [str(s) for s in spread(np.array(stages_with(tuning, "root_share")), MOST_STAGES)]
+    rows = []
+    title = f"{name}: what responses to chords follow"
+    with canvas(1.1 + 1.3 * panel_rows(len(stages)), title) as figure:
+        below = "share of variance (1 = all)"
+        for axes, stage in zip(panels(figure, len(stages), below), stages, strict=True):
             seeds = [at_stage(r, stage) for r in random if stage in stages_with(r, "root_share")]
             one = at_stage(tuning, stage)
-            label = seeds_label(len(seeds))
-            for factor, row in zip(FACTORS, np.arange(len(FACTORS), 0, -1), strict=True):
-                shares = [_finite([one], factor), _finite(seeds, factor)]
-                box(axes, shares[0], row + 0.19, TRAINED, name or "encoder")
-                if len(shares[1]):
-                    box(axes, shares[1], row - 0.19, RANDOM, label)
+            for factor, y in zip(FACTORS, np.arange(len(FACTORS), 0, -1), strict=True):
+                own, among = _finite([one], factor), _finite(seeds, factor)
+                box(axes, own, y + 0.19, TRAINED, name or "encoder")
+                box(axes, among, y - 0.19, RANDOM, seeds_label(len(seeds)))
+                levels = tuning.sizes[factor]
+                rows += [_row(stage, factor, levels, who, v) for who, v in ((name, own), ("random", among))]
             axes.set_yticks([3, 2, 1], FACTORS)
-            axes.set(xlim=(-0.02, 1.02), ylim=(0.5, 3.5), title=stage)
-            axes.set_ylabel("factor")
-            medians = [f"{f} {np.median(_finite([one], f)):.2f}" for f in FACTORS if len(_finite([one], f))]
-            found.append(f"{stage}: {', '.join(medians)}")
-        grid[-1].set_xlabel("share of the response's variance (1 = all)")
-        known = {label: h for h, label in zip(*grid[0].get_legend_handles_labels(), strict=True)}
-        figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=2)
-    levels = tuning.sizes
+            axes.set(xlim=(-0.02, 1.02), ylim=(0.5, 3.5), title=shortened(stage, 18))
+        figure.supylabel("factor", size=LABEL_SIZE)
+        one_legend(figure)
     return Illustration(
         "chord-shares",
         "Root, quality or position",
         figure,
         "Does a channel's answer to a chord follow its root, its quality, or how its notes are laid out?",
         "Boxes span the middle half of the channels, whiskers 5 to 95 %. A factor with more levels can "
-        "explain "
-        f"more by chance ({levels['root']} roots, {levels['quality']} qualities, {levels['position']} "
-        "positions): "
-        f"read against the random weights. Medians: {listed(found)}.",
+        "explain more by chance: read against the random weights.",
         "Box plots of the variance shares explained by root, quality and position over the channels of "
-        f"{name} at "
-        f"{', '.join(stages)}{', random networks beside them' if random else ''}.",
+        f"{name} at {', '.join(stages)}{', random networks beside them' if random else ''}.",
+        "Boxes of all channels: the further right, the more of the answer to a chord that factor explains.",
+        table([row for row in rows if row]),
     )
+
+
+def _row(stage: str, factor: str, levels: int, network: str, shares: np.ndarray) -> Row:
+    if not len(shares):
+        return {}
+    ends = zip(("5 %", "25 %", "median", "75 %", "95 %"), five_numbers(shares), strict=True)
+    about: Row = {"stage": stage, "factor": factor, "levels": levels, "network": network or "encoder"}
+    return {**about, "channels": len(shares), **{f"{end} of shares (1)": float(v) for end, v in ends}}
 
 
 def _finite(probes: Sequence[xr.Dataset], factor: str) -> np.ndarray:

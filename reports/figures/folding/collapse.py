@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 import xarray as xr
@@ -10,9 +11,20 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
 from ....probes.folding.collapse import collapse_remark
-from ...selecting import at_stage, stages_with
-from ...writing import listed
-from ..drawing import LABEL_SIZE, RANDOM, TICKS_HZ, TRAINED, Illustration, canvas, one_legend, seeds_label
+from ...selecting import at_stage, spread, stages_with
+from ..drawing import (
+    LABEL_SIZE,
+    RANDOM,
+    TICKS_HZ,
+    TRAINED,
+    Illustration,
+    canvas,
+    hint,
+    one_legend,
+    seeds_label,
+)
+from ..panels import MOST_STAGES, shortened
+from ..tables import Row, table
 
 SAME_HZ = 1e-3  # folds no further apart are one: coherent tones lie on bins far wider
 NEAR = 0.005  # what two digits do not tell apart
@@ -31,15 +43,21 @@ def confusion_map(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), name:
     name : str
         What the encoder is called.
     """
-    stages = stages_with(aliasing, "similarity")
-    columns = [("", aliasing), *((", random weights", r) for r in random[:1])]
-    with canvas(1.1 + 2.55 * len(stages), f"{name}: which tones sound alike") as figure:
-        grid = figure.subplots(len(stages), len(columns), squeeze=False)
-        for row, stage in zip(grid, stages, strict=True):
-            for axes, (note, probe) in zip(row, columns, strict=True):
-                mesh = _matrix(axes, at_stage(probe, stage))
-                axes.set_title(f"{stage}{note}")
-        for axes in grid[-1]:
+    stages = [str(s) for s in spread(np.array(stages_with(aliasing, "similarity")), MOST_STAGES)]
+    beside = [r for r in random[:1] if set(stages) <= set(stages_with(r, "similarity"))]
+    columns, rows = 1 + len(beside), len(stages)
+    if not beside:  # stages stand side by side
+        columns = min(2, len(stages))
+        rows = -(-len(stages) // columns)
+    drawn = [(s, probe) for s in stages for probe in [aliasing, *beside]]
+    with canvas(1.3 + 1.95 * rows, f"{name}: which tones sound alike") as figure:
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes in grid.flat[len(drawn) :]:
+            axes.set_axis_off()
+        for axes, (stage, probe) in zip(grid.flat, drawn, strict=False):
+            mesh = _matrix(axes, at_stage(probe, stage))
+            axes.set_title(shortened(stage) if probe is aliasing else "random weights")
+        for axes in grid.flat[max(0, len(drawn) - columns) : len(drawn)]:
             axes.set_xlabel("frequency (Hz)")
         figure.supylabel("frequency of the other tone (Hz)", size=LABEL_SIZE)
         label = "similarity of patterns (0 to 1)"
@@ -51,13 +69,18 @@ def confusion_map(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), name:
         figure,
         "Which tones get the same pattern of amplitudes and phases over channels and output frequencies?",
         "Tones in order of frequency, a row and a column each; grey: tones that the stage does not answer. "
-        "Bright off the diagonal: two tones that it confuses. Above the diagonal circles mark pairs that "
-        "share a fold; if these are bright and the others dark, folding is what confuses. Mean similarity of "
-        "the former and the latter: "
-        f"{listed([_said(at_stage(aliasing, s), s) for s in stages])}.",
+        "Above the diagonal circles mark pairs that share a fold; if these are bright and the others dark, "
+        "folding is what confuses.",
         f"Matrices of the similarity between the patterns of every two tones for {name}, one panel per stage "
         f"({', '.join(stages)}), pairs that share a fold marked.",
+        "Bright off the diagonal: two tones that the stage confuses; circles mark pairs that share a fold.",
+        table([_row(who, probe, s) for s in stages for who, probe in _networks(aliasing, random, s).items()]),
     )
+
+
+def _networks(aliasing: xr.Dataset, random: Sequence[xr.Dataset], stage: str) -> dict[str, xr.Dataset]:
+    there = [r for r in random if stage in stages_with(r, "similarity")]
+    return {"encoder": aliasing, **{f"random weights {k}": r for k, r in enumerate(there, 1)}}
 
 
 def sharing_pairs(one: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -69,15 +92,22 @@ def sharing_pairs(one: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     return i, j
 
 
-def _said(one: xr.Dataset, stage: str) -> str:
+def _row(network: str, probe: xr.Dataset, stage: str) -> Row:
+    """Return the mean similarity of pairs that share a fold, and of others as far apart."""
+    one = at_stage(probe, stage)
     similarity, (i, j) = one["similarity"].values, sharing_pairs(one)
     frequency = one["frequency"].values
     far = np.triu(np.abs(frequency[:, None] - frequency) > float(one["apart"]), 1)
     far[i, j] = False
-    others = f"{np.nanmean(similarity[far]):.2f}" if np.isfinite(similarity[far]).any() else "–"
-    if not np.isfinite(similarity[i, j]).any():
-        return f"{stage} no pair and {others}"
-    return f"{stage} {np.nanmean(similarity[i, j]):.2f} ({len(i)} pairs) and {others}"
+    return {
+        "stage": stage, "network": network, "tones": len(frequency), "pairs that share a fold": len(i),
+        "their mean similarity (1)": _mean(similarity[i, j]),
+        "mean similarity of others (1)": _mean(similarity[far]),
+    }  # fmt: skip
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else np.nan
 
 
 def _matrix(axes: Axes, one: xr.Dataset) -> QuadMesh:
@@ -88,10 +118,11 @@ def _matrix(axes: Axes, one: xr.Dataset) -> QuadMesh:
     if len(i):
         axes.plot(i, j, "o", ms=3, mew=0.7, mfc="none", color=MARK, label="pair that shares a fold")
     inside = [f for f in TICKS_HZ if str(f).startswith("1") and frequency[0] <= f <= frequency[-1] * 1.01]
+    inside = inside if len(inside) > 1 else [frequency[0], frequency[-1]]
     places = np.interp(np.log(inside), np.log(frequency), np.arange(len(frequency)))
     kept = np.append(True, np.diff(places) > len(frequency) / 8)  # labels must not run together
     inside, places = np.array(inside)[kept], places[kept]
-    labels = [f"{f // 1000}k" if f >= 1000 else str(f) for f in inside]
+    labels = [f"{f / 1000:.3g}k" if f >= 1000 else f"{f:.3g}" for f in inside]
     axes.set_xticks(places, labels)
     axes.set_yticks(places, labels)
     axes.grid(False)
@@ -108,7 +139,8 @@ def collapse_by_stage(
     Parameters as in `confusion_map`; all random baselines are drawn.
     """
     stages = stages_with(aliasing, "similarity")
-    with canvas(1.35 + 0.62 * len(stages), f"{name}: collapse of tones that share a fold") as figure:
+    rows: list[Row] = []
+    with canvas(1.35 + 0.52 * len(stages), f"{name}: collapse of tones that share a fold") as figure:
         axes = figure.subplots()
         for y, stage in zip(range(len(stages), 0, -1), stages, strict=True):
             seeds = [at_stage(r, stage) for r in random if stage in stages_with(r, "collapse")]
@@ -117,10 +149,12 @@ def collapse_by_stage(
                 _point(axes, seed, y - 0.1 - 0.3 * (k + 1) / (len(seeds) + 1), RANDOM, "x", label)
             one = at_stage(aliasing, stage)
             if not np.isfinite(float(one["collapse"])):
-                axes.text(0.02, y, verdict(one), va="center", size=7.5)
+                axes.text(0.02, y, fill(verdict(one), 48), va="center", size=7.5)
             _point(axes, one, y + 0.15, TRAINED, "o", name or "encoder")
+            rows.append(_collapse(stage, "encoder", one))
+            rows += [_collapse(stage, f"random weights {k}", seed) for k, seed in enumerate(seeds, 1)]
         axes.axvline(0, color="#777777", lw=0.9)
-        axes.set_yticks(range(len(stages), 0, -1), stages)
+        axes.set_yticks(range(len(stages), 0, -1), [shortened(stage) for stage in stages])
         axes.set(xlim=(-0.25, 1.05), ylim=(0.4, len(stages) + 0.6), ylabel="stage")
         axes.set_xlabel("collapse (0 = none, 1 = all folds are one sound)")
         one_legend(figure)
@@ -129,15 +163,24 @@ def collapse_by_stage(
         "Collapse",
         figure,
         "Are tones that share a fold more alike than tones as far apart that do not?",
-        "Lines are 95 % intervals over tones. Amplitude and phase over channels count, whatever their basis. "
-        "The bars mark chance: what a bank shows whose channels answer to tones of one fold no more alike "
-        "than to others; N channels that have nothing to do with one another have 1/N. Chance near 1: all "
-        "tones answer alike in the channels, and only output frequencies tell them apart, which a fold takes "
-        "away. At 0 sharing a fold makes no difference. "
-        f"{listed([f'{s}: {verdict(at_stage(aliasing, s))}' for s in stages])}.",
+        "Lines are 95 % intervals over tones; amplitude and phase over channels count, whatever their basis. "
+        "The bars mark what a bank shows whose channels answer to tones of one fold no more alike than to "
+        "others: N channels that have nothing to do with one another have 1/N. Where chance is near 1, only "
+        "output frequencies tell tones apart, which a fold takes away.",
         f"Dots with intervals of collapse for {name} at {', '.join(stages)}, with marks for chance"
         + (" and crosses for random networks." if random else "."),
+        "Right of its black bar, which is chance, a stage makes tones that share a fold into one sound.",
+        table(rows),
     )
+
+
+def _collapse(stage: str, network: str, one: xr.Dataset) -> Row:
+    numbers = {
+        "collapse (1)": "collapse", "from (1)": "collapse_low", "to (1)": "collapse_high",
+        "chance (1)": "collapse_chance",
+    }  # fmt: skip
+    found = {heading: float(one[variable]) for heading, variable in numbers.items()}
+    return {"stage": stage, "network": network, **found, "in words": verdict(one)}
 
 
 def against_chance(one: xr.Dataset) -> int:
@@ -163,8 +206,9 @@ def _point(axes: Axes, one: xr.Dataset, y: float, color: str, marker: str, label
     if not np.isfinite(value):
         return
     axes.plot([float(one["collapse_low"]), float(one["collapse_high"])], [y, y], color=color, lw=1.4)
-    axes.plot(value, y, marker, color=color, ms=6.5 if marker == "o" else 5, ls="none", label=label)
     own = marker == "o"
+    (mark,) = axes.plot(value, y, marker, color=color, ms=6.5 if own else 5, ls="none", label=label)
+    hint(mark, verdict(one))
     axes.plot(
         float(one["collapse_chance"]), y, "|", color="black" if own else color, ms=15 if own else 6,
         mew=2.2 if own else 1.5, ls="none", label="chance" if own else None,

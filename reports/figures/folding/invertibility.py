@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 
 from ....probes.folding.invertibility import MISLEADING
 from ...selecting import at_stage, stages_with
-from ...writing import among_seeds, listed
-from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, one_legend, seeds_label
+from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, hint, one_legend, seeds_label
+from ..panels import shortened
+from ..tables import Row, table
 
 STEP_DB = 20
 
@@ -53,20 +54,23 @@ def invertibility_by_stage(
         axes.set_yticks(range(len(stages), 0, -1), [_label(at_stage(invertibility, s)) for s in stages])
         axes.set(ylim=(0.4, max(1, len(stages)) + 0.6), ylabel="stage")
         one_legend(figure)
-    said = [_said(at_stage(invertibility, s), [at_stage(r, s) for r in random]) for s in stages]
-    others = [_without(at_stage(invertibility, s)) for s in _others(invertibility, stages)]
+    networks = {"encoder": invertibility}
+    networks |= {f"random weights {n}": seed for n, seed in enumerate(random, 1)}
+    at = [str(s) for s in invertibility["stage"].values]
     return Illustration(
         "invertibility",
         "Invertibility",
         figure,
         "Could the sound be had back from a stage, in spite of what folds?",
-        "A line runs from the smallest to the largest gain that the bank of filters has for any faint sound. "
-        "Where the smallest is zero, some sounds leave no trace; with fewer channels C than samples S per "
-        "hop that is always so. The shorter the line, the easier the way back. Hollow: the linearisation at "
-        f"silence foretells nothing. {listed([*said, *others])}.",
+        "Gains are those that the bank of filters has for any faint sound; where the smallest is zero, some "
+        "sounds leave no trace. With fewer channels C than samples S per hop that is always so. Hollow: the "
+        "linearisation at silence foretells nothing.",
         f"Lines from smallest to largest gain on a logarithmic axis for {name} at "
         f"{', '.join(stages) or 'no stage'}, with a column for gains of zero"
         + (", random networks in another colour below." if random else "."),
+        "A line runs from a stage's smallest gain to its largest: the shorter it is, the easier the way back "
+        "to the sound.",
+        table([_row(who, at_stage(one, s)) for s in at for who, one in networks.items()]),
     )
 
 
@@ -107,30 +111,26 @@ def _range(axes: Axes, one: xr.Dataset, y: float, zero_db: float, color: str, la
         axes.plot(ends[1], y, "|", color=color, ms=9 if own else 6, mew=2.0)
         if smallest == 0:
             axes.plot([zero_db, ends[0]], [y, y], ":", color=color, lw=1.2)
-    axes.plot(start, y, mfc=face, mec=color, label=label, **style)
+    (mark,) = axes.plot(start, y, mfc=face, mec=color, label=label, **style)
+    hint(mark, f"smallest gain {smallest:.3g}, largest {largest:.3g}")
 
 
 def _label(one: xr.Dataset) -> str:
     share = float(one["channels_per_hop"])
-    return f"{one['stage'].item()}\nC/S {int(one['n_channels'])}/{int(one['hop'])} = {share:.2g}"
+    return f"{shortened(one['stage'].item())}\nC/S {int(one['n_channels'])}/{int(one['hop'])} = {share:.2g}"
 
 
-def _others(invertibility: xr.Dataset, stages: Sequence[str]) -> list[str]:
-    return [str(s) for s in invertibility["stage"].values if s not in stages]
-
-
-def _without(one: xr.Dataset) -> str:
-    return f"{one['stage'].item()}: no values ({one['remark'].item()})"
-
-
-def _said(one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> str:
-    """Say how hard the way back is."""
-    if float(one["smallest_singular_value"]) > 0:
-        span = [20 * np.log10(float(each["condition_number"])) for each in (one, *seeds)]
-        said = f"{span[0]:.0f} dB from least to most{among_seeds(span[1:], places=0)}"
-    else:
-        share = [100 * float(each["rank_share"]) for each in (one, *seeds)]
-        said = f"{share[0]:.1f} % of the singular values above 0{among_seeds(share[1:], places=1)}"
-    if seeds and np.isnan([float(each["largest_singular_value"]) for each in seeds]).all():
-        said += f" (random no values: {seeds[0]['remark'].item()})"
-    return f"{one['stage'].item()}: {said}"
+def _row(network: str, one: xr.Dataset) -> Row:
+    """Return how hard the way back is."""
+    smallest, nonzero, largest = (
+        float(one[f"{n}_singular_value"]) for n in ("smallest", "smallest_nonzero", "largest")
+    )
+    span = 20 * np.log10(float(one["condition_number"])) if smallest > 0 else np.nan
+    return {
+        "stage": one["stage"].item(), "network": network,
+        "channels per sample": float(one["channels_per_hop"]),
+        "smallest gain (1)": smallest, "smallest above zero (1)": nonzero, "largest gain (1)": largest,
+        "from least to most (dB)": span, "singular values above 0 (share)": float(one["rank_share"]),
+        "error of the linearisation (1)": float(one["linearisation_error"]),
+        "remark": one["remark"].item() or None,
+    }  # fmt: skip

@@ -8,18 +8,66 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ...selecting import at_stage, stages_with
-from ...writing import among_seeds, listed
-from ..drawing import DARK, LABEL_SIZE, Illustration, canvas, one_legend
+from ...selecting import at_stage, spread, stages_with
+from ..drawing import DARK, LABEL_SIZE, Illustration, canvas, hint, one_legend
+from ..panels import MOST_STAGES, axes_or_new, by_network, panel_rows, panels, shortened
+from ..tables import Row, table
 
 # part -> (its components, colour, hatch, marker): told apart without colour as well
 PARTS = {
     "fold": (("fold",), "#56B4E9", "", "o"),
     "harmonics 2 to 5": (tuple(f"harmonic_{n}" for n in range(2, 6)), "#009E73", "///", "^"),
-    "mean shift": (("mean_shift",), "#F0E442", "...", "s"),
+    "mean shift": (("mean_shift",), "#F0E442", "\\\\\\\\", "s"),
     "intermodulation": (("intermodulation",), "#CC79A7", "xxx", "v"),
     "rest": (("rest",), "#BBBBBB", "", "x"),
 }
+
+
+def ledger_shares(data: xr.Dataset, *, random: Sequence[xr.Dataset] = (), ax: Axes | None = None) -> Axes:
+    """Draw how the bank's output power divides, a bar a stage, the mean of random networks below each.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Of the probe "aliasing" or "intermodulation".
+    random : sequence of xarray.Dataset
+        The same of random networks.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure's if left out.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> from tonotopy.encoders import load
+    >>> from tonotopy.probes import aliasing
+    >>> from tonotopy.probes.engine.session import Session
+    >>> ax = ledger_shares(aliasing(Session(load("control:decimator"))))
+    >>> ax.get_xlabel(), len(ax.get_yticks())
+    ('share of output power (1 = all)', 1)
+    """
+    labels, shares, chance = _rows(data, random)
+    y = np.arange(len(labels), 0, -1)
+    left = np.zeros(len(labels))
+    with axes_or_new(ax, 1.4 + 0.3 * len(labels)) as axes:
+        for part, (_, color, hatch, _) in PARTS.items():
+            if part not in shares[0]:
+                continue
+            width = np.array([s[part] for s in shares])
+            bars = axes.barh(
+                y, width, left=left, height=0.72, color=color, hatch=hatch, edgecolor=DARK, lw=0.4, label=part
+            )
+            for bar, share in zip(bars, width, strict=True):
+                hint(bar, f"{part}: {share:.3f}")
+            left += width
+        if np.isfinite(chance).any():
+            axes.plot(chance, y, "|", color="black", ms=13, mew=2.2, label="fold by chance")
+        axes.set_yticks(y, [shortened(label) for label in labels])
+        axes.set(xlim=(0, 1.005), ylim=(0.4, len(labels) + 0.6), xlabel="share of output power (1 = all)")
+        axes.grid(False, axis="y")
+    return axes
 
 
 def ledger(
@@ -42,17 +90,16 @@ def ledger(
     pairs, random_pairs : xarray.Dataset, and sequence of them
         Group "intermodulation", if there is one.
     """
-    panels = [("single tones", aliasing, random)]
+    played = [("single tones", aliasing, random)]
     if pairs is not None and stages_with(pairs, "bank_share"):
-        panels.append(("pairs of tones", pairs, random_pairs))
-    rows = [_rows(probe, seeds) for _, probe, seeds in panels]
-    heights = [len(labels) for labels, _, _ in rows]
-    with canvas(1.45 + 0.27 * sum(heights) + 0.3 * len(rows), f"{name}: where output power goes") as figure:
-        grid = figure.subplots(len(rows), 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
-        for axes, (title, _, _), (labels, shares, chance) in zip(grid, panels, rows, strict=True):
-            _bars(axes, labels, shares, chance)
-            axes.set_title(title)
-        grid[-1].set_xlabel("share of the bank's output power (1 = all)")
+        played.append(("pairs of tones", pairs, random_pairs))
+    heights = [len(_rows(probe, seeds)[0]) for _, probe, seeds in played]
+    height = 1.45 + 0.24 * sum(heights) + 0.3 * len(played)
+    with canvas(height, f"{name}: where output power goes") as figure:
+        grid = figure.subplots(len(played), 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
+        for axes, (title, probe, seeds) in zip(grid, played, strict=True):
+            ledger_shares(probe, random=seeds, ax=axes)
+            axes.set(title=title, xlabel="share of output power (1 = all)" if axes is grid[-1] else "")
         figure.supylabel("stage", size=LABEL_SIZE)
         one_legend(figure, 3)
     stages = stages_with(aliasing, "bank_share")
@@ -62,33 +109,40 @@ def ledger(
         figure,
         "Does power come out where folding puts it, or is it made by nonlinearities?",
         "A linear stage has only the fold. The black mark is the share at the folds of the other tones, "
-        "which chance would give. What is not the fold: "
-        f"{listed([_said(s, aliasing, random) for s in stages])}.",
+        "which chance would give; p in the table is against tones that are shuffled.",
         f"Stacked bars of the shares of output power of {name} at {', '.join(stages)}, mean over tones"
         + (", random networks below each." if random else "."),
+        "Each bar is a stage's output power: blue is what folding explains, the rest was made by "
+        "nonlinearities.",
+        table([row for title, probe, seeds in played for row in _table(title, probe, seeds)]),
     )
 
 
-def _said(stage: str, aliasing: xr.Dataset, random: Sequence[xr.Dataset]) -> str:
-    own = _shares(at_stage(aliasing, stage))
-    seeds = [_shares(at_stage(r, stage)) for r in random if stage in stages_with(r, "bank_share")]
-    text = f"{stage} {1 - own['fold']:.2f}{among_seeds([1 - s['fold'] for s in seeds])}"
-    others = {part: share for part, share in own.items() if part != "fold" and share >= 0.005}
-    if others:
-        largest = max(others, key=lambda part: others[part])
-        text += f", most of it {largest}"
-    p = float(at_stage(aliasing, stage)["fold_p"])
-    return text + (f", fold above chance with p {p:.3f}" if np.isfinite(p) else "")
+def _table(played: str, probe: xr.Dataset, random: Sequence[xr.Dataset]) -> list[Row]:
+    """Return a row for each stage and part of the ledger."""
+    rows: list[Row] = []
+    for stage in stages_with(probe, "bank_share"):
+        one = at_stage(probe, stage)
+        seeds = [_shares(at_stage(r, stage)) for r in random if stage in stages_with(r, "bank_share")]
+        for part, share in _shares(one).items():
+            row: dict[str, object] = {"played": played, "stage": stage, "part": part, "share (1)": share}
+            row |= by_network([seed[part] for seed in seeds])
+            if part == "fold" and "null_share" in one:
+                row["by chance (1)"] = float(one["null_share"].mean())
+                row["p"] = float(one["fold_p"])
+            rows.append(row)
+    return rows
 
 
 def _shares(one: xr.Dataset) -> dict[str, float]:
     """Mean over tones (or pairs) of what each part has of the bank's power."""
-    mean = one["bank_share"].mean([d for d in one["bank_share"].dims if d != "component"])
-    there = set(one["component"].values)
+    share = one["bank_share"]
+    mean = share.mean([d for d in share.dims if d != "component"]).values
+    each = dict(zip(share["component"].values.astype(str), mean, strict=True))
     return {
-        part: float(mean.sel(component=list(members)).sum())
+        part: float(sum(each[member] for member in members))
         for part, (members, *_) in PARTS.items()
-        if there.issuperset(members)
+        if each.keys() >= set(members)
     }
 
 
@@ -112,69 +166,54 @@ def _rows(
     return labels, shares, chance
 
 
-def _bars(
-    axes: Axes, labels: Sequence[str], shares: Sequence[Mapping[str, float]], chance: Sequence[float]
-) -> None:
-    y = np.arange(len(labels), 0, -1)
-    left = np.zeros(len(labels))
-    for part, (_, color, hatch, _) in PARTS.items():
-        if part not in shares[0]:
-            continue
-        width = np.array([s[part] for s in shares])
-        axes.barh(
-            y, width, left=left, height=0.72, color=color, hatch=hatch, edgecolor=DARK, lw=0.4, label=part
-        )
-        left += width
-    if np.isfinite(chance).any():
-        axes.plot(chance, y, "|", color="black", ms=13, mew=2.2, label="fold by chance")
-    axes.set_yticks(y, labels)
-    axes.set(xlim=(0, 1.005), ylim=(0.4, len(labels) + 0.6))
-    axes.grid(False, axis="y")
-
-
 def ledger_by_level(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
     """Draw how the bank's ledger changes with the level of the tones.
 
-    Parameters as in `ledger`; `aliasing` has several levels. Random baselines are drawn as their mean.
+    Parameters as in `ledger`; `aliasing` has several levels. Random baselines stand in the table.
     """
-    stages = stages_with(aliasing, "level_effect")
-    columns = min(2, len(stages))
-    rows = -(-len(stages) // columns)
-    with canvas(1.3 + 1.85 * rows, f"{name}: the ledger over level") as figure:
-        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
-        for axes in grid.flat[len(stages) :]:
-            axes.set_axis_off()
-        for axes, stage in zip(grid.flat, stages, strict=False):
+    stages = [str(s) for s in spread(np.array(stages_with(aliasing, "level_effect")), MOST_STAGES)]
+    rows: list[Row] = []
+    with canvas(1.1 + 1.6 * panel_rows(len(stages)), f"{name}: the ledger over level") as figure:
+        for axes, stage in zip(panels(figure, len(stages), "level (dBFS)"), stages, strict=True):
             seeds = [r for r in random if "level" in r.dims and stage in stages_with(r, "bank_share")]
-            for i, (group, look) in enumerate((([aliasing], "-"), (seeds, ":"))):
-                if group:
-                    _sweep(axes, group, stage, look, i == 0)
-            axes.set(ylim=(-0.03, 1.03), title=stage, xlabel="level (dBFS)")
+            rows += _sweep(axes, aliasing, seeds, stage)
+            axes.set(ylim=(-0.03, 1.03), title=shortened(stage, 18))
         figure.supylabel("share of output power (1 = all)", size=LABEL_SIZE)
-        one_legend(figure, 3)
-    found = []
-    for stage in stages:
-        seeds = [float(at_stage(r, stage)["level_effect"]) for r in random if "level_effect" in r]
-        found.append(f"{float(at_stage(aliasing, stage)['level_effect']):.2f} at {stage}{among_seeds(seeds)}")
-    low, high = float(aliasing["level_dbfs"].min()), float(aliasing["level_dbfs"].max())
+        one_legend(figure, 4)
     return Illustration(
         "ledger-level",
         "Ledger over level",
         figure,
         "Does it depend on level where the power goes?",
-        "A gain changes nothing in a linear stage. Dotted: mean of the random networks. Share of the power "
-        f"that changes its part between {low:g} and {high:g} dBFS: {listed(found)}.",
+        "The table gives the share of the power that changes its part between the lowest and the highest "
+        "level, and the random networks.",
         f"Lines of the shares of output power of {name} against level, one panel per stage "
         f"({', '.join(stages)}).",
+        "Lines lie flat where a gain changes nothing, as in a linear stage.",
+        table(rows),
     )
 
 
-def _sweep(axes: Axes, group: Sequence[xr.Dataset], stage: str, look: str, named: bool) -> None:
-    levels = group[0]["level_dbfs"].values
-    each = [[_shares(one.sel(stage=stage).isel(level=i)) for i in range(len(levels))] for one in group]
+def _sweep(axes: Axes, aliasing: xr.Dataset, seeds: Sequence[xr.Dataset], stage: str) -> list[Row]:
+    """Draw shares over level; return them, with those of random networks."""
+    levels = aliasing["level_dbfs"].values
+    own, *others = (
+        [_shares(one.sel(stage=stage).isel(level=i)) for i in range(len(levels))]
+        for one in (aliasing, *seeds)
+    )
+    moved = by_network([float(at_stage(r, stage)["level_effect"]) for r in seeds if "level_effect" in r])
+    effect = {"changes its part (share)": float(at_stage(aliasing, stage)["level_effect"])}
+    effect |= {f"changes its part, {who}": value for who, value in moved.items()}
+    rows: list[Row] = []
     for part, (_, color, _, marker) in PARTS.items():
-        if part in each[0][0]:
-            share = np.mean([[at[part] for at in one] for one in each], axis=0)
-            line = {"color": color if part != "mean shift" else "#B8A900", "marker": marker, "ms": 5}
-            axes.plot(levels, share, look, **line, lw=1.5, label=part if named else None)
+        if part not in own[0]:
+            continue
+        share = [at[part] for at in own]
+        color = color if part != "mean shift" else "#B8A900"  # yellow is too pale for a line
+        axes.plot(levels, share, "-", color=color, marker=marker, ms=5, lw=1.5, label=part)
+        for i, level in enumerate(levels):
+            among = by_network([other[i][part] for other in others])
+            about: Row = {"stage": stage, "part": part, "level (dBFS)": float(level), "share (1)": share[i]}
+            rows.append({**about, **among, **effect})
     axes.set_xticks(levels)
+    return rows

@@ -8,9 +8,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ...selecting import middle, stages_with
-from ...writing import listed
+from ...selecting import middle, spread, stages_with
 from ..drawing import LABEL_SIZE, Illustration, canvas, one_legend
+from ..panels import MOST_STAGES, by_network, panel_rows, panels, shortened
+from ..tables import Row, table
 
 # Okabe & Ito 2008, and a marker each
 KINDS = {
@@ -35,22 +36,18 @@ def representability_scatter(
     result : xarray.Dataset
         Group "representability" of the encoder.
     random : sequence of xarray.Dataset
-        The same of its random baselines: the reading gives their correlations.
+        The same of its random baselines: the table gives their correlations.
     name : str
         What the encoder is called.
     """
-    stages = stages_with(result, "recovered")
-    rows = max(1, -(-len(stages) // COLUMNS))
-    with canvas(1.3 + 2.45 * rows, f"{name}: partials, predicted and recovered") as figure:
-        grid = figure.subplots(rows, COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
-        for axes, stage in zip(grid, stages, strict=False):
+    stages = [str(s) for s in spread(np.array(stages_with(result, "recovered")), MOST_STAGES)]
+    rows = panel_rows(len(stages), COLUMNS)
+    with canvas(1.3 + 2.1 * rows, f"{name}: partials, predicted and recovered") as figure:
+        below = "predicted (share, 1 = all)"
+        for axes, stage in zip(panels(figure, len(stages), below, COLUMNS), stages, strict=True):
             _panel(axes, result.sel(stage=stage))
-            axes.set_title(f"{stage}\n{_said(result.sel(stage=stage), short=True)}", fontsize=8.5)
-        for axes in grid[len(stages) :]:
-            axes.set_axis_off()
-        for axes in grid[max(0, len(stages) - COLUMNS) : len(stages)]:
-            axes.set_xlabel("predicted (share, 1 = all)")
-            axes.tick_params(labelbottom=True)
+            said = _said(result.sel(stage=stage))
+            axes.set_title(f"{shortened(stage)}\n{said}", fontsize=8.5)
         figure.supylabel("recovered (share, 1 = all)", size=LABEL_SIZE)
         one_legend(figure, columns=4)
     n_signals = result.sizes["signal"]
@@ -59,12 +56,13 @@ def representability_scatter(
         "Representability",
         figure,
         "Do the stride and a signal's partials alone tell how much of it a linear readout recovers?",
-        f"{n_signals} signals; on the line a stage keeps what one ideal channel at its stride would, above "
-        "it the other channels make up for folding, below it more is lost than folding explains. Spearman "
-        "correlation with its 95 % interval over signals, p against shuffled predictions: "
-        f"{listed([f'{s} {_said(result.sel(stage=s))}' for s in stages])}." + _said_of_random(random, stages),
+        "On the line a stage keeps what one ideal channel at its stride would; above it the other channels "
+        "make up for folding, below it more is lost than folding explains. Titles give Spearman's "
+        "correlation, its 95 % interval over signals, and p against shuffled predictions.",
         f"Recovered against predicted share of the partials of {n_signals} signals for {name}, one panel per "
         f"stage ({', '.join(stages) or 'none'}), kinds of signal by colour and marker.",
+        "Each mark is a signal; near the dashed line the strides alone foretell how much of it can be read.",
+        table([_row(result, random, stage) for stage in stages]),
     )
 
 
@@ -82,31 +80,30 @@ def _panel(axes: Axes, one: xr.Dataset) -> None:
     axes.set_ylim(0, 1)
     axes.set_xticks(np.arange(0, 1.01, 0.25), ["0", "", "0.5", "", "1"])
     axes.set_yticks(np.arange(0, 1.01, 0.25), ["0", "", "0.5", "", "1"])
-    axes.set_aspect("equal")
 
 
-def _said(one: xr.Dataset, short: bool = False) -> str:
+def _said(one: xr.Dataset) -> str:
     if str(one["remark"].values):
         low, high = middle(one["recovered"].values, 0.5)
-        return f"no order: half at {low:.2f} to {high:.2f}" if short else f"none ({one['remark'].values})"
+        return f"no order: half at {low:.2f} to {high:.2f}"
     low, high, p = (float(one[f"correlation_{end}"]) for end in ("low", "high", "p"))
-    correlation = f"{float(one['correlation']):.2f} [{low:.2f}, {high:.2f}]"
-    if short:
-        return f"$\\rho$ {correlation}, p {p:.3f}"
-    beyond = float(one["partial_correlation"])
-    if not np.isfinite(beyond):
-        return f"{correlation}, p {p:.3f}"
-    return (
-        f"{correlation}, p {p:.3f} (number of partials alone {float(one['density_correlation']):.2f}; "
-        f"given it {beyond:.2f}, p {float(one['partial_correlation_p']):.3f})"
-    )
+    return f"$\\rho$ {float(one['correlation']):.2f} [{low:.2f}, {high:.2f}], p {p:.3f}"
 
 
-def _said_of_random(random: Sequence[xr.Dataset], stages: Sequence[str]) -> str:
-    found = []
-    for stage in stages:
-        values = [float(r["correlation"].sel(stage=stage)) for r in random if stage in r["stage"].values]
-        if values:
-            said = ", ".join("none" if np.isnan(v) else f"{v:.2f}" for v in values)
-            found.append(f"{stage} {said}")
-    return f" With random weights: {listed(found)}." if found else ""
+def _row(result: xr.Dataset, random: Sequence[xr.Dataset], stage: str) -> Row:
+    """Return how well recovery follows prediction at a stage, and the number of partials."""
+    one = result.sel(stage=stage)
+    numbers = {
+        "correlation (1)": "correlation", "from (1)": "correlation_low", "to (1)": "correlation_high",
+        "p": "correlation_p", "of number of partials alone (1)": "density_correlation",
+        "given number of partials (1)": "partial_correlation", "p, given it": "partial_correlation_p",
+    }  # fmt: skip
+    low, high = middle(one["recovered"].values, 0.5)
+    among = [float(r["correlation"].sel(stage=stage)) for r in random if stage in r["stage"].values]
+    return {
+        "stage": stage, "signals": one.sizes["signal"],
+        **{heading: float(one[variable]) for heading, variable in numbers.items()},
+        "recovered, first quarter (share)": low, "recovered, third quarter (share)": high,
+        **{f"correlation, {who} (1)": value for who, value in by_network(among).items()},
+        "remark": str(one["remark"].values) or None,
+    }  # fmt: skip

@@ -2,23 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ....probes.hypotheses.deciding import UNDECIDED
 from ....probes.hypotheses.hypothesis import REFUTED, SUPPORTED
-from ....probes.hypotheses.verdicts import NO_VERDICT, UNDECIDABLE
-from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, one_legend
+from ....probes.hypotheses.verdicts import NO_VERDICT
+from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, hint, one_legend
+from ..panels import MOST_ROWS, axes_or_new, shortened
 
 DECIDED = (SUPPORTED, REFUTED)
 EDGE = 1.12  # of the axis, in units of the furthest interval
+ROW_IN = 0.3
+LONGEST = 44  # characters of a hypothesis with its stage
+
+
+def verdict_forest(data: xr.Dataset, *, random: Sequence[xr.Dataset] = (), ax: Axes | None = None) -> Axes:
+    """Draw a row for each hypothesis with a verdict: right of the line it holds, left of it it does not.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Group "hypotheses" of an encoder.
+    random : sequence of xarray.Dataset
+        The same of its random networks.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure's if left out.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+        Every row has a scale of its own: the threshold in the middle, the furthest interval at the edge.
+    """
+    rows = _judged(data)
+    places = np.arange(len(rows), 0, -1)
+    with axes_or_new(ax, 1.3 + ROW_IN * len(rows)) as axes:
+        axes.axvline(0, color=DARK, lw=1)
+        labels = []
+        for i, y in zip(rows, places, strict=True):
+            one = data.isel(hypothesis=i)
+            labels.append(shortened(_called(one), LONGEST))
+            _row(axes, float(y), one, [r.isel(hypothesis=i) for r in random], labels[-1])
+        axes.set_yticks(places, labels, fontsize=8)
+        axes.set(xlim=(-EDGE, EDGE), ylim=(0.4, max(1, len(rows)) + 0.6), xticks=[-0.6, 0, 0.6])
+        axes.set_xticklabels(["← fails", "threshold", "holds →"])
+        axes.tick_params(axis="both", length=0)
+        axes.grid(False)
+        axes.hlines(places - 0.5, -EDGE, EDGE, color="#DDDDDD", lw=0.5)
+        return axes
 
 
 def verdicts(judged: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
-    """Draw one row per hypothesis: right of the line it holds, left of it it does not.
+    """Draw one row per hypothesis that has a verdict: right of the line it holds, left of it it does not.
 
     Parameters
     ----------
@@ -29,39 +67,35 @@ def verdicts(judged: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = 
     name : str
         What the encoder is called.
     """
-    n = judged.sizes["hypothesis"]
-    y = np.arange(n, 0, -1)
-    with canvas(1.3 + 0.3 * n, f"{name}: verdicts") as figure:
-        axes = figure.subplots()
-        axes.axvline(0, color=DARK, lw=1)
-        for i in range(n):
-            _row(axes, float(y[i]), judged.isel(hypothesis=i), [r.isel(hypothesis=i) for r in random])
-        labels = [
-            f"{str(h).replace('_', ' ')}" + ("" if str(s).split("_")[0] in str(h) else f" ({_short(str(s))})")
-            for h, s in zip(judged["hypothesis"].values, judged["judged_at"].values, strict=True)
-        ]
-        axes.set_yticks(y, labels)
-        axes.set(xlim=(-EDGE, EDGE), ylim=(0.4, n + 0.6), xticks=[-0.6, 0, 0.6])
-        axes.set_xticklabels(["← fails", "threshold", "holds →"])
-        axes.tick_params(axis="x", length=0)
-        axes.grid(False)
-        axes.hlines(y - 0.5, -EDGE, EDGE, color="#DDDDDD", lw=0.5)
-        _legend(axes, bool(random))
-        one_legend(figure)
+    n = len(_judged(judged))
+    with canvas(1.3 + ROW_IN * max(1, n), f"{name}: verdicts") as figure:
+        verdict_forest(judged, random=random, ax=figure.subplots())
+        one_legend(figure, columns=3)
     return Illustration(
         "verdicts",
         "Verdicts",
         figure,
         "Which claims of the source hold for this encoder, and which for random weights as well?",
-        "Each row has a scale of its own: the threshold in the middle, the furthest interval at the edge; "
-        f"lines are 95 % intervals. {_counted(judged)}",
+        "Each row has a scale of its own: the threshold in the middle, the furthest interval at the edge. "
+        "Lines are 95 % intervals; hollow: not decided. What has no verdict is in the data only.",
         f"One row for each of {n} hypotheses about {name}: its effect and interval left or right of a "
         "threshold, random networks below.",
+        "What lies right of the line holds, what lies left of it does not; random networks stand below.",
+        pd.DataFrame(list(_rows(judged, random))[:MOST_ROWS]),
     )
 
 
-def _short(stage: str) -> str:
-    return stage.replace("_", " ")
+def _judged(judged: xr.Dataset) -> list[int]:
+    """Return which hypotheses have an effect to draw."""
+    return [
+        i for i in range(judged.sizes["hypothesis"]) if np.isfinite(_oriented(judged.isel(hypothesis=i))[0])
+    ]
+
+
+def _called(one: xr.Dataset) -> str:
+    hypothesis, stage = str(one["hypothesis"].item()), str(one["judged_at"].item())
+    where = "" if stage.split("_")[0] in hypothesis else f" ({stage.replace('_', ' ')})"
+    return hypothesis.replace("_", " ") + where
 
 
 def _oriented(one: xr.Dataset) -> tuple[float, float, float]:
@@ -76,37 +110,36 @@ def _oriented(one: xr.Dataset) -> tuple[float, float, float]:
     return threshold - abs(effect), threshold - max(abs(low), abs(high)), threshold - least
 
 
-def _row(axes: Axes, y: float, one: xr.Dataset, random: Sequence[xr.Dataset]) -> None:
-    own, others = _oriented(one), [_oriented(r) for r in random]
-    finite = [abs(v) for several in (own, *others) for v in several if np.isfinite(v)]
-    scale = max([*finite, 1e-12])
-    for k, other in enumerate(others):
-        place = y - 0.16 - 0.18 * (k + 1) / (len(others) + 1)
-        axes.plot(np.array(other[1:]) / scale, [place] * 2, color=RANDOM, lw=1)
-        axes.plot(other[0] / scale, place, "D", color=RANDOM, ms=2.5)
-    verdict = str(one["verdict"].item())
-    if not np.isfinite(own[0]):
-        axes.text(0.04, y, NO_VERDICT, va="center", size=7.5, color="#666666")
-        return
+def _row(axes: Axes, y: float, one: xr.Dataset, random: Sequence[xr.Dataset], called: str) -> None:
+    own, others = _oriented(one), [o for r in random if np.isfinite((o := _oriented(r))[0])]
+    scale = max([1e-12, *(abs(v) for several in (own, *others) for v in several if np.isfinite(v))])
+    if others:
+        heights = y - 0.16 - 0.18 * np.arange(1, len(others) + 1) / (len(others) + 1)
+        middle, low, high = np.transpose(others) / scale
+        axes.hlines(heights, low, high, color=RANDOM, lw=1)
+        axes.plot(middle, heights, "D", color=RANDOM, ms=2.5, ls="none", label="random networks")
     axes.plot(np.array(own[1:]) / scale, [y + 0.1] * 2, color=TRAINED, lw=1.8)
-    face = TRAINED if verdict in DECIDED else "white"
-    axes.plot(own[0] / scale, y + 0.1, "o", color=TRAINED, mfc=face, ms=6)
-    mark = {"yes": "as the source says", "no": "against the source"}.get(str(one["agrees"].item()), verdict)
-    left = own[0] > 0
-    axes.text(-EDGE * 0.98 if left else EDGE * 0.98, y + 0.1, mark, va="center", size=7.5,
-              ha="left" if left else "right", color="#666666")  # fmt: skip
+    is_decided = str(one["verdict"].item()) in DECIDED
+    (point,) = axes.plot(
+        own[0] / scale, y + 0.1, "o", color=TRAINED, mfc=TRAINED if is_decided else "white", ms=6,
+        label="encoder, decided" if is_decided else "encoder, not decided",
+    )  # fmt: skip
+    effect, low, high = (float(one[v]) for v in ("effect", "low", "high"))
+    hint(point, f"{called}: {effect:.3g} ({low:.3g} to {high:.3g}), {one['verdict'].item()}")
 
 
-def _legend(axes: Axes, random: bool) -> None:
-    axes.plot([], [], "o-", color=TRAINED, label="encoder, decided")
-    axes.plot([], [], "o-", color=TRAINED, mfc="white", label="encoder, not decided")
-    if random:
-        axes.plot([], [], "D-", color=RANDOM, ms=3, lw=1, label="random networks")
-
-
-def _counted(judged: xr.Dataset) -> str:
-    verdict, agrees = (judged[v].values.astype(str) for v in ("verdict", "agrees"))
-    counts = {v: int((verdict == v).sum()) for v in (*DECIDED, UNDECIDED, UNDECIDABLE, NO_VERDICT)}
-    said = ", ".join(f"{count} {v}" for v, count in counts.items() if count)
-    as_said, against = (int((agrees == answer).sum()) for answer in ("yes", "no"))
-    return f"{said}; {as_said} as the source says, {against} against it."
+def _rows(judged: xr.Dataset, random: Sequence[xr.Dataset]) -> Iterator[dict[str, object]]:
+    """Yield a row for each hypothesis, those without a verdict too."""
+    for i in range(judged.sizes["hypothesis"]):
+        one = judged.isel(hypothesis=i)
+        row: dict[str, object] = {
+            "hypothesis": str(one["hypothesis"].item()).replace("_", " "),
+            "stage": str(one["judged_at"].item()),
+            "verdict": str(one["verdict"].item()) or NO_VERDICT, "effect": float(one["effect"]),
+            "low (95 %)": float(one["low"]), "high (95 %)": float(one["high"]),
+            "holds if": str(one["holds"].item()), "threshold": float(one["threshold"]),
+            "p, corrected": float(one["p_corrected"]), "as the source says": str(one["agrees"].item()),
+        }  # fmt: skip
+        for k, other in enumerate(random, 1):
+            row[f"effect, random weights {k}"] = float(other["effect"].isel(hypothesis=i))
+        yield row

@@ -22,21 +22,56 @@ from ....probes.interventions.removal import (
 from ...writing import hertz
 from ..drawing import DARK, LABEL_SIZE, THIRD, TRAINED, Illustration, canvas, frequency_axis, one_legend
 from ..drawing import RANDOM as ORANGE
+from ..panels import axes_or_new
+from ..tables import Row, table
 
 DEEPEST_DB = -60.0  # lower changes are drawn there
 SPECTRUM_DB = -50.0
 LOWEST_HZ, HIGHEST_HZ, PER_OCTAVE = 80.0, 10_000.0, 36
 BANDED = (OWN_AMONG_OTHERS, EQUAL_AMONG_OTHERS)  # whose intervals are drawn
-LINES = (
-    ("removed", OWN_AMONG_OTHERS, TRAINED, "o-", "partial: plane among others"),
-    ("removed", OWN_ALONE, TRAINED, "s--", "partial: plane alone"),
-    ("neighbours", OWN_AMONG_OTHERS, DARK, "^-", "neighbours: plane among others"),
-    ("neighbours", OWN_ALONE, DARK, "v--", "neighbours: plane alone"),
-    ("removed", RANDOM, ORANGE, "x-", "partial: random plane"),
-    ("removed", EQUAL_AMONG_OTHERS, ORANGE, "D-", "partial: random, as among others"),
-    ("removed", EQUAL_ALONE, ORANGE, "s--", "partial: random, as alone"),
-    ("removed", ABSENT, THIRD, "P-.", "partial: an absent one's plane"),
-)
+TITLES = {"own": "its own plane", "random": "partial, other planes"}
+LINES = {
+    "own": (
+        ("removed", OWN_AMONG_OTHERS, TRAINED, "o-", "partial, among others"),
+        ("removed", OWN_ALONE, TRAINED, "s--", "partial, alone"),
+        ("neighbours", OWN_AMONG_OTHERS, DARK, "^-", "neighbours, among others"),
+        ("neighbours", OWN_ALONE, DARK, "v--", "neighbours, alone"),
+    ),
+    "random": (
+        ("removed", RANDOM, ORANGE, "x-", "random plane"),
+        ("removed", EQUAL_AMONG_OTHERS, ORANGE, "D-", "random, as among others"),
+        ("removed", EQUAL_ALONE, ORANGE, "s--", "random, as alone"),
+        ("removed", ABSENT, THIRD, "P-.", "an absent partial's"),
+    ),
+}
+
+
+def dose(data: xr.Dataset, *, planes: str = "own", ax: Axes | None = None) -> Axes:
+    """Draw how much a partial and its neighbours change in the sound, over the share that is removed.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Of the probe "interventions".
+    planes : {"own", "random"}
+        Whose plane the latent loses: the partial's own, or others' (random ones, that of a partial that
+        does not sound).
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure's if left out.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+    """
+    one = data.isel(stage=0)
+    with axes_or_new(ax) as axes:
+        for who, removal, color, style, label in LINES[planes]:
+            _curve(axes, one.sel(removal=removal), who, color, style, label)
+        if planes == "own":
+            ideal = float(one["ideal_removed_db"].mean())
+            axes.axhline(max(ideal, DEEPEST_DB), color=TRAINED, lw=0.9, ls=":", label="partial, never played")
+        axes.set(xlabel="dose (1 = all of it)", ylabel="change in the sound (dB)", title=TITLES[planes])
+    return axes
 
 
 def dose_response(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
@@ -47,25 +82,21 @@ def dose_response(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: s
     result : xarray.Dataset
         Group "interventions" of the encoder.
     random : sequence of xarray.Dataset
-        The same of its random baselines; only what they transmit is given.
+        The same of its random baselines; the table gives what they transmit.
     name : str
         What the encoder is called.
     """
     one = result.isel(stage=0)
-    with canvas(6.3, f"{name}: a partial removed from its {result['stage'].values[0]}") as figure:
-        doses, channels = figure.subplots(2, height_ratios=(1.5, 1))
-        for who, removal, color, style, label in LINES:
-            _curve(doses, one.sel(removal=removal), who, color, style, label)
-        ideal = float(one["ideal_removed_db"].mean())
-        doses.axhline(max(ideal, DEEPEST_DB), color=TRAINED, lw=0.9, ls=":", label="partial: never played")
-        doses.set(xlabel="dose (1 = all of it)")
-        for variable, color, style in (("removed", TRAINED, "o-"), ("neighbours", DARK, "^-")):
-            change = _drawn(one[f"channels_{variable}_db"].mean("trial").values)
-            channels.plot(one["channels_removed"], change, style, color=color, ms=4.5)
-        channels.set_xscale("log", base=2)
-        channels.set_xticks(one["channels_removed"].values, [f"{n}" for n in one["channels_removed"].values])
-        channels.minorticks_off()
-        channels.set_xlabel("channels silenced, those first that answer most")
+    with canvas(5.4, f"{name}: a partial removed from its {result['stage'].values[0]}") as figure:
+        own, others, channels = figure.subplot_mosaic(
+            [["own", "random"], ["channels", "channels"]], height_ratios=(1.5, 1)
+        ).values()
+        others.sharey(own)
+        for axes, planes in ((own, "own"), (others, "random")):
+            dose(result, planes=planes, ax=axes)
+            axes.set_ylabel("")
+        others.tick_params(labelleft=False)
+        _channels(channels, one)
         figure.supylabel("change in the sound (dB)", size=LABEL_SIZE)
         one_legend(figure)
     return Illustration(
@@ -73,10 +104,28 @@ def dose_response(result: xr.Dataset, random: Sequence[xr.Dataset] = (), name: s
         "Dose and response",
         figure,
         "Does a partial vanish from the sound, and it alone, when the latent loses its plane?",
-        _reading(one) + _untrained(random),
+        "Planes are measured among others or alone; bands are 95 % intervals over mixtures. Linear codecs "
+        "lose partials cleanly whatever their latents mean. "
+        "In the table p is from signs flipped by mixture; trials without a level count as 0.",
         f"Curves of the change in dB of a partial and of its neighbours in the sound decoded by {name}, over "
         "the share of its plane that is removed, with random planes, and over whole channels silenced.",
+        "A partial falls with its own plane and its neighbours stay, if the plane is its own; random planes "
+        "show what any loss does.",
+        table([*_changes(one), *_counts(one, random)]),
     )
+
+
+def _channels(axes: Axes, one: xr.Dataset) -> None:
+    """Draw the change over whole channels that are silenced."""
+    for variable, color, style in (("removed", TRAINED, "o-"), ("neighbours", DARK, "^-")):
+        change = _drawn(one[f"channels_{variable}_db"].mean("trial").values)
+        label = "partial, channels" if variable == "removed" else "neighbours, channels"
+        axes.plot(one["channels_removed"], change, style, color=color, ms=4.5, mfc="white", label=label)
+    counts = one["channels_removed"].values
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(counts, [f"{n}" for n in counts])
+    axes.minorticks_off()
+    axes.set(xlabel="channels silenced, those first that answer most", title="whole channels")
 
 
 def intervention_spectra(result: xr.Dataset, name: str = "") -> Illustration:
@@ -107,20 +156,27 @@ def intervention_spectra(result: xr.Dataset, name: str = "") -> Illustration:
         frequency_axis(grid[-1], "x", LOWEST_HZ, HIGHEST_HZ, "frequency (Hz)")
         figure.supylabel("level (dB re the loudest)", size=LABEL_SIZE)
         one_legend(figure)
-    changes = [
-        _level_at(spectra[clip], frequency) - _level_at(spectra[CLIPS[0]], frequency) for clip in CLIPS[1:]
-    ]
+    levels = {clip: _level_at(spectrum, frequency) for clip, spectrum in spectra.items()}
     return Illustration(
         "intervention-spectra",
         "Spectra of an intervention",
         figure,
         "What does one such removal do to the rest of the spectrum?",
-        "The first trial whose partial the codec transmits, not the best; it can be heard on this page. "
-        f"The dotted line marks the partial, at {hertz(frequency)}. It changes by "
-        f"{'; '.join(f'{change:z.0f} dB {clip}' for change, clip in zip(changes, CLIPS[1:], strict=True))}.",
+        "The first trial whose partial the codec transmits, not the best; it can be heard on this page.",
         f"Spectra of a mixture decoded by {name}, before and after a partial at {hertz(frequency)} is "
         "removed from the latent, beside the mixture played without it and a random plane removed.",
-    )
+        "Blue against orange is what a removal changes; the dotted line marks the partial that was to go.",
+        table(
+            [
+                {
+                    "sound": clip, "partial (Hz)": frequency,
+                    "its level (dB re the loudest)": level - loudest,
+                    "change (dB)": level - levels[CLIPS[0]],
+                }
+                for clip, level in levels.items()
+            ]
+        ),
+    )  # fmt: skip
 
 
 def transmitted(result: xr.Dataset) -> int:
@@ -141,44 +197,41 @@ def _drawn(change_db: np.ndarray) -> np.ndarray:
     return np.maximum(change_db, DEEPEST_DB)
 
 
-def _reading(one: xr.Dataset) -> str:
-    full = one.sel(dose=1.0)
+def _changes(one: xr.Dataset) -> list[Row]:
+    """Return what is drawn: the change by whose plane is removed, of whom, and by dose or channels."""
+    rows: list[Row] = []
+    for who, removal, _, _, label in (line for several in LINES.values() for line in several):
+        for at in one["dose"].values:
+            mean, low, high = (
+                float(one[f"mean_{who}_{k}"].sel(removal=removal, dose=at)) for k in ("db", "low", "high")
+            )
+            ends: Row = {"change (dB)": mean, "from (dB)": low, "to (dB)": high}
+            rows.append({"what": label, "dose (1)": float(at), **ends})
+    for who, said in (("removed", "partial"), ("neighbours", "neighbours")):
+        mean_db = one[f"channels_{who}_db"].mean("trial").values
+        for count, change in zip(one["channels_removed"].values, mean_db, strict=True):
+            rows.append({"what": f"{said}, channels", "channels": int(count), "change (dB)": float(change)})
+    rows.append({"what": "partial, never played", "change (dB)": float(one["ideal_removed_db"].mean())})
+    return rows
 
-    def change(removal: str, who: str) -> str:
-        mean, low, high = (float(full[f"mean_{who}_{k}"].sel(removal=removal)) for k in ("db", "low", "high"))
-        return f"{mean:z.1f} dB ({low:z.1f} to {high:z.1f})"
 
-    said = [
-        f"by {change(removal, 'removed')} and its neighbours by {change(removal, 'neighbours')} with {which}"
-        for removal, which in (
-            (OWN_AMONG_OTHERS, "its plane measured among others"),
-            (EQUAL_AMONG_OTHERS, "a random one of that energy"),
-            (OWN_ALONE, "its plane measured alone"),
-            (EQUAL_ALONE, "a random one of that energy"),
-            (RANDOM, "a random plane of equal rank"),
-        )
-    ]
-    beyond = "; ".join(
-        f"{float(one['beyond_db'].sel(removal=own).mean()):z.1f} dB, p = "
-        f"{float(one['specific_p'].sel(removal=own)):.3f}, {which}"
+def _counts(one: xr.Dataset, random: Sequence[xr.Dataset]) -> list[Row]:
+    """Return by how much the own plane is more specific than random ones, and how many are transmitted."""
+    rows: list[Row] = [
+        {
+            "what": f"own plane more specific than random ones of its energy, {which}",
+            "change (dB)": float(one["beyond_db"].sel(removal=own).mean()),
+            "p": float(one["specific_p"].sel(removal=own)),
+        }
         for own, which in zip(EQUAL_OF, ("alone", "among others"), strict=True)
-    )
-    return (
-        f"Of {one.sizes['trial']} partials the codec transmits {transmitted(one)}. At dose 1 one changes "
-        f"{'; '.join(said)}. Its own plane is more specific than random ones of its energy by {beyond} "
-        f"(signs flipped by mixture; {int(one['lost'])} trials without a level count as 0). Linear codecs "
-        "lose partials cleanly whatever their latents mean. Bands are 95 % intervals over mixtures. Below, "
-        "the same for channels set to their silence."
-    )
-
-
-def _untrained(random: Sequence[xr.Dataset]) -> str:
-    if not random:
-        return ""
-    counts = ", ".join(str(transmitted(one)) for one in random)
-    return (
-        f" Of as many partials random networks transmit {counts}: without a decoder there is nothing to hear."
-    )
+    ]
+    rows.append({"what": "trials without a level", "count": int(one["lost"])})
+    rows.append({"what": "partials", "count": one.sizes["trial"]})
+    rows.append({"what": "partials that the codec transmits", "count": transmitted(one)})
+    for k, network in enumerate(random, 1):
+        said = f"partials that random weights {k} transmit"
+        rows.append({"what": said, "count": transmitted(network.isel(stage=0))})
+    return rows
 
 
 def _spectrum(result: xr.Dataset, clip: str) -> tuple[np.ndarray, np.ndarray]:

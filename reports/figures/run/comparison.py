@@ -6,8 +6,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ...writing import listed
 from ..drawing import LABEL_SIZE, Illustration, canvas, one_legend
+from ..panels import shortened
+from ..tables import Row, table
 
 # Okabe & Ito's colours, each with a marker of its own
 LOOKS = (
@@ -41,22 +42,38 @@ def comparison(numbers: xr.Dataset) -> Illustration:
         for k, axes in enumerate(grid.flat[: len(measures)]):
             _panel(axes, numbers.isel(measure=k), names)
             axes.set_title(str(measures[k]))
-        grid.flat[0].set_yticks(range(len(stages), 0, -1), stages)
+        grid.flat[0].set_yticks(range(len(stages), 0, -1), [shortened(stage, 16) for stage in stages])
         grid.flat[0].set_ylim(0.4, len(stages) + 0.6)
         for axes in grid.flat[max(0, len(measures) - columns) : len(measures)]:
             axes.set_xlabel("value (dimensionless)")
         figure.supylabel("stage", size=LABEL_SIZE)
         one_legend(figure)
-    meanings = [f"{m}: {e}" for m, e in zip(measures, numbers["explanation"].values, strict=True)]
     return Illustration(
         "comparison",
         "Encoders side by side",
         figure,
         "In what do the encoders differ, and in what are they what their architecture makes them?",
-        "Lines are 95 % intervals, the pale bars behind span each encoder's random networks. "
-        f"{listed(meanings)}. Furthest apart: {_furthest(numbers)}.",
+        f"Lines are 95 % intervals. Furthest apart: {_furthest(numbers)}.",
         f"Dots for {', '.join(names)} at {', '.join(stages)}, one panel for each of {', '.join(measures)}.",
+        "A dot outside the pale bars of its colour, the range of that encoder's random networks, is owed to "
+        "training.",
+        table(_rows(numbers)),
     )
+
+
+def _rows(numbers: xr.Dataset) -> list[Row]:
+    """Return a row for each value, of the measures that fit."""
+    rows: list[Row] = []
+    for measure in numbers["measure"].values:
+        one = numbers.sel(measure=measure)
+        for stage in numbers["stage"].values:
+            for name in numbers["encoder"].values:
+                at = one.sel(stage=stage, encoder=name)
+                if np.isfinite(at["value"]):
+                    about: Row = {"measure": str(measure), "stage": str(stage), "encoder": str(name)}
+                    ends = {str(n).replace("_", " "): float(at[n]) for n in numbers.data_vars}
+                    rows.append({**about, **ends, "what it is": str(one["explanation"].values)})
+    return rows
 
 
 def _panel(axes: Axes, one: xr.Dataset, names: list[str]) -> None:
@@ -71,7 +88,8 @@ def _panel(axes: Axes, one: xr.Dataset, names: list[str]) -> None:
         for end in (random_low, random_high):
             axes.plot(end, y, "|", color=color, alpha=0.5, ms=9)
         axes.hlines(y, low, high, color=color, lw=1.4)
-        axes.plot(value, y, marker, color=color, ms=5, label=name)
+        face = color if i < len(LOOKS) else "white"  # the seventh looks like the first, but hollow
+        axes.plot(value, y, marker, color=color, mfc=face, ms=5, label=name)
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, -0.05), max(high, 1.05))  # most measures run from 0 to 1
 
@@ -84,7 +102,4 @@ def _furthest(numbers: xr.Dataset) -> str:
     if not gap.notnull().any():
         return "no stage has a value for two of them"
     at = value.isel({d: int(i) for d, i in gap.argmax(...).items()})
-    each = [
-        f"{v:.2f} for {n}" for n, v in zip(at["encoder"].values, at.values, strict=True) if np.isfinite(v)
-    ]
-    return f"{at['measure'].values} at {at['stage'].values}, {listed(each)}"
+    return f"{at['measure'].values} at {at['stage'].values}"

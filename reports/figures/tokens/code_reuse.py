@@ -9,17 +9,62 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ...selecting import at_stage, interval_of_mean, stages_with
-from ...writing import among_seeds, listed
+from ...selecting import at_stage, interval_of_mean, stage_with
 from ..drawing import DARK, RANDOM, THIRD, TRAINED, Illustration, canvas, one_legend, seeds_label
+from ..panels import axes_or_new, by_network
+from ..tables import Row, table
 
 SERIES = (  # kind of agreement, color, marker, how far beside its codebook, and what it is called
     ("phase", THIRD, "s", -0.16, "other phase"),
     ("same", TRAINED, "o", 0.0, "other context"),
 )
-FAMILIES = (("agreement", "each codebook by itself"), ("joint", "all codebooks up to it at once"))
+FAMILIES = {"agreement": "each codebook by itself", "joint": "all codebooks up to it at once"}
 TICKS = (0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1)
-TOGETHER = (1, 2, 4)  # codebooks at once, of which the reading tells
+
+
+def code_agreement(
+    data: xr.Dataset,
+    *,
+    at_once: bool = False,
+    random: Sequence[xr.Dataset] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how often a partial keeps its code, codebook by codebook, beside chance.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Of the probe "codes".
+    at_once : bool
+        Whether all codebooks up to each must agree; else each counts by itself.
+    random : sequence of xarray.Dataset
+        The same of random networks, hollow.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure's if left out.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+
+    Raises
+    ------
+    InputError
+        If no stage has codes.
+
+    Notes
+    -----
+    Intervals are 95 %, by resampling partials. The axis is that of square roots, so that small shares
+    are told apart and zero has a place.
+    """
+    one = stage_with(data, "agreement_same")
+    seeds = [at_stage(r, str(one["stage"].values)) for r in random]
+    family, number = ("joint" if at_once else "agreement"), one["codebook"].values
+    with axes_or_new(ax) as axes:
+        _share_axis(axes, _panel(axes, one, seeds, family))
+        axes.set(title=FAMILIES[family], xlabel="codebook", ylabel="share of codes alike")
+        axes.set_xlim(number[0] - 0.6, number[-1] + 0.6)
+        axes.set_xticks(number[:: max(1, len(number) // 8)])
+    return axes
 
 
 def code_reuse(codes: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = "") -> Illustration:
@@ -33,37 +78,30 @@ def code_reuse(codes: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str =
         The same of its random baselines.
     name : str
         What the encoder is called.
-
-    Notes
-    -----
-    Intervals are 95 %, by resampling partials. The axis is that of square roots, so that small shares
-    are told apart and zero has a place.
     """
-    (stage,) = stages_with(codes, "agreement_same")
-    one, seeds = at_stage(codes, stage), [at_stage(r, stage) for r in random]
-    numbers = one["codebook"].values
-    families = FAMILIES if len(numbers) > 1 else FAMILIES[:1]
-    with canvas(1.6 + 2.4 * len(families), f"{name}: do partials keep their codes?") as figure:
-        rows = figure.subplots(len(families), 1, sharex=True, squeeze=False)[:, 0]
-        for axes, (family, title) in zip(rows, families, strict=True):
-            _share_axis(axes, _panel(axes, one, seeds, family))
-            axes.set_title(title)
-            axes.set_ylabel("share of codes alike")
-        rows[-1].set_xticks(numbers[:: max(1, len(numbers) // 8)])
-        rows[-1].set(xlabel="codebook", xlim=(numbers[0] - 0.6, numbers[-1] + 0.6))
+    one = stage_with(codes, "agreement_same")
+    seeds = [at_stage(r, str(one["stage"].values)) for r in random]
+    kinds = (False, True) if one.sizes["codebook"] > 1 else (False,)
+    with canvas(1.6 + 1.9 * len(kinds), f"{name}: do partials keep their codes?") as figure:
+        rows = figure.subplots(len(kinds), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, at_once in zip(rows, kinds, strict=True):
+            code_agreement(codes, at_once=at_once, random=random, ax=axes)
+            axes.label_outer()
         one_legend(figure)
     return Illustration(
         "code-reuse",
         "Reuse of codes",
         figure,
         "Does a partial keep its codes when something else sounds beside it, or when its phase moves?",
-        "Agreement of codes in the same frame. A vocabulary of partials would keep a code whatever the "
-        "context, be it those of one codebook (1); chance is what different partials in different contexts "
-        "share. "
-        f"{listed(_said(one, seeds))}.",
+        "Agreement of codes in the same frame, with 95 % intervals over partials. A vocabulary of partials "
+        "would keep a code whatever the context; chance is what different partials in different contexts "
+        "share. The table also gives what the codebook that suits each partial best keeps beyond chance.",
         f"Share of codes alike by codebook of {name}: the same partial in other contexts, at another phase, "
         "and different partials, with intervals"
         + (", and random networks in another colour." if random else "."),
+        "Blue above the dashes: a partial keeps its code in another context more often than chance would "
+        "have it.",
+        table(_rows(one, seeds)),
     )
 
 
@@ -71,9 +109,7 @@ def _panel(axes: Axes, one: xr.Dataset, seeds: Sequence[xr.Dataset], family: str
     """Draw one family of agreements; return the highest share."""
     number = one["codebook"].values
     chance = one[f"{family}_different"].mean("component").values
-    axes.plot(
-        number, chance, "_--", color=DARK, lw=1.0, ms=13, mew=1.6, label="chance: other partial and context"
-    )
+    axes.plot(number, chance, "_--", color=DARK, lw=1.0, ms=13, mew=1.6, label="chance")
     highest = float(chance.max())
     for kind, color, marker, beside, label in SERIES:
         values = one[f"{family}_{kind}"].values  # [component, codebook]
@@ -99,30 +135,28 @@ def _share_axis(axes: Axes, highest: float) -> None:
     axes.set_ylim(0, min(1.05, max(0.02, 1.15 * highest)))
 
 
-def _said(one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> list[str]:
-    """Say what the first codebooks, by themselves and together, keep."""
-
-    def mean(each: xr.Dataset, variable: str, codebook: int) -> float:
-        return float(each[variable].sel(codebook=codebook).mean())
-
-    said = []
-    for count in [n for n in TOGETHER if n <= int(one["codebook"][-1])]:
-        same, chance = (
-            [mean(e, f"joint_{kind}", count) for e in (one, *seeds)] for kind in ("same", "different")
-        )
-        first = "first codebook" if count == 1 else f"first {count} at once"
-        said.append(
-            f"{first}: {same[0]:.3f} in other contexts{among_seeds(same[1:], 3)}, chance {chance[0]:.3f}"
-        )
-    phase = [mean(e, "agreement_phase", 1) for e in (one, *seeds)]
-    bits = [mean(e, "information", 1) for e in (one, *seeds)]
-    limit = np.log2(one.sizes["component"])
+def _rows(one: xr.Dataset, seeds: Sequence[xr.Dataset]) -> list[Row]:
+    """Return every share that is drawn, and what the codes tell and keep of partials."""
+    measures = {
+        f"{said}, {label}": f"{family}_{kind}"
+        for family, said in FAMILIES.items()
+        for kind, label in (*((s[0], s[-1]) for s in SERIES), ("different", "chance"))
+    }
+    measures |= {"tells of the partial (bit)": "information"}
+    rows: list[Row] = []
+    for what, variable in measures.items():
+        for codebook in one["codebook"].values:
+            mean, *among = (float(e[variable].sel(codebook=codebook).mean()) for e in (one, *seeds))
+            row: dict[str, object] = {"measure": what, "codebook": int(codebook), "encoder": mean}
+            if variable.endswith(("same", "phase")):
+                ends = interval_of_mean(one[variable].sel(codebook=codebook).values)
+                row |= dict(zip(("from", "to"), ends, strict=True))
+            rows.append(row | by_network(among))
+    rows.append(
+        {"measure": "most that could be told (bit)", "encoder": float(np.log2(one.sizes["component"]))}
+    )
     if "reuse" in one and one["reuse"].notnull().any():
-        best = [float(e["reuse"].mean()) for e in (one, *seeds) if "reuse" in e]
-        said.append(
-            f"of the codebook, or number of codebooks, that suits each partial best in other contexts "
-            f"{best[0]:.3f}{among_seeds(best[1:], 3)} more are there with it than without"
-        )
-    said.append(f"at another phase {phase[0]:.2f} of the first codebook stays{among_seeds(phase[1:])}")
-    said.append(f"it tells {bits[0]:.2f} of {limit:.1f} bit of which partial sounds{among_seeds(bits[1:])}")
-    return said
+        mean, *among = (float(e["reuse"].mean()) for e in (one, *seeds) if "reuse" in e)
+        said = "kept beyond chance by the codebook, or number of them, that suits each partial best"
+        rows.append({"measure": said, "encoder": mean, **by_network(among)})
+    return rows

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tonotopy.probes.composition.mixtures import Condition
 from tonotopy.probes.engine.schema import dataset
 from tonotopy.probes.run.compare import compare
 from tonotopy.probes.run.registry import schema
@@ -20,7 +21,14 @@ def a_run(auc, *, node="codec", stages=("latent",), channels=64, frequency=FREQU
         "component": np.asarray(frequency),
         "auc": np.broadcast_to(auc, (len(stages), len(densities), len(frequency))),
     }
-    about = {"encoder": node, "role": "encoder", "of": "", "modality": "waveform", "sample_rate": 24_000}
+    about = {
+        "encoder": node,
+        "role": "encoder",
+        "of": "",
+        "modality": "waveform",
+        "sample_rate": 24_000,
+        "weights_sha256": "",
+    }
     run = xr.DataTree()
     run[node] = xr.DataTree(xr.Dataset(attrs=about))
     run[f"{node}/readout"] = xr.DataTree(dataset(schema()["readout"], variables))
@@ -76,12 +84,15 @@ def test_units_without_a_value_are_left_out_of_both_means():
 
 
 def test_conditions_of_compositionality_are_named():
+    played = (Condition("partial", 1, -20.0), Condition("pitch", 4, -50.0))
+
     def planes(stability):
         variables = {
             "stage": np.array(["latent"]),
-            "component_kind": np.array(["partial", "pitch"]),
-            "density": np.array([1, 4]),
-            "component_level_dbfs": np.array([-20.0, -50.0]),
+            "condition": np.array([one.label for one in played]),
+            "component_kind": np.array([one.kind for one in played]),
+            "density": np.array([one.density for one in played]),
+            "component_level_dbfs": np.array([one.level_dbfs for one in played]),
             "stability": np.broadcast_to(stability, (1, 2, 9)),
             "confusion": np.full((1, 2, 9), 0.1),
         }
@@ -108,11 +119,10 @@ def test_subjects_of_one_run_are_named():
 @pytest.mark.parametrize(
     ("second", "node", "message"),
     [
-        (a_run(0.5, channels=128), "", "different architectures: n_channels 64 and 128 at latent"),
-        (a_run(0.5, stages=("stack_end",)), "", "different architectures: no stage in common"),
+        (a_run(0.5, stages=("stack_end",)), "", "no measure in common: readout: no stage in common (auc)"),
         (a_run(0.5, frequency=FREQUENCY[:9]), "", "component does not match (16 and 9 values)"),
         (a_run(0.5, frequency=FREQUENCY * 1.01), "", "component does not match"),
-        (a_run(0.5, densities=(1, 16)), "", "density does not match"),
+        (a_run(0.5, densities=(2, 16)), "", "no density in common"),
         (a_run(0.5), "decoder", "no subject 'decoder' in the second run; there are codec"),
         (xr.DataTree(), "", "the second run holds 0 encoders"),
     ],
@@ -124,34 +134,60 @@ def test_what_cannot_be_compared_is_refused_in_one_line(second, node, message):
     assert "\n" not in str(refused.value)
 
 
-def test_another_sample_rate_or_no_probe_in_common():
-    other = a_run(0.5)
-    other["codec"].attrs["sample_rate"] = 48_000
-    with pytest.raises(InputError, match="24000 and 48000 Hz"):
-        compare(a_run(0.5), other)
-    bare = xr.DataTree(children={"codec": xr.DataTree(xr.Dataset(attrs=other["codec"].attrs))})
-    bare["codec"].attrs["sample_rate"] = 24_000
+def test_no_probe_in_common_or_another_modality():
+    bare = xr.DataTree(children={"codec": xr.DataTree(xr.Dataset(attrs=a_run(0.5)["codec"].attrs))})
     with pytest.raises(InputError, match="no measure in common"):
         compare(a_run(0.5), bare)
+    bare["codec"].attrs["modality"] = "melody"
+    with pytest.raises(InputError, match="different modalities, waveform and melody"):
+        compare(a_run(0.5), bare)
+
+
+def tiled(stages, n_channels, bandwidth, **about):
+    """A run with channels' bandwidths beside its readouts; they are padded to the widest stage."""
+    wide = np.full((len(stages), max(n_channels)), np.nan)
+    for row, n in zip(wide, n_channels, strict=True):
+        row[:n] = bandwidth
+    variables = {
+        "stage": np.array(stages),
+        "channel": np.arange(max(n_channels)),
+        "n_channels": np.array(n_channels),
+        "equivalent_noise_bandwidth": wide,
+    }
+    run = a_run(0.7 + noise(0), **about)
+    run["codec/tiling"] = xr.DataTree(dataset(schema()["tiling"], variables))
+    return run
+
+
+def test_other_architectures_compare_but_for_their_channels():
+    """Another width, hop and rate: components are paired, channels are not, and that is said."""
+    one, other = tiled(("latent",), (64,), 100.0), tiled(("latent",), (32,), 120.0, channels=32)
+    other["codec"].attrs["sample_rate"] = 16_000
+    found = compare(one, other)
+    assert set(found["probe"].values) == {"readout"}
+    assert found.attrs["left_out"] == (
+        "tiling: n_channels 64 and 32 at latent, its channels cannot be paired (equivalent_noise_bandwidth)"
+    )
+
+
+def test_what_only_one_run_was_measured_at_is_said():
+    found = compare(a_run(0.5), a_run(0.6, densities=(8, 16)))
+    assert found["at"].values.tolist() == ["density 8"]
+    assert found.attrs["left_out"] == "readout: density 1, 16 in one of them alone (auc)"
+    assert found.sel(measure="readout: auc at latent, density 8")["n_units"] == 16
+
+
+def test_runs_are_called_by_their_name_and_weights():
+    one, other = a_run(0.5), a_run(0.6)
+    one.attrs["name"] = "before"
+    one["codec"].attrs["weights_sha256"] = "0123456789abcdef"
+    found = compare(one, other)
+    assert found.attrs["first_label"] == "before (codec, 012345)"
+    assert found.attrs["second_label"] == "codec"  # it has no weights
 
 
 def test_runs_of_other_stages_compare_at_those_they_share():
     """Channels are padded to a run's widest stage, which the other run may not have heard."""
-
-    def tiled(stages, n_channels, bandwidth):
-        wide = np.full((len(stages), max(n_channels)), np.nan)
-        for row, n in zip(wide, n_channels, strict=True):
-            row[:n] = bandwidth
-        variables = {
-            "stage": np.array(stages),
-            "channel": np.arange(max(n_channels)),
-            "n_channels": np.array(n_channels),
-            "equivalent_noise_bandwidth": wide,
-        }
-        run = a_run(0.7 + noise(0))
-        run["codec/tiling"] = xr.DataTree(dataset(schema()["tiling"], variables))
-        return run
-
     one = tiled(("first_layer",), (4,), 100.0)
     found = compare(one, tiled(("first_layer", "stack_end"), (4, 16), 120.0))
     found = found.isel(measure=(found["probe"] == "tiling").values)

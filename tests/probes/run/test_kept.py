@@ -175,7 +175,7 @@ def run(out, monkeypatch, **options) -> tuple[xr.DataTree, list[str]]:
     measure.__wrapped__ = SELECTIVITY.measure  # whose code it is, to whom it matters
     counted = replace(FEW, measure=measure)
     monkeypatch.setattr("tonotopy.probes.run.suite.CONTROLS", {"waveform": ("control:decimator",)})
-    monkeypatch.setattr("tonotopy.probes.run.runner.CONTROLS", {"waveform": ("control:decimator",)})
+    monkeypatch.setattr("tonotopy.probes.run.subjects.CONTROLS", {"waveform": ("control:decimator",)})
     encoder = load("control:rectifier", sample_rate=RATE)
     return xr.open_datatree(probe([encoder], out, probes=(counted,), **options)), seen
 
