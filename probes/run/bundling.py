@@ -22,8 +22,10 @@ import xarray as xr
 from ...encoders.base import Encoder
 from ...encoders.registry import load
 from ..engine.probe import Probe
+from ..engine.progress import Progress
 from ..engine.session import Session
 from .kept import BUNDLES, bundle_of, key_in, key_of, name_of, packed, unpacked
+from .subjects import below_nyquist
 from .suite import CONTROLS, MEASURED_BY, Suite
 
 RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -54,14 +56,20 @@ def _rounded(values: xr.DataArray) -> xr.DataArray:
     if values.dtype.kind != "f":
         return values
     if values.size > MOST_VALUES:
-        step = ROUNDED * 2.0 ** np.ceil(np.log2(np.nanmax(np.abs(values), initial=1e-300)))
+        step = ROUNDED * 2.0 ** np.ceil(np.log2(_largest(values) or 1.0))
         values = (values / step).round() * step
     return values.astype(np.float32)
 
 
+def _largest(values: xr.DataArray) -> float:
+    return float(np.abs(values.values[np.isfinite(values)]).max(initial=0.0))
+
+
 def pairs(sample_rate: int) -> Iterator[tuple[Probe, Session[Encoder]]]:
     """Yield what the package holds at a rate: probes of the preset "quick", and sessions of the controls."""
-    probes = Suite(("control:decimator",), preset="quick").of("waveform")
+    any_encoder = load("control:decimator", sample_rate=sample_rate)
+    suite = below_nyquist(Suite((any_encoder,), preset="quick"), [any_encoder], Progress(show=False))
+    probes = suite.of("waveform")
     for name in CONTROLS["waveform"]:
         those = [one for one in probes if one.name in MEASURED_BY.get(name, (one.name,))]
         if those:
@@ -90,8 +98,7 @@ def _same(first: xr.DataArray, second: xr.DataArray) -> bool:
         return False
     if first.dtype.kind != "f":
         return bool((first.values == second.values).all())
-    largest = float(np.nanmax(np.abs(second), initial=0))
-    return np.allclose(first, second, TOLERANCE, TOLERANCE * largest, equal_nan=True)
+    return np.allclose(first, second, TOLERANCE, TOLERANCE * _largest(second), equal_nan=True)
 
 
 def renewed(sample_rate: int, before: Mapping[str, bytes], same: set[str]) -> dict[str, bytes]:

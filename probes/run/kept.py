@@ -175,8 +175,9 @@ def packed(key: str, result: xr.Dataset) -> bytes:
         "dims": {str(name): values.dims for name, values in result.variables.items()},
     }
     arrays: dict[str, Any] = {str(name): values.values for name, values in result.variables.items()}
+    arrays[ABOUT] = json.dumps(about, default=_plain)
     file = io.BytesIO()
-    np.savez(file, **arrays, **{ABOUT: json.dumps(about, default=_plain)})
+    np.savez(file, **arrays)
     return zlib.compress(file.getvalue(), 9)  # as a whole: of many small arrays the headers are most
 
 
