@@ -1,4 +1,4 @@
-"""Directives whose content is made, not typed: known answers, claims, variables, recorded verdicts, pictures."""
+"""Directives whose content is made and not typed: known answers, claims, variables, verdicts, pictures."""
 
 from __future__ import annotations
 
