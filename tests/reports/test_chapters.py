@@ -96,7 +96,7 @@ def test_the_page_shows_what_a_plugged_in_probe_measured(run, tmp_path):
     assert "Brightness. The encoder at its stages" in text
     assert "tilt of the spectrum (dB per octave)" in text
     assert BRIGHTNESS.question in text
-    assert "#first-brightness" in {a["href"] for a in page.all("a")}
+    assert "#c-brightness" in {a["href"] for a in page.all("a")}
 
 
 def test_what_a_probe_measured_that_is_not_installed_is_named(run, tmp_path):
