@@ -227,14 +227,16 @@ PLACED = {
 }  # fmt: skip
 ANSWERS = several(
     (
-        ComponentQuestion("presence", ("presence",), PRESENT, "is there", "is not there", "it is", "it is not",
-              "hold it", "guessing", "every one is found"),
-        ComponentQuestion("stability", ("stability",), STABLE, "keeps its own trace", "does not keep its own trace",
-              "it does", "it does not", "keep it", "no trace in common", "the same trace"),
+        ComponentQuestion("presence", ("presence",), PRESENT, "is there", "is not there", "it is",
+                          "it is not", "hold it", "guessing", "every one is found"),
+        ComponentQuestion("stability", ("stability",), STABLE, "keeps its own trace",
+                          "does not keep its own trace", "it does", "it does not", "keep it",
+                          "no trace in common", "the same trace"),
         ComponentQuestion("access", ("linear", "quadratic"), READABLE, "can be read by a simple readout",
-              "cannot be read by a simple readout", "it can", "it cannot", "allow it", "guessing",
-              "never wrong"),
+                          "cannot be read by a simple readout", "it can", "it cannot", "allow it",
+                          "guessing", "never wrong"),
         ComponentQuestion("place", ("place",), PLACED, "has a place of its own", "has no place of its own",
-              "it has", "it has none", "give it one", "spread over all channels", "a few channels of its own"),
+                          "it has", "it has none", "give it one", "spread over all channels",
+                          "a few channels of its own"),
     )
 )  # fmt: skip
