@@ -13,7 +13,7 @@ from ..encoders.kinds import stage_kind
 from ..probes.hypotheses.hypothesis import NoEvidence
 from ..probes.hypotheses.registry import HYPOTHESES
 from .runs import Subject
-from .selecting import at_stage, picked, stages_of
+from .selecting import at_stage, only, picked, stages_of
 from .writing import interval, written
 
 Reduce = Callable[[np.ndarray], float]  # finite values -> one number
@@ -140,7 +140,8 @@ def has_power(one: xr.Dataset) -> bool:
 def _read(result: xr.Dataset, stage: str, variable: str, reduce: Reduce, pick: str, at_codes: bool) -> float:
     if variable not in result or result[variable].dtype.kind not in "fiub":
         return np.nan
-    one = at_stage(result, stage) if stage else result
+    one = only(result, variable)
+    one = at_stage(one, stage) if stage else one
     if not at_codes and not has_power(one):
         return np.nan
     values = np.asarray(picked(one[variable], pick).values, dtype=float)

@@ -31,6 +31,7 @@ __all__ = [
     "middle",
     "of_controls",
     "of_kind",
+    "only",
     "picked",
     "ranked",
     "spread",
@@ -83,6 +84,20 @@ def merged(orders: Sequence[Sequence[str]]) -> list[str]:
 def of_controls(controls: Sequence[Subject], probe: str) -> dict[str, xr.Dataset]:
     """Return what a probe found of those controls that it measured, by name."""
     return {c.name: found for c in controls if (found := c.result(probe)) is not None}
+
+
+def only(result: xr.Dataset, *variables: str) -> xr.Dataset:
+    """Return some variables of a result with all that selecting needs: cutting up all takes long."""
+    needed = (
+        *variables,
+        "kind",
+        "n_channels",
+        "level_dbfs",
+        "component_kind",
+        "component_level_dbfs",
+        "density",
+    )
+    return result[[name for name in dict.fromkeys(needed) if name in result]]
 
 
 def answers(result: xr.Dataset | None, kind: str = "partial") -> xr.Dataset | None:

@@ -101,7 +101,7 @@ def lay_out(figure: Figure) -> None:
     axes is measured once although the layout goes through them twice: a third of the time in all.
     """
     engine = figure.get_layout_engine()
-    if engine is None:
+    if engine is None or not figure.axes:
         return
     FigureCanvasAgg(figure)  # what measures texts
     for axes in figure.axes:

@@ -49,6 +49,7 @@ def codec(random=2):
     others = [(*r[:4], e, e, e, v, *r[8:]) for r, (v, e) in zip(ROWS, same, strict=True)]
     tree = xr.DataTree(xr.Dataset(attrs={"encoder": "codec"}))
     tree["hypotheses"] = xr.DataTree(judged())
+    tree["access"] = tree["codes"] = xr.DataTree()
     baseline = xr.DataTree(children={"hypotheses": xr.DataTree(judged(others))})
     return Subject("codec", tree, (baseline,) * random)
 

@@ -262,7 +262,7 @@ def tabulated(
                 columns["STFT"] = mean_of(there, value)
             one = pd.DataFrame({"measure": curve.label, "stage": stage, **columns})
             rows.append(one[np.isfinite(value)])
-    return pd.concat(rows, ignore_index=True)[:MOST_ROWS]
+    return pd.concat(rows, ignore_index=True).head(MOST_ROWS)
 
 
 def partials_of(result: xr.Dataset) -> xr.Dataset:
