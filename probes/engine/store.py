@@ -75,7 +75,7 @@ class ResponseStore:
         self.arrays[name] = group.create_array(
             name,
             shape=shape,
-            chunks=(1, shape[1], min(CHUNK, shape[2]), *shape[3:]),
+            chunks=(1, shape[1], *(min(CHUNK, size) for size in shape[2:3]), *shape[3:]),
             dtype="float32",
             fill_value=float("nan"),
             attributes={"_ARRAY_DIMENSIONS": dims, "units": spec.units, "long_name": spec.long_name},

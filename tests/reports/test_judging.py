@@ -123,5 +123,7 @@ def test_differences_are_drawn_where_they_are(run):
     summed = row_of(drawn.data, measure="all measures")
     assert summed["without 0"] == int(compared["flagged"].sum())
     assert summed["measures"] == compared.sizes["measure"]
-    labels = {line.get_label() for axes in drawn.figure.axes for line in axes.lines if len(line.get_xdata())}
+    labels = {
+        line.get_label() for axes in drawn.figure.axes for line in axes.lines if np.size(line.get_xdata())
+    }
     assert {text.get_text() for text in drawn.figure.legends[0].get_texts()} <= labels
