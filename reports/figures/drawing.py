@@ -122,12 +122,13 @@ def _measured_once(axes: Axes) -> Callable[..., Bbox | None]:
     measure, around = axes.get_tightbbox, []
 
     def get_tightbbox(*arguments: Any, **options: Any) -> Bbox | None:
-        place = axes.get_position(original=True).transformed(axes.figure.transFigure).extents
+        inside = axes.get_position(original=True).transformed(axes.figure.transFigure)
+        place = np.array(inside.extents)
         if not around:
             box = measure(*arguments, **options)
             if box is None:
                 return None
-            around.append(box.extents - place)
+            around.append(np.array(box.extents) - place)
         return Bbox.from_extents(*(place + around[0]))
 
     return get_tightbbox

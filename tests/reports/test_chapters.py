@@ -123,7 +123,7 @@ def test_encoders_of_sounds_and_of_melodies_make_one_page(run, tmp_path):
     assert "Active latents. The encoder, random weights as lowest to highest over seeds" in text
     assert "toy – first_layer:" in text
     assert "tune – 3 of 16 dimensions (19 %) are active latents" in text
-    assert "Not measured: traversals: it has no decoder." in text
+    assert "Could not be measured of tune: traversals: it has no decoder." in text
     assert "Side by side" not in text  # nothing was measured of both
     both = Page(report([tree, tree], tmp_path / "page.html").read_text(encoding="utf-8"))
     assert {"compared-comparison", "compared-models-side-by-side"} <= {f["id"] for f in both.all("figure")}
