@@ -156,13 +156,18 @@ def _selectivity_cautions(one: xr.Dataset) -> Iterator[str]:
         )
 
 
+def with_data(*drawn: Illustration) -> Iterator[Illustration]:
+    """Yield the figures that have something to show: a scale needs two channels, for one."""
+    yield from (one for one in drawn if one.data is not None)
+
+
 def _selectivity(subject: Subject, controls: Sequence[Subject]) -> Iterator[Illustration]:
     tuning, random = subject.result("selectivity"), subject.of_baselines("selectivity")
     if tuning is None:
         return
     if stages_with(tuning, "response"):
         yield tonotopic_maps(tuning, random, subject.name)
-        yield best_frequency_by_rank(tuning, random, subject.name)
+        yield from with_data(best_frequency_by_rank(tuning, random, subject.name))
         yield bandwidth_by_frequency(tuning, random, subject.name)
         yield tuning_curves_by_stage(tuning, subject.name)
     if stages_with(tuning, "change_probability"):
@@ -247,8 +252,8 @@ def _tiling(subject: Subject, controls: Sequence[Subject]) -> Iterator[Illustrat
         return
     yield coverage_by_stage(tiles, random, subject.name)
     if stages_with(tiles, "mean_coherence"):
-        yield gram_matrices(tiles, random, subject.name)
-    yield tiling_numbers(tiles, random, subject.name)
+        yield from with_data(gram_matrices(tiles, random, subject.name))
+    yield from with_data(tiling_numbers(tiles, random, subject.name))
 
 
 SELECTIVITY = Chapter(

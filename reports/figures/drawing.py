@@ -26,7 +26,7 @@ from ..writing import counted
 STYLE = Path(__file__).parent.parent / "style.mplstyle"
 HINT = "hint:"  # begins the group id of what has a text to point at
 LABEL_SIZE = 9.5  # of labels that several panels share
-TITLE_CHARACTERS, LEGEND_CHARACTERS = 60, 75  # on a line
+TITLE_CHARACTERS, LEGEND_CHARACTERS = 54, 75  # on a line
 LINE_IN = 0.17  # of a title
 WIDTH_IN = 5.2  # narrow on purpose: 9 pt at this width is still legible on a phone
 TICKS_HZ = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000]

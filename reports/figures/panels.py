@@ -87,15 +87,24 @@ def label_below(shown: Sequence[Axes], columns: int, label: str) -> None:
 
 
 def shortened(name: str, most: int = 24) -> str:
-    """Write a name with its middle left out where it is too long for its place.
+    """Write a name that is too long for its place with the beginnings of its parts, or without its middle.
+
+    Numbers stay whole: they tell the layers of a model apart.
 
     Examples
     --------
     >>> shortened("latent"), shortened("model.encoder.layers.12.residual", 18)
-    ('latent', 'model.e….residual')
+    ('latent', 'mod.enc.lay.12.res')
+    >>> shortened("an_encoder_of_somebody_else", 18)
+    'an_enco…ody_else'
     """
     if len(name) <= most:
         return name
+    parts = name.split(".")
+    for letters in (4, 3, 2, 1) if len(parts) > 1 else ():
+        short = ".".join(part if part.isdigit() else part[:letters] for part in parts)
+        if len(short) <= most:
+            return short
     half = (most - 1) // 2
     return f"{name[: half - 1]}…{name[-half - 1 :]}"
 

@@ -18,7 +18,7 @@ from tonotopy.synth.errors import InputError
 from .illustrated import assert_illustrated
 
 QUANTITIES = re.compile(
-    r"\(Hz\)|\(dB re|\(dBFS\)|\(%|1 = all|share explained|channel|codebook|factor|probability|stage"
+    r"\(Hz\)|\(1\)|\(dB re|\(dBFS\)|\(%|1 = all|share explained|channel|codebook|factor|probability|stage"
 )
 
 

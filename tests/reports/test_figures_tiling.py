@@ -18,7 +18,7 @@ from .illustrated import assert_illustrated
 
 SPACINGS = ("linear", "log", "mel", "ERB-rate")
 FIGURES = (coverage_by_stage, gram_matrices, tiling_numbers)
-QUANTITIES = re.compile(r"\(Hz\)|\(dB re|\(0 = |\(1 = |channel|stage")
+QUANTITIES = re.compile(r"\(Hz\)|\(dB re|\(0 = |\(1\)|channel|stage")
 
 
 def measured(seed, channels=6, silent=False):
@@ -122,3 +122,12 @@ def test_without_baselines_and_with_a_silent_stage():
         assert not any("random" in t.get_text() for g in alone.figure.legends for t in g.get_texts())
         assert "latent" in alone.alt
         assert "random" not in "".join(alone.data.columns if alone.data is not None else [])
+
+
+def test_stages_with_long_names_are_told_apart(results):
+    names = [f"model.encoder.layers.{k}.residual_unit" for k in (3, 12)]
+    one = tiling_numbers(results[0].assign_coords(stage=names), name="toy")
+    top = one.figure.axes[0]
+    assert [text.get_text() for text in top.get_yticklabels()] == ["mod.enc.lay.3.res", "mod.enc.lay.12.res"]
+    assert len([line for line in top.lines if line.get_marker() == "o"]) == 2
+    assert one.data["stage"].unique().tolist() == names

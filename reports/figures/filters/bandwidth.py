@@ -104,7 +104,7 @@ def bandwidth(
             _bands(axes, other, RANDOM, 0.45, 3.2, seeds_label(len(others)))
         _bands(axes, one, TRAINED, 0.9, 4.0, name or "encoder")
         _references(axes, one, np.concatenate([_values(o) for o in [one, *others]]))
-        axes.set(title=shortened(stage, 18), xlabel="best frequency (Hz)", ylabel="-3 dB bandwidth (Hz)")
+        axes.set(title=shortened(stage, 15), xlabel="best frequency (Hz)", ylabel="-3 dB bandwidth (Hz)")
     return axes
 
 

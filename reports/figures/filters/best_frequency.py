@@ -100,7 +100,7 @@ def best_frequency(
         axes.plot(100 * RANKS, at_rank, color=TRAINED, lw=2.2, label=name or "encoder")
         every = np.concatenate([at_rank, *seeds])
         frequency_axis(axes, "y", every.min() / 1.1, every.max() * 1.1, "best frequency (Hz)")
-        axes.set(title=f"{shortened(stage, 14)} ({len(_sorted(data, stage))})", xlabel="channel rank (%)")
+        axes.set(title=f"{shortened(stage, 11)} ({len(_sorted(data, stage))})", xlabel="channel rank (%)")
     return axes
 
 

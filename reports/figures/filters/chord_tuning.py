@@ -42,7 +42,7 @@ def chord_shares(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: st
                 levels = tuning.sizes[factor]
                 rows += [_row(stage, factor, levels, who, v) for who, v in ((name, own), ("random", among))]
             axes.set_yticks([3, 2, 1], FACTORS)
-            axes.set(xlim=(-0.02, 1.02), ylim=(0.5, 3.5), title=shortened(stage, 18))
+            axes.set(xlim=(-0.02, 1.02), ylim=(0.5, 3.5), title=shortened(stage, 15))
         figure.supylabel("factor", size=LABEL_SIZE)
         one_legend(figure)
     return Illustration(

@@ -94,7 +94,7 @@ def coverage(
         frequency_axis(axes, "x", frequency[0], frequency[-1], "frequency (Hz)", narrow=True)
         every = np.concatenate(drawn)
         axes.set_ylim(min(-6.0, every.min() - 1), max(6.0, every.max() + 1))
-        axes.set(title=f"{shortened(stage, 14)} ({int(one['n_live'])})", ylabel="coverage (dB re its mean)")
+        axes.set(title=f"{shortened(stage, 11)} ({int(one['n_live'])})", ylabel="coverage (dB re its mean)")
     return axes
 
 

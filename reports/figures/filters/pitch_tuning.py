@@ -38,7 +38,7 @@ def pitch_map(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str =
                 one = at_stage(probe, stage)
                 order = ranked(one["best_f0"].values)
                 draw_map(axes, one["f0"].values, one["response"].mean("timbre").values[order])
-                axes.set_title(shortened(stage, 18))
+                axes.set_title(shortened(stage, 15))
         finish_maps(figure, grid, "fundamental (Hz)", "channel, in order of best fundamental")
     return Illustration(
         "pitch-map",
@@ -73,7 +73,7 @@ def pitch_shares(tuning: xr.Dataset, random: Sequence[xr.Dataset] = (), name: st
             own = name or "encoder"
             axes.plot(one["f0_share"], one["timbre_share"], "o", ms=3.6, color=TRAINED, label=own)
             axes.plot([0, 1], [1, 0], color="#999999", lw=0.9, ls="--")
-            axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), title=shortened(stage, 18))
+            axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), title=shortened(stage, 15))
         figure.supylabel("explained by timbre (1 = all)", size=LABEL_SIZE)
         one_legend(figure)
     return Illustration(

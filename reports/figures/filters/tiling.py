@@ -35,7 +35,7 @@ def tiling_numbers(tiling: xr.Dataset, random: Sequence[xr.Dataset] = (), name: 
     with canvas(1.9 + 1.05 * rows, f"{name}: tiling in numbers") as figure:
         top, middle, bottom = figure.subplots(3, 1, height_ratios=[rows + 0.2, rows + 0.2, 4 * rows])
         for axes, variable in ((top, "mutual_coherence"), (middle, "effective_rank_share")):
-            _rows(axes, {shortened(s): (here[s], seeds[s]) for s in stages}, _reader(variable), name)
+            _rows(axes, {s: (here[s], seeds[s]) for s in stages}, _reader(variable), name)
         for y, stage in enumerate(stages):
             if "welch_bound" in here[stage] and np.isfinite(here[stage]["welch_bound"]):
                 bound = float(here[stage]["welch_bound"])
@@ -46,7 +46,7 @@ def tiling_numbers(tiling: xr.Dataset, random: Sequence[xr.Dataset] = (), name: 
         bottom.set_title("distance from even spacing (0 = even)")
         for axes in (top, middle, bottom):
             axes.set_xlim(-0.02, 1.03)
-        bottom.set_xlabel("coherence, share, distance (1 = all at one end)")
+        bottom.set_xlabel("coherence, share, distance (1)")
         middle.set_ylabel("stage")
         one_legend(figure)
     data = _table({s: (here[s], seeds[s]) for s in stages})
@@ -88,7 +88,7 @@ def _rows(
             axes.plot(values, height, "D", color=RANDOM, mfc="none", mew=1.4, ms=6, label=label)
         (mark,) = axes.plot(read(one), y, "o", color=TRAINED, ms=7, label=name or "encoder")
         hint(mark, f"{read(one):.2f}")
-    axes.set_yticks(range(first, first + len(rows)), list(rows))
+    axes.set_yticks(range(first, first + len(rows)), [shortened(label, 18) for label in rows])
     axes.set_ylim(first + len(rows) - 0.4, first - 0.6)  # from top to bottom
 
 

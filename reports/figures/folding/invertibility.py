@@ -117,7 +117,9 @@ def _range(axes: Axes, one: xr.Dataset, y: float, zero_db: float, color: str, la
 
 def _label(one: xr.Dataset) -> str:
     share = float(one["channels_per_hop"])
-    return f"{shortened(one['stage'].item())}\nC/S {int(one['n_channels'])}/{int(one['hop'])} = {share:.2g}"
+    return (
+        f"{shortened(one['stage'].item(), 18)}\nC/S {int(one['n_channels'])}/{int(one['hop'])} = {share:.2g}"
+    )
 
 
 def _row(network: str, one: xr.Dataset) -> Row:

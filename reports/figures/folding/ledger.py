@@ -56,15 +56,24 @@ def ledger_shares(data: xr.Dataset, *, random: Sequence[xr.Dataset] = (), ax: Ax
             if part not in shares[0]:
                 continue
             width = np.array([s[part] for s in shares])
+            label = part if width.any() else ""
             bars = axes.barh(
-                y, width, left=left, height=0.72, color=color, hatch=hatch, edgecolor=DARK, lw=0.4, label=part
+                y,
+                width,
+                left=left,
+                height=0.72,
+                color=color,
+                hatch=hatch,
+                edgecolor=DARK,
+                lw=0.4,
+                label=label,
             )
             for bar, share in zip(bars, width, strict=True):
                 hint(bar, f"{part}: {share:.3f}")
             left += width
         if np.isfinite(chance).any():
             axes.plot(chance, y, "|", color="black", ms=13, mew=2.2, label="fold by chance")
-        axes.set_yticks(y, [shortened(label) for label in labels])
+        axes.set_yticks(y, [shortened(label, 18) for label in labels])
         axes.set(xlim=(0, 1.005), ylim=(0.4, len(labels) + 0.6), xlabel="share of output power (1 = all)")
         axes.grid(False, axis="y")
     return axes
@@ -177,7 +186,7 @@ def ledger_by_level(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), nam
         for axes, stage in zip(panels(figure, len(stages), "level (dBFS)"), stages, strict=True):
             seeds = [r for r in random if "level" in r.dims and stage in stages_with(r, "bank_share")]
             rows += _sweep(axes, aliasing, seeds, stage)
-            axes.set(ylim=(-0.03, 1.03), title=shortened(stage, 18))
+            axes.set(ylim=(-0.03, 1.03), title=shortened(stage, 15))
         figure.supylabel("share of output power (1 = all)", size=LABEL_SIZE)
         one_legend(figure, 4)
     return Illustration(

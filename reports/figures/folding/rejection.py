@@ -39,11 +39,11 @@ def rejection(aliasing: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str
             rows.append(_row("encoder", stage, one))
             rows += [_row(f"random weights {k}", stage, seed) for k, seed in enumerate(seeds, 1)]
         axes.axvline(0, color="#777777", lw=0.9)
-        axes.set_yticks(range(len(stages), 0, -1), [shortened(stage) for stage in stages])
+        axes.set_yticks(range(len(stages), 0, -1), [shortened(stage, 18) for stage in stages])
         low, high = axes.get_xlim()
         axes.set_xlim(min(low, -3.0), max(high, 3.0))  # rounding must not look like a difference
         axes.set(ylim=(0.4, len(stages) + 0.6), ylabel="stage")
-        axes.set_xlabel("response above the stage's Nyquist frequency (dB re below)")
+        axes.set_xlabel("response above Nyquist (dB re below)")
         one_legend(figure)
     left_out = [s for s in stages_with(aliasing, "bank_share") if s not in stages]
     return Illustration(
