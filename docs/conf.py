@@ -47,7 +47,7 @@ nb_execution_mode = "cache"  # as long as neither code nor library changes, see 
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
-nb_execution_timeout = 600
+nb_execution_timeout = 1800  # a cell, on a busy machine
 nb_merge_streams = True
 
 html_theme = "pydata_sphinx_theme"

@@ -36,7 +36,7 @@ def folded(module: nn.Module) -> nn.Module:
     other = copy.copy(module)
     other._modules = dict(children)
     if isinstance(module, SConv1d) and other.get_submodule("conv.conv").kernel_size == (1,):
-        return other.conv  # not padded
+        return children["conv"]  # not padded
     return _Residual(other) if isinstance(module, SEANetResnetBlock) else other
 
 
@@ -74,7 +74,7 @@ def _without_norm(module: nn.Conv1d) -> nn.Conv1d:
     conv.__dict__.pop("weight", None)  # of the last call
     with torch.no_grad():
         weight = nn.Parameter(norms[0].compute_weight(module).detach(), requires_grad=False)
-    conv._parameters = {"weight": weight, "bias": module.bias}
+    conv._parameters = {"weight": weight, "bias": module._parameters["bias"]}
     return conv
 
 

@@ -78,8 +78,8 @@ def estimate(
     one = answers(result[[end for end in ends if end in result]], kind)  # a whole result takes long to cut up
     if one is None or stage not in one["stage"].values:
         return exactly(np.nan)
-    at = {"stage": stage, **labels}
-    return Estimate(*(float(one[name].sel(at)) if name in one else np.nan for name in ends))
+    at = one.sel({"stage": stage, **labels})
+    return Estimate(*(float(at[name]) if name in at else np.nan for name in ends))
 
 
 def standing(one: Estimate, chance: Estimate) -> str:

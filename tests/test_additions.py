@@ -60,7 +60,8 @@ from ..drawing import Illustration, canvas
 def mean_level(result):
     with canvas(2.0, "level") as figure:
         figure.subplots().plot(result["level_db"].values, "o")
-    return Illustration("mean-level", "level", figure, "How loud is each stage?", "Dots.", "Dots of levels.")
+    return Illustration("mean-level", "level", figure, "How loud is each stage?", "Dots.", "Dots of levels.",
+                        "The higher a dot, the louder its stage.")
 '''
 CHAPTER = """
 from ..figures.filters.mean_level import mean_level

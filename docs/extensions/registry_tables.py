@@ -1,4 +1,4 @@
-"""Directives whose tables come from the library itself: known answers, claims, variables, encoders."""
+"""Directives whose content is made and not typed: known answers, claims, variables, verdicts, pictures."""
 
 from __future__ import annotations
 
@@ -178,6 +178,20 @@ def untrained(rows: Sequence[Mapping[str, str]]) -> str:
     return "; ".join(f"{kind}: {n} {verdict}" for (kind, verdict), n in counted.items()) or "–"
 
 
+class FirstScreens(Table):
+    """Pictures of a report's first screen by width, as far as `docs/pictures.py` has taken them."""
+
+    def lines(self) -> list[str]:
+        """Return the Markdown."""
+        lines = []
+        for width in self.arguments[0].split():
+            path = MATRIX.parent / "pictures" / f"first_screen_{width}.png"
+            self.env.note_dependency(str(path))
+            if path.is_file():
+                lines += [f"![First screen, {width} pixels wide](/pictures/{path.name}){{.first-screen}}", ""]
+        return lines or ["No picture was taken yet.", ""]
+
+
 class Variables(Table):
     """The variables of a probe's result, with dimensions and units: `{variables} presence`."""
 
@@ -197,6 +211,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Add the directives."""
     app.add_directive("known-answers", KnownAnswers)
     app.add_directive("claims", Claims)
+    app.add_directive("first-screens", FirstScreens)
     app.add_directive("variables", Variables)
     app.add_directive("verdicts-found", VerdictsFound)
     return {"parallel_read_safe": True}

@@ -132,13 +132,13 @@ def compositionality(
     def pick(stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor) -> dict[str, Tensor]:
         n_frames = activations.shape[-1]
         chosen = torch.linspace(0, n_frames - 1, min(frames, n_frames)).round().long()
-        accumulators[stage.name].silence = silence[:, chosen].float().cpu()
-        return {"frames": activations[:, 0][..., chosen].float()}  # [b, C, F]
+        frames_seen = activations[:, 0][..., chosen].float()  # [b, C, F]
+        return {"frames": frames_seen, "silence": silence[None][..., chosen].float()}
 
     stimuli = joined([block.stimuli for block in blocks])
     plan = respond(
         session.tiled(TILE_SECONDS), stimuli, stages, pick,
-        lambda stage, _rows, values: accumulators[stage].feed(values["frames"]),
+        lambda stage, _rows, values: accumulators[stage].feed(values["frames"], values["silence"][0]),
         phases=1, frames=frames, settling=settling_sounds(encoder.sample_rate),
         label=f"{encoder.name}: {len(stimuli):,} mixtures",
     )  # fmt: skip
@@ -228,7 +228,8 @@ class _Accumulator:
         self._pairs = context_pairs(len(_contexts_of(by_kind)))
         self.silence = torch.zeros(0)
 
-    def feed(self, frames_seen: np.ndarray) -> None:  # [b, C, F]
+    def feed(self, frames_seen: np.ndarray, silence: np.ndarray) -> None:  # [b, C, F], [C, F]
+        self.silence = torch.from_numpy(silence)
         for each in self._regrouped.add(frames_seen):
             self._judge(next(self._todo), torch.from_numpy(each))
 

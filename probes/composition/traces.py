@@ -142,12 +142,11 @@ def traces(
     stimuli = joined(played)
 
     def pick(stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor) -> dict[str, Tensor]:
-        collectors[stage.name].silence = silence.float().cpu().numpy()
-        return {"frames": activations[:, 0].float()}  # [b, C, F]
+        return {"frames": activations[:, 0].float(), "silence": silence[None].float()}  # [b, C, F]
 
     plan = respond(
         session.tiled(TILE_SECONDS), stimuli, stages, pick,
-        lambda stage, _rows, values: collectors[stage].add(values["frames"]),
+        lambda stage, _rows, values: collectors[stage].add(values["frames"], values["silence"][0]),
         phases=1, frames=frames, tolerance=SETTLED, settling=settling_sounds(encoder.sample_rate),
         label=f"{encoder.name}: {len(stimuli):,} components in contexts",
     )  # fmt: skip
@@ -201,7 +200,8 @@ class _Collector:
         self._groups: dict[int, list[Trace]] = {}
         self.silence = np.zeros(0)
 
-    def add(self, frames: np.ndarray) -> None:  # [b, C, F]
+    def add(self, frames: np.ndarray, silence: np.ndarray) -> None:  # [b, C, F], [C, F]
+        self.silence = silence
         for block in self._regrouped.add(frames):
             with one_thread():
                 self._keep(*next(self._todo), block)

@@ -138,10 +138,18 @@ def waveform_shape(
         for anchor, members in groups.items():
             window = window_of(encoder, sounds, anchor, members)
             swept = np.array([_detuning(SAME_TURN, window, encoder, detunings), *detunings])
-            found = []
-            for row in range(len(sounds)):
+
+            def frames_of(
+                row: int, window: Window = window, swept: np.ndarray = swept
+            ) -> dict[str, np.ndarray]:
                 played = perturbed(sounds, row, swept, draws, window.instant / encoder.sample_rate, seed)
-                found.append(_frames(encoder, played, draws, window, tile_seconds))
+                frames = _frames(encoder, played, draws, window, tile_seconds)
+                return {name: values.numpy() for name, values in frames.items()}
+
+            found = []
+            kept = session.blocks("sounds and their variants", sounds.sha256, swept.tolist(), draws, members)
+            for frames in kept.each(len(sounds), frames_of):
+                found.append({name: torch.from_numpy(values) for name, values in frames.items()})
                 advance(1)
             windows |= dict.fromkeys(members, window)
             measured |= _measured(encoder, window, found, seed)

@@ -47,6 +47,7 @@ class Work:
     def __init__(self, out: Path, identity: Iterable[str]) -> None:
         self._out, self.folder = out, out.with_name(out.name + ".partial")
         self.store, self._marker = self.folder / "store", self.folder / "finished.json"
+        self.unfinished = self.folder / "unfinished"  # what steps keep on their way
         parts = [SCHEMA_VERSION, *(f"{name} {version(name)}" for name in VERSIONED), *identity]
         self._fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         self._done: list[str] = []
@@ -70,6 +71,10 @@ class Work:
             return {}
         return left if isinstance(left, dict) and isinstance(left.get("done"), list) else {}
 
+    def is_done(self, name: str) -> bool:
+        """Whether a step was taken before."""
+        return name in self._done
+
     def do(self, name: str, step: Callable[[], object]) -> None:
         """Take the step that fills group `name`, unless it was taken before."""
         if name not in self._done:
@@ -77,6 +82,10 @@ class Work:
             step()
             self._done.append(name)
             self._note()
+
+    def drop_unfinished(self) -> None:
+        """Remove what steps kept on their way: they are done."""
+        shutil.rmtree(self.unfinished, ignore_errors=True)
 
     def finish(self) -> Path:
         """Put the store where it goes, and remove what was needed on the way."""

@@ -21,7 +21,7 @@ from ...encoders.base import Encoder, Stage, check_stages
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from .runtime import flushing_denormals, holding_memory
-from .session import Session
+from .session import Rehearsed, Session
 
 TILE_SECONDS = (8.0, 2.0, 4.0, 16.0)  # of audio; the first tiles try these, twice; the fastest stays
 MIN_STEADY_SECONDS = 0.02  # where a frame is short, more frames are awaited
@@ -59,7 +59,10 @@ class Plan:
 
 
 class Reducer(Protocol):
-    """Turns the activations of a tile into numbers per stimulus."""
+    """Turns the activations of a tile into numbers per stimulus, which depend on nothing else.
+
+    It is not called for tiles that an interrupted run has kept: what it returns is all that is left of them.
+    """
 
     def __call__(
         self, stage: Stage, stimuli: StimulusSet, activations: Tensor, silence: Tensor
@@ -137,6 +140,9 @@ def respond(
     if not (stimuli.rms > 0).all():
         raise InputError(f"stimulus {int(np.argmin(stimuli.rms))}: has no partial that sounds")
     stimuli.below_nyquist(encoder.sample_rate)
+    if session.rehearsing:
+        key = (stimuli.sha256, tuple(stages), phases, _written_as(reducer))
+        raise Rehearsed(len(stimuli) * phases, _shortest(encoder, stages, frames), tolerance, key)
     with flushing_denormals(), holding_memory():
         plan = listening_plan(encoder, settling or stimuli, stages, frames, tolerance)
         silent = encoder.run(torch.zeros(1, plan.n_samples), stages)
@@ -144,8 +150,17 @@ def respond(
             _check_frames(encoder, s, silent[s].shape[-1], plan)
         silence = {s: _steady(silent[s], plan.listening[s])[0] for s in stages}
         tiles = _Tiles(plan.n_samples * phases / encoder.sample_rate, tile_seconds)
+        blocks = session.blocks(stimuli.sha256, stages, plan, phases, frames, tolerance, _written_as(reducer))
         done = 0
         with session.progress.task(label or encoder.name, len(stimuli)) as advance:
+            for block in blocks:  # of a run that was interrupted
+                rows = slice(done, done + int(block["rows"]))
+                for stage in stages:
+                    start = f"{stage} "
+                    values = {n.removeprefix(start): v for n, v in block.items() if n.startswith(start)}
+                    write(stage, rows, values)
+                advance(rows.stop - rows.start)
+                done = rows.stop
             while done < len(stimuli):
                 rows = slice(done, min(done + tiles.size(), len(stimuli)))
                 started = time.perf_counter()
@@ -154,15 +169,25 @@ def respond(
                     tile.with_phases(phases).render(encoder.sample_rate, plan.n_samples)
                 )
                 responses = encoder.run(waveforms, stages)
+                block = {"rows": np.array(rows.stop - rows.start)}
                 for stage in stages:
                     steady = _steady(responses.pop(stage), plan.listening[stage])
                     steady = steady.unflatten(0, (-1, phases))  # [b, K, C, F]
-                    values = reducer(encoder.stages[stage], tile, steady, silence[stage])
-                    write(stage, rows, _checked(values, encoder, stage, rows))
+                    reduced = reducer(encoder.stages[stage], tile, steady, silence[stage])
+                    values = _checked(reduced, encoder, stage, rows)
+                    write(stage, rows, values)
+                    block |= {f"{stage} {name}": value for name, value in values.items()}
+                blocks.add(block)
                 tiles.timed(rows.stop - rows.start, time.perf_counter() - started)
                 advance(rows.stop - rows.start)
                 done = rows.stop
+        blocks.close()
     return Plan(plan.n_samples, plan.listening, tiles.seconds)
+
+
+def _written_as(reducer: Reducer) -> str:
+    """Return where a reducer is written."""
+    return f"{reducer.__module__}.{getattr(reducer, '__qualname__', type(reducer).__qualname__)}"
 
 
 def listening_plan(
@@ -198,6 +223,14 @@ def listening_plan(
         there = last - first[name] + 1 if isinstance(frames, int) else wanted[name]
         listening[name] = Listening(first[name], there, settled[name])
     return Plan(n_samples, listening, None)
+
+
+def _shortest(encoder: Encoder, stages: Sequence[str], frames: int | Mapping[str, int]) -> float:
+    """Return how many seconds the steady frames of all stages last, without the onset."""
+    about = [encoder.stages[name] for name in stages]
+    needed = max((_wanted(encoder, stage, frames) - 1) * stage.hop + stage.latency + 1 for stage in about)
+    whole_hop = math.lcm(*(stage.hop for stage in about))
+    return math.ceil(needed / whole_hop) * whole_hop / encoder.sample_rate
 
 
 def _wanted(encoder: Encoder, stage: Stage, frames: int | Mapping[str, int]) -> int:

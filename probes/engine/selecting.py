@@ -22,8 +22,13 @@ def usual_level(result: xr.Dataset) -> int:
 
 def at_stage(result: xr.Dataset, stage: str) -> xr.Dataset:
     """Return one stage of a result without padding channels, at the level that `at_level` chooses."""
-    one = at_level(result).sel(stage=stage)
-    return one.isel(channel=slice(0, int(one["n_channels"]))) if "channel" in one.dims else one
+    number = result.indexes["stage"].get_loc(stage)
+    at: dict[str, object] = {"stage": number}
+    if "level" in result.dims:
+        at["level"] = usual_level(result)
+    if "channel" in result.dims:
+        at["channel"] = slice(0, int(result["n_channels"][number]))
+    return result.isel(at)  # once: cutting up a whole result takes long
 
 
 def of_kind(result: xr.Dataset, kind: str = "partial") -> xr.Dataset:
@@ -57,5 +62,7 @@ def stages_with(result: xr.Dataset, variable: str) -> list[str]:
     """Return the stages at which `variable` was measured, from shallow to deep."""
     if variable not in result:
         return []
-    alone = at_level(result)[[variable]]  # a whole result takes long to cut up
-    return [str(s) for s in alone["stage"].values if at_stage(alone, str(s))[variable].notnull().any()]
+    there = at_level(result[[variable]])[variable].notnull()
+    found = there.any([dim for dim in there.dims if dim != "stage"])
+    at = np.broadcast_to(found.values, result.sizes["stage"])
+    return [str(stage) for stage, one in zip(result["stage"].values, at, strict=True) if one]

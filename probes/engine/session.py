@@ -12,6 +12,7 @@ import torch
 from ...encoders.base import Weights
 from ...synth.errors import InputError
 from .progress import Progress
+from .resuming import Blocks
 
 
 class Named(Protocol):
@@ -28,6 +29,26 @@ class Named(Protocol):
 Subject = TypeVar("Subject", bound=Named, covariant=True)
 Other = TypeVar("Other", bound=Named)
 Made = TypeVar("Made")
+
+
+class Rehearsed(Exception):
+    """Says what a measure would play, in the place of playing it.
+
+    Parameters
+    ----------
+    sounds : int
+        Each phase counted.
+    steady_s : float
+        How long each lasts beyond the onset.
+    tolerance : float
+        To which the onset has died away; see `respond`.
+    key : object
+        The same where the same is played and reduced in the same way.
+    """
+
+    def __init__(self, sounds: int, steady_s: float, tolerance: float, key: object) -> None:
+        super().__init__(f"{sounds} sounds")
+        self.sounds, self.steady_s, self.tolerance, self.key = sounds, steady_s, tolerance, key
 
 
 @dataclass(frozen=True)
@@ -48,6 +69,10 @@ class Session(Generic[Subject]):
         by rounding (some 1e-7) from run to run.
     out : Path, optional
         A zarr group that a measure may stream a large result to.
+    unfinished : Path, optional
+        A folder where long loops keep what they have made, to go on from it after an interruption.
+    rehearsing : bool
+        Nothing is played: `respond` raises `Rehearsed`.
 
     Raises
     ------
@@ -68,6 +93,8 @@ class Session(Generic[Subject]):
     progress: Progress = field(default_factory=lambda: Progress(show=False), repr=False)
     tile_seconds: float | None = None
     out: Path | None = None
+    unfinished: Path | None = None
+    rehearsing: bool = False
     _made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     _shared: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -94,6 +121,11 @@ class Session(Generic[Subject]):
     def of(self, encoder: Other, stages: Sequence[str] | None) -> Session[Other]:
         """Return a session of another encoder in the same run."""
         return replace(self, encoder=encoder, stages=stages, _made={})  # type: ignore[return-value, type-var]
+
+    def blocks(self, *key: object) -> Blocks:
+        """Return what keeps the blocks of a long loop: those of this encoder, these stages, this seed."""
+        subject = (self.encoder.name, self.encoder.weights.sha256)
+        return Blocks(self.unfinished, *subject, self.stages, self.seed, self.tile_seconds, *key)
 
     def once(self, make: Callable[..., Made], *arguments: object) -> Made:
         """Return ``make(self, *arguments)``, made once for all measures of the session.

@@ -72,7 +72,6 @@ class Books:
     def reduce(self, stimuli: StimulusSet, activations: Tensor, silence: Tensor) -> dict[str, Tensor]:
         """Book a tile: activations [b, 1, C, F] of the next b stimuli, silence [C, F]."""
         rows = slice(self._from, self._from + len(stimuli))
-        self._from = rows.stop
         if not self.stage.has_power:
             return {"change_probability": (activations[:, 0] != silence).float().mean(-1)}
         spectrum = _spectrum(activations[:, 0].float() - silence.float())  # [b, C, bins]
@@ -97,6 +96,7 @@ class Books:
 
     def write(self, rows: slice, values: Mapping[str, np.ndarray]) -> None:
         """Keep what `reduce` returned for stimuli `rows`."""
+        self._from = rows.stop
         if "change_probability" in values:
             self.change_probability[rows] = values["change_probability"]
             return

@@ -144,10 +144,16 @@ def interventions(
     task = session.progress.task(f"{encoder.name}: {len(trials)} removals", len(trials))
     with flushing_denormals(), holding_memory(), task as advance:
         bench = Bench.of(encoder, stage, mixtures, MEASURED_S)
-        rows = []
-        for number, trial in enumerate(trials):
+
+        def tried(number: int) -> dict[str, np.ndarray]:
+            trial = trials[number]
             found = removal(bench, trial, random_planes, [seed, 22, number])
-            rows.append(_tried(bench, trial, found, dose) | _quantized(bench, trial, found))
+            return _tried(bench, trial, found, dose) | _quantized(bench, trial, found)
+
+        rows = []
+        kept = session.blocks("removals", stage, mixtures.sha256, tested, dose.tolist(), random_planes)
+        for row in kept.each(len(trials), tried):
+            rows.append(row)
             advance(1)
         shown = next((i for i, row in enumerate(rows) if np.isfinite(row["reference_db"])), 0)
         clips = _clips(Bench.of(encoder, stage, mixtures, CLIP_S), trials[shown], [seed, 22, shown])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -21,41 +22,54 @@ import xarray as xr
 from ...encoders.base import Encoder
 from ...encoders.registry import load
 from ..engine.probe import Probe
+from ..engine.progress import Progress
 from ..engine.session import Session
 from .kept import BUNDLES, bundle_of, key_in, key_of, name_of, packed, unpacked
+from .subjects import below_nyquist
 from .suite import CONTROLS, MEASURED_BY, Suite
 
 RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 WITNESS = 24_000  # the rate at which what is stale is measured again
 TOLERANCE = 1e-6  # re the largest value: activations are of float32
+MOST_BYTES = 64 * 1024  # of an array, compressed
 MOST_VALUES = 4096  # of an array that keeps all its digits
 ROUNDED = 2.0**-22  # re the largest value, of those that do not
 BY_TONE = {"frequency", "pair"}
 
 
 def slim(result: xr.Dataset) -> xr.Dataset:
-    """Return a result as it lies in the package: single precision, and no arrays of every channel and tone.
+    """Return a result as it lies in the package: single precision, and without what is large.
 
-    Large arrays are rounded to a four-millionth of their largest value.
+    Arrays of every channel and tone are left out, and others that take more than 64 KiB. Those of many values
+    are rounded to a four-millionth of the largest.
     """
-    there = [
-        name for name, v in result.data_vars.items() if not ("channel" in v.dims and BY_TONE & set(v.dims))
-    ]
-    return result[there].map(_rounded, keep_attrs=True)
+    by_tone = [n for n, v in result.data_vars.items() if "channel" in v.dims and BY_TONE & set(v.dims)]
+    small = result.drop_vars(by_tone).map(_rounded, keep_attrs=True)
+    return small.drop_vars([n for n, v in small.data_vars.items() if _size(v) > MOST_BYTES])
+
+
+def _size(values: xr.DataArray) -> int:
+    return len(zlib.compress(np.ascontiguousarray(values).tobytes()))
 
 
 def _rounded(values: xr.DataArray) -> xr.DataArray:
     if values.dtype.kind != "f":
         return values
     if values.size > MOST_VALUES:
-        step = ROUNDED * 2.0 ** np.ceil(np.log2(np.nanmax(np.abs(values), initial=1e-300)))
+        step = ROUNDED * 2.0 ** np.ceil(np.log2(_largest(values) or 1.0))
         values = (values / step).round() * step
     return values.astype(np.float32)
 
 
+def _largest(values: xr.DataArray) -> float:
+    return float(np.abs(values.values[np.isfinite(values)]).max(initial=0.0))
+
+
 def pairs(sample_rate: int) -> Iterator[tuple[Probe, Session[Encoder]]]:
     """Yield what the package holds at a rate: probes of the preset "quick", and sessions of the controls."""
-    probes = Suite(("control:decimator",), preset="quick").of("waveform")
+    any_encoder = load("control:decimator", sample_rate=sample_rate)
+    suite = below_nyquist(Suite((any_encoder,), preset="quick"), [any_encoder], Progress(show=False))
+    probes = suite.of("waveform")
     for name in CONTROLS["waveform"]:
         those = [one for one in probes if one.name in MEASURED_BY.get(name, (one.name,))]
         if those:
@@ -84,8 +98,7 @@ def _same(first: xr.DataArray, second: xr.DataArray) -> bool:
         return False
     if first.dtype.kind != "f":
         return bool((first.values == second.values).all())
-    largest = float(np.nanmax(np.abs(second), initial=0))
-    return np.allclose(first, second, TOLERANCE, TOLERANCE * largest, equal_nan=True)
+    return np.allclose(first, second, TOLERANCE, TOLERANCE * _largest(second), equal_nan=True)
 
 
 def renewed(sample_rate: int, before: Mapping[str, bytes], same: set[str]) -> dict[str, bytes]:
@@ -107,7 +120,7 @@ def renewed(sample_rate: int, before: Mapping[str, bytes], same: set[str]) -> di
         if old is not None and about in same:
             old = packed(key, unpacked(old, key_in(old), one))
         if old is None or key_in(old) != key:
-            print(f"measuring {about} at {sample_rate} Hz", flush=True)
+            print(f"measuring {one.name} of {session.encoder.name} at {sample_rate} Hz", flush=True)
             new = slim(one(session).load())
             if old is not None and sample_rate == WITNESS:
                 same |= {about} if not different(unpacked(old, key_in(old), one), new) else set()

@@ -14,6 +14,7 @@ import json
 import os
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
@@ -34,6 +35,9 @@ from .schema import validate_probe
 FORMAT = "1"
 PACKAGE = "tonotopy"
 ABOUT = "about this result"  # beside the arrays, whose names are words
+UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, InputError
+)  # fmt: skip
 ROOT = Path(__file__).parents[2]
 BUNDLES = Path(__file__).parent / "kept"  # one file a rate
 # What is run to measure, beside the modules of the measure itself: the rest carries results and changes none.
@@ -127,7 +131,7 @@ def kept(key: str, one: Probe) -> xr.Dataset | None:
             data = read(key)
             if data is not None:
                 return unpacked(data, key, one).assign_attrs(kept_in=place)
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, InputError):
+        except UNREADABLE:
             continue  # measured again, and written over
     return None
 
@@ -155,11 +159,11 @@ def name_of(key: str) -> str:
     Examples
     --------
     >>> name_of("tonotopy 0.1.0\ntiling(phases=3)\ncontrol:decimator\n24000 Hz")
-    'tiling.control.decimator.24000.2f5c7a7d.npz'
+    'tiling.control.decimator.24000.f5d4bc23.result'
     """
     _, probe, control, rate, *_ = key.split("\n")
     short = hashlib.sha256(key.encode()).hexdigest()[:8]
-    return f"{probe.split('(')[0]}.{control.replace(':', '.')}.{rate.split()[0]}.{short}.npz"
+    return f"{probe.split('(')[0]}.{control.replace(':', '.')}.{rate.split()[0]}.{short}.result"
 
 
 def packed(key: str, result: xr.Dataset) -> bytes:
@@ -171,9 +175,10 @@ def packed(key: str, result: xr.Dataset) -> bytes:
         "dims": {str(name): values.dims for name, values in result.variables.items()},
     }
     arrays: dict[str, Any] = {str(name): values.values for name, values in result.variables.items()}
+    arrays[ABOUT] = json.dumps(about, default=_plain)
     file = io.BytesIO()
-    np.savez_compressed(file, **arrays, **{ABOUT: json.dumps(about, default=_plain)})
-    return file.getvalue()
+    np.savez(file, **arrays)
+    return zlib.compress(file.getvalue(), 9)  # as a whole: of many small arrays the headers are most
 
 
 def _plain(value: Any) -> Any:
@@ -183,7 +188,7 @@ def _plain(value: Any) -> Any:
 
 def unpacked(data: bytes, key: str, one: Probe) -> xr.Dataset:
     """Read what `packed` wrote, units and names as the probe has them; raise where it is of another key."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(zlib.decompress(data)), allow_pickle=False) as arrays:
         about = json.loads(str(arrays[ABOUT]))
         if about["key"] != key:
             raise InputError("kept result: of another key")
@@ -198,7 +203,7 @@ def unpacked(data: bytes, key: str, one: Probe) -> xr.Dataset:
 
 def key_in(data: bytes) -> str:
     """Return the key that a result was written with."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(zlib.decompress(data)), allow_pickle=False) as arrays:
         return json.loads(str(arrays[ABOUT]))["key"]
 
 

@@ -77,11 +77,12 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
             "codes": (),
         },
         settings={
+            "per_octave": 12.0,
             "refine": False,  # bandwidths are those of tiling
             "phases": 3,  # the fewest that make the mean power of a linear stage exact
             "level_dbfs": (USUAL_DBFS,),
             "conditions": MAIN,  # one density and level for each kind of component
-            "groups": 6,  # intervals over them are a quarter wider than over eight
+            "groups": 4,  # intervals over them are nearly twice as wide as over eight
             "raised": False,
         },
         baseline_settings={"conditions": (USUAL,)},  # partials alone

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from ...encoders.abilities import BASELINE_KINDS, Redraws, draws
-from ...encoders.base import MODALITIES, Encoder
-from ...encoders.musicvae.base import LatentModel
-from ...encoders.registry import load, load_for
+from ...encoders.base import Encoder
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
-from ..engine.checkpoint import Work, drawn_anew, node_name, provenance, set_attributes
+from ..engine.checkpoint import Work, provenance, set_attributes
 from ..engine.outputs import fresh
 from ..engine.probe import Probe
-from ..engine.progress import Progress
+from ..engine.progress import Progress, Step, progress_of
 from ..engine.schema import stimuli_dataset, subject_attributes
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
@@ -29,40 +26,28 @@ from ..engine.store import ZARR_FORMAT, keep
 from ..hypotheses.hypothesis import Hypothesis
 from ..hypotheses.registry import registered as hypotheses
 from ..hypotheses.verdicts import check_named_once, evaluate
+from .forecast import READING_S, Paces, announced
 from .kept import keep as keep_for_others
 from .kept import kept, key_of
 from .schema import validate_probe
-from .suite import CONTROLS, MEASURED_BY, Suite
-
-TAKEN = ("stimuli", "hypotheses")  # groups of every run
-Measured = Encoder | LatentModel
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Somebody who is measured: an encoder, a baseline of one in some kind, or a control."""
-
-    node: str
-    role: str
-    of: str
-    encoder: Measured
-    baseline: str = ""
-    not_drawn: str = ""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """An encoder, what draws baselines of it by kind, and which kinds are not drawn, and why."""
-
-    encoder: Measured
-    draws: Mapping[str, Callable[[int], Measured]]
-    not_drawn: str = ""
+from .subjects import (
+    Loaded,
+    Measured,
+    Subject,
+    below_nyquist,
+    called,
+    drawable,
+    loaded_of,
+    nodes_of,
+    subjects_of,
+)
+from .suite import MEASURED_BY, Suite
 
 
 def probe(
     encoders: str | Measured | Sequence[str | Measured],
     out: str | Path,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     name: str = "",
     **options: Any,
 ) -> Path:
@@ -87,7 +72,7 @@ def probe(
     return run(suite, out, progress=progress, name=name)
 
 
-def run(suite: Suite, out: str | Path, *, progress: Progress | None = None, name: str = "") -> Path:
+def run(suite: Suite, out: str | Path, *, progress: Progress | bool | None = None, name: str = "") -> Path:
     """Measure everybody of a suite, judge the hypotheses, and keep the result.
 
     Parameters
@@ -96,7 +81,8 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None, name
     out : path
         Folder for the result, a zarr store that ``xarray.open_datatree`` reads; it must not exist.
         Work in progress lies in ``<out>.partial``; the same call takes it up where it stopped.
-    progress : Progress, optional
+    progress : Progress or bool, optional
+        How far it has come is shown on stderr, and before it begins how long it will take, unless False.
     name : str, optional
         What the run is called where reports and comparisons tell it from others; by default as `out` is,
         without what follows the dot.
@@ -112,12 +98,14 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None, name
         encoder, what a probe is set to cannot be played, or `out` exists.
     """
     out = fresh(out)
-    encoders = [_loaded(encoder, suite) for encoder in suite.encoders]
-    _nodes(encoders)
-    base: Session[Any] = Session(encoders[0], seed=suite.seed, progress=progress or Progress(show=False))
+    encoders = [loaded_of(encoder, suite) for encoder in suite.encoders]
+    nodes_of(encoders)
+    shown = progress_of(progress)
+    suite = below_nyquist(suite, encoders, shown)
+    base: Session[Any] = Session(encoders[0], seed=suite.seed, progress=shown)
     left = [_left(base.of(encoder, None), suite) for encoder in encoders]
     loaded = [
-        _drawable(given, encoder, probes, suite)
+        drawable(given, encoder, probes, suite)
         for given, encoder, probes in zip(suite.encoders, encoders, left, strict=True)
     ]
     stimuli, claims = _stimuli(suite, encoders), hypotheses()
@@ -125,108 +113,41 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | None = None, name
     work = Work(out, _identity(suite, stimuli, encoders))
     about = provenance(suite.description, suite.seed, encoders) | {"name": name or out.stem}
     work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, about))
-    for subject in subjects_of(suite, loaded):
-        _measure(subject, base.of(subject.encoder, None), suite, work)
+    steps = _planned(suite, loaded, base) if shown.show else {}
+    if done := sum(work.is_done(key) for key in steps):
+        shown.say(f"resuming: {done} of {len(steps)} done")
+    with shown.run({key: step for key, step in steps.items() if not work.is_done(key)}):
+        for subject in subjects_of(suite, loaded):
+            session = replace(base.of(subject.encoder, None), unfinished=work.unfinished)
+            _measure(subject, session, suite, work)
+            work.drop_unfinished()
     work.do("hypotheses", lambda: _judge(work.store, claims, suite.seed))
     return work.finish()
 
 
-def subjects_of(suite: Suite, loaded: Sequence[Loaded]) -> Iterator[Subject]:
-    """Yield the encoders, each followed by its baselines, kind by kind, then the controls."""
-    for one, node in zip(loaded, _nodes([one.encoder for one in loaded]), strict=True):
-        yield Subject(node, "encoder", "", one.encoder, not_drawn=one.not_drawn)
-        for kind, draw in one.draws.items():
-            for i, baseline in enumerate(drawn_anew(one.encoder, draw, suite.seed, suite.draws)):
-                yield Subject(f"{node}.{kind}{i}", "baseline", node, baseline, kind)
-    yield from _controls([one.encoder for one in loaded], suite)
+def _planned(suite: Suite, loaded: Sequence[Loaded], base: Session[Any]) -> dict[str, Step]:
+    """Return what is to be measured, a step a probe, and say how long it will take."""
 
+    def undrawn(encoder: Measured, draw: object, seed: int, count: int) -> list[Measured]:
+        return [encoder] * count  # a network of its architecture takes as long
 
-def _controls(loaded: Sequence[Measured], suite: Suite) -> Iterator[Subject]:
-    """Yield the controls of every modality that a probe asks, those of waveforms at every sample rate."""
-    rates, seed = sorted({_rate(encoder) for encoder in loaded}), suite.seed
-    probes = [one for modality in MODALITIES for one in suite.of(modality)]
-    for rate in rates:
-        for name in CONTROLS["waveform" if rate else "melody"]:
-            if any(e.name == name and _rate(e) == rate for e in loaded):
-                continue  # it is measured already, as an encoder
-            if not any(_stands_beside(name, one) for one in probes):
-                continue
-            control = load(name, seed=seed, sample_rate=rate) if rate else load(name, seed=seed)
-            several = rate and sum(r > 0 for r in rates) > 1
-            yield Subject(node_name(name) + (f".{rate}" if several else ""), "control", "", control)
-
-
-def _stands_beside(control: str, one: Probe) -> bool:
-    """Whether a control is measured by a probe; one that asks where it is named has those that it knows."""
-    if one.by_default:
-        return one.name in MEASURED_BY.get(control, (one.name,))
-    return control in {known.control for known in one.known}
-
-
-def _rate(encoder: Measured) -> int:
-    """Return the sample rate of an encoder; 0 of a melody model."""
-    return encoder.sample_rate if isinstance(encoder, Encoder) else 0
-
-
-def _loaded(encoder: str | Measured, suite: Suite) -> Measured:
-    if suite.modality is not None:
-        return load_for(suite.modality, encoder, weights=suite.weights, seed=suite.seed)
-    loaded = load(encoder, weights=suite.weights, seed=suite.seed) if isinstance(encoder, str) else encoder
-    if getattr(loaded, "modality", None) not in MODALITIES:
-        name = getattr(loaded, "name", type(loaded).__name__)
-        raise InputError(f"encoder {name!r}: declares no modality; it must be {' or '.join(MODALITIES)}")
-    return loaded
-
-
-def _drawable(given: str | Measured, encoder: Measured, probes: Sequence[Probe], suite: Suite) -> Loaded:
-    """Find out in which kinds that probes ask an encoder can be drawn, before anything is written."""
-    asked = {kind for one in probes for kind in one.asks_baselines}
-    if not (suite.draws and asked) or encoder.weights.source == "none":
-        return Loaded(encoder, {})
-    found, lost = {}, {}
-    for kind in (kind for kind in BASELINE_KINDS if kind in asked):
-        try:
-            draw = draws(_redraw(given, encoder), kind)
-            draw(suite.seed)
-            found[kind] = draw
-        except InputError as reason:
-            lost[kind] = str(reason)
-    if not found:
-        kind, reason = next(iter(lost.items()))
-        raise InputError(f"encoder {encoder.name!r}: has no {kind} baseline ({reason}); ask for baselines=0")
-    return Loaded(encoder, found, "; ".join(f"{kind}: {reason}" for kind, reason in lost.items()))
-
-
-def _redraw(given: str | Measured, encoder: Measured) -> Callable[..., Measured]:
-    """Return what draws an encoder's architecture anew from a seed."""
-    if isinstance(encoder, Redraws):
-        return encoder.randomised
-    if isinstance(given, str):
-        return lambda seed: load(given, weights="random", seed=seed)
-    raise InputError("nothing says how its weights are drawn")
-
-
-def _nodes(encoders: Sequence[Measured]) -> list[str]:
-    """Return what the encoders' nodes are called; those of one name are told apart by their weights.
-
-    Raises
-    ------
-    InputError
-        If an encoder is given twice, or its name is taken in every run.
-    """
-    named = [node_name(encoder.name) for encoder in encoders]
-    controls = {node_name(name): name for several in CONTROLS.values() for name in several}
-    for encoder, node in zip(encoders, named, strict=True):
-        if node in TAKEN or not node.strip(".") or controls.get(node, encoder.name) != encoder.name:
-            raise InputError(f"encoder {encoder.name!r}: the name is taken in every run; give it another")
-    nodes = [
-        f"{node}.{encoder.weights.sha256[:6]}" if named.count(node) > 1 else node
-        for encoder, node in zip(encoders, named, strict=True)
-    ]
-    for encoder, node in zip(encoders, nodes, strict=True):
-        if nodes.count(node) > 1:
-            raise InputError(f"encoder {encoder.name!r}: given twice with the same weights")
-    return nodes
+    paces, steps, probes = Paces(), {}, set()
+    counts = {"encoder": 0, "baseline": 0, "control": 0}
+    for subject in subjects_of(suite, loaded, undrawn):
+        session = base.of(subject.encoder, None)
+        left = [
+            (one, there)
+            for one in _probes_of(subject, session, suite)
+            if not one.refusal(there := session.at(_stages_of(subject, one, suite)))
+        ]
+        counts[subject.role] += bool(left)
+        for one, there in left:
+            is_kept = subject.role == "control" and _kept_of(one, there) is not None
+            seconds = READING_S if is_kept else paces.seconds(one, there, subject.node)
+            steps[f"{subject.node}/{one.name}"] = Step(f"{called(subject, suite)}: {one.name}", seconds)
+            probes.add(one.name)
+    base.progress.say(announced(counts, len(probes), sum(step.seconds for step in steps.values())))
+    return steps
 
 
 def _left(session: Session[Any], suite: Suite) -> list[Probe]:
@@ -254,16 +175,22 @@ def _measure(subject: Subject, session: Session[Any], suite: Suite, work: Work) 
         return  # nothing is kept of it
     measure = _keep_control if subject.role == "control" else _keep
     for one in probes:
-        stages = None if subject.role == "control" else suite.stages_of(subject.encoder, one)
+        stages = _stages_of(subject, one, suite)
         if reason := one.refusal(session.at(stages)):
             refused[one.name] = reason
             continue
         group = where / one.name
         there = replace(session, stages=stages, out=group)
-        work.do(f"{subject.node}/{one.name}", partial(measure, one, there, group))
+        with session.progress.step(key := f"{subject.node}/{one.name}"):
+            work.do(key, partial(measure, one, there, group))
     about = subject_attributes(subject.encoder, subject.role, subject.of, subject.baseline)
     about |= {"refused": "; ".join(f"{n}: {r}" for n, r in refused.items()), "not_drawn": subject.not_drawn}
     set_attributes(where, about)
+
+
+def _stages_of(subject: Subject, one: Probe, suite: Suite) -> tuple[str, ...] | None:
+    """Return the stages at which a probe measures a subject; None for the probe's own choice."""
+    return None if subject.role == "control" else suite.stages_of(subject.encoder, one)
 
 
 def _probes_of(subject: Subject, session: Session[Any], suite: Suite) -> list[Probe]:

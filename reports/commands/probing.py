@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -161,9 +162,18 @@ def report(
 
     for run in runs:
         finished(run)
-    from ..html import report as write_report
+    with _shown("writing the report"):
+        from ..html import report as write_report
 
-    print(write_report(runs, out, hypotheses=own_hypotheses(hypotheses)))
+        page = write_report(runs, out, hypotheses=own_hypotheses(hypotheses))
+    print(page)
+
+
+def _shown(what: str) -> AbstractContextManager[object]:
+    """Show on a terminal what is being done."""
+    from rich.console import Console
+
+    return Console(stderr=True).status(what)
 
 
 def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
@@ -189,7 +199,8 @@ def demo(out: Out = Path("tonotopy-demo"), seed: Seed = 0) -> None:
     if not run.exists():
         out.mkdir(parents=True, exist_ok=True)
         run_suite(suite, run, progress=Progress())
-    page = write_report([run], out / "report.html")
+    with _shown("writing the report"):
+        page = write_report([run], out / "report.html")
     print(f"The report is at {page.resolve().as_uri()}")
 
 

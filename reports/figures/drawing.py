@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.transforms import Bbox
 
 from ..estimates import baseline_label
 from ..selecting import five_numbers
@@ -62,7 +63,7 @@ class Illustration:
     question: str
     reading: str
     alt: str
-    caption: str = ""
+    caption: str
     data: pd.DataFrame | None = None
 
 
@@ -96,17 +97,40 @@ def canvas(height_in: float, title: str, width_in: float = WIDTH_IN) -> Iterator
 def lay_out(figure: Figure) -> None:
     """Lay a figure out now, in the style in force; saving need not do it again.
 
-    The layout is found without drawing anything, and without measuring spines, which end where the axes do:
-    this is a third of the time.
+    Nothing is drawn for it, spines are not measured, as they end where their axes do, and what stands around
+    axes is measured once although the layout goes through them twice: a third of the time in all.
     """
+    engine = figure.get_layout_engine()
+    if engine is None:
+        return
+    FigureCanvasAgg(figure)  # what measures texts
     for axes in figure.axes:
         for spine in axes.spines.values():
             spine.set_in_layout(False)
-    engine = figure.get_layout_engine()
-    if engine is not None:
-        FigureCanvasAgg(figure)  # what measures texts
+        if axes.get_aspect() == "auto" and axes.get_box_aspect() is None:  # else it depends on its size
+            vars(axes)["get_tightbbox"] = _measured_once(axes)
+    try:
         engine.execute(figure)
-        figure.set_layout_engine("none")
+    finally:
+        for axes in figure.axes:
+            vars(axes).pop("get_tightbbox", None)
+    figure.set_layout_engine(None)  # "none" would leave one, for which saving draws everything twice
+
+
+def _measured_once(axes: Axes) -> Callable[..., Bbox | None]:
+    """Return what stands in for the axes' `get_tightbbox`: after the first time it moves with the axes."""
+    measure, around = axes.get_tightbbox, []
+
+    def get_tightbbox(*arguments: Any, **options: Any) -> Bbox | None:
+        place = axes.get_position(original=True).transformed(axes.figure.transFigure).extents
+        if not around:
+            box = measure(*arguments, **options)
+            if box is None:
+                return None
+            around.append(box.extents - place)
+        return Bbox.from_extents(*(place + around[0]))
+
+    return get_tightbbox
 
 
 def frequency_axis(
@@ -146,7 +170,8 @@ def one_legend(figure: Figure, columns: int = 2) -> None:
             known.setdefault(label, handle)
     if known:
         longest = max(map(len, known))
-        columns = max(1, min(columns, int(LEGEND_CHARACTERS / (longest + 7))))
+        room = LEGEND_CHARACTERS * figure.get_size_inches()[0] / WIDTH_IN
+        columns = max(1, min(columns, int(room / (longest + 7))))
         figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=columns)
 
 

@@ -69,8 +69,9 @@ def panels(
     ).ravel()
     for axes in grid[count:]:
         axes.remove()
-    label_below(grid[:count], columns, label)
-    return list(grid[:count])
+    shown = list(grid[:count])
+    label_below(shown, columns, label)
+    return shown
 
 
 def label_below(shown: Sequence[Axes], columns: int, label: str) -> None:

@@ -74,7 +74,7 @@ def loaded(*given: Any, **options: Any) -> Any:
 
 def test_weights_of_a_file_are_what_is_measured(codec, trained):
     path, state = trained
-    encoder = loaded(f"{codec}:make", weights=path)
+    encoder: Any = loaded(f"{codec}:make", weights=path)
     assert torch.equal(encoder.module.encoder[0].weight, state["encoder.0.weight"])
     assert encoder.kernels("first_layer") == pytest.approx(state["encoder.0.weight"][:, 0].double().numpy())
     assert encoder.weights.source == str(path)
@@ -84,10 +84,9 @@ def test_weights_of_a_file_are_what_is_measured(codec, trained):
     expected = nn.functional.conv_transpose1d(
         nn.functional.elu(latent), state["decoder.weight"], state["decoder.bias"], 8
     )
+    found = encoder.run(sounds, ["latent"])["latent"]
     assert isinstance(encoder, Decodes)
-    assert torch.allclose(
-        encoder.decode(encoder.run(sounds, ["latent"])["latent"]), expected[:, 0], atol=1e-5
-    )
+    assert torch.allclose(encoder.decode(found), expected[:, 0], atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["random", "matched", "permuted"])

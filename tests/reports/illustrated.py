@@ -32,6 +32,6 @@ def row_of(data: pd.DataFrame | None, **where: object) -> pd.Series:
     assert data is not None
     found = data
     for column, value in where.items():
-        found = found[found[column.replace("_", " ")] == value]
+        found = found.loc[found[column.replace("_", " ")] == value]
     assert len(found) == 1, (where, found)
     return found.iloc[0]

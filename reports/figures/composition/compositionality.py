@@ -149,7 +149,7 @@ def index_by_kind(
     table = _conditions(result, random, kinds, stages)
     if ideal is not None:
         limits = {KINDS[kind]: float(of_kind(ideal[INDEX], kind)["index"].isel(stage=0)) for kind in kinds}
-        table["index of the STFT"] = table["of"].map(limits)
+        table["index of the STFT"] = [limits[str(kind)] for kind in table["of"]]
     return Illustration(
         "compositionality_kinds",
         "Partials, pitches, chords",
@@ -158,7 +158,7 @@ def index_by_kind(
         "Pitches change their envelope from context to context, chords their inversion and voicing, so that "
         "they share partials with one another; what that does to an analyser that separates all partials "
         "the dashed line shows.",
-        f"Index of {', '.join(map(KINDS.__getitem__, kinds))} at each stage of {name} with 95 % intervals, "
+        f"Index of {', '.join(KINDS[kind] for kind in kinds)} at each stage of {name} with 95 % intervals, "
         "beside random weights.",
         "The plane index of partials, pitches and chords at every stage, from 0 to 1.",
         table,
@@ -303,7 +303,7 @@ def additivity_lesson(
         axes.set_xlim(1e-13, 1e5)
         axes.set_xticks([1e-8, 1e-6, 1e-4, 1e-2, 1])
         axes.set(ylim=(-0.16, 1.16), yticks=[0, 0.5, 1])
-        axes.set_xlabel("additivity error (share of power; $10^{-8}$: that or less)")
+        axes.set_xlabel("additivity error (share of power; 1e-8: that or less)")
         axes.set_ylabel("index of compositional stability (1)")
         one_legend(figure, columns=3)
     return Illustration(

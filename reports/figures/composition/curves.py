@@ -262,7 +262,7 @@ def tabulated(
                 columns["STFT"] = mean_of(there, value)
             one = pd.DataFrame({"measure": curve.label, "stage": stage, **columns})
             rows.append(one[np.isfinite(value)])
-    return pd.concat(rows, ignore_index=True)[:MOST_ROWS]
+    return pd.concat(rows, ignore_index=True).head(MOST_ROWS)
 
 
 def partials_of(result: xr.Dataset) -> xr.Dataset:
@@ -288,7 +288,8 @@ def _only(result: xr.Dataset, curve: Curve, suffix: str = "", *more: str) -> xr.
 
 
 def _points(one: xr.Dataset, x: np.ndarray, variable: str, at: Mapping[str, object]) -> Points:
-    value, low, high = (one[f"{variable}{end}"].sel(at).values.astype(float) for end in ENDS)
+    chosen = one.sel(at)
+    value, low, high = (chosen[f"{variable}{end}"].values.astype(float) for end in ENDS)
     return x.astype(float), value, low, high
 
 

@@ -180,7 +180,7 @@ def _panels(
             for axes in shown[::columns]:
                 axes.set_ylim(lowest, 1.05)
                 axes.set_ylabel(curve.label if len(curves) > 1 else "")
-        label_below(shown, columns, along.heading)
+        label_below(list(grid[-rows:].ravel()[: len(stages)]), columns, along.heading)
         if len(curves) == 1:
             figure.supylabel(curves[0].axis, size=LABEL_SIZE)
         one_legend(figure, columns=2)

@@ -63,7 +63,7 @@ def class_recovery(
         f"F1 and Matthews correlation of {counted(len(classes), 'class', 'classes')} at {stage} of {name}, "
         f"for {enumerated([one.name for one in series])}, beside chance.",
         "How well the best feature of each class tells it on other clips, beside chance and random weights.",
-        pd.DataFrame(_rows(result, stage, series, classes))[:MOST_ROWS],
+        pd.DataFrame(_rows(result, stage, series, classes)).head(MOST_ROWS),
     )
 
 

@@ -66,7 +66,7 @@ def explained_variance(result: xr.Dataset, beside: Beside | None = None, name: s
         f"Explained variance of {name} over principal components, with that of dictionaries at their k, at "
         f"{enumerated(stages)}" + (", and recovered cross-entropy." if ablations else "."),
         "A dictionary above the line of components explains more than as many of them do.",
-        pd.DataFrame(_rows(result, series, stages, ablations))[:MOST_ROWS],
+        pd.DataFrame(_rows(result, series, stages, ablations)).head(MOST_ROWS),
     )
 
 

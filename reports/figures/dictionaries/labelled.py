@@ -107,7 +107,8 @@ def labels_by_factor(result: xr.Dataset, beside: Beside | None = None, name: str
         for axes, stage in zip(grid, stages, strict=True):
             _factors(axes, series, stage, factors)
             axes.set_title(shortened(stage, 50 // across(len(stages), COLUMNS)), fontsize=8.5)
-        _counts_axis(grid[0], max([1.0, *(float(row["features"]) for row in rows)]), narrow=len(stages) > 1)
+        most = max([1.0, *pd.DataFrame(rows)["features"].tolist()])
+        _counts_axis(grid[0], most, narrow=len(stages) > 1)
         one_legend(figure)
     return Illustration(
         "labels-by-factor",

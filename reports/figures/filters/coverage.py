@@ -32,7 +32,7 @@ from ..panels import (
 )
 from ..tables import table
 
-POINTS = 240  # of a curve
+POINTS = 180  # of a curve
 LOWEST_DB = -40.0  # what lies lower is drawn at the edge
 EVEN_DB = 3.0
 

@@ -16,7 +16,7 @@ from ..tables import Row, table
 
 FLOOR_DB = -50.0
 CURVES = 4  # in a panel
-POINTS = 160  # of a curve
+POINTS = 140  # of a curve
 LOOKS = ((TRAINED, "-"), ("#D55E00", "-"), (THIRD, "-"), ("#CC79A7", "-"))
 CLOSED_FORM = "closed form"
 

@@ -136,12 +136,13 @@ def _table(played: str, probe: xr.Dataset, random: Sequence[xr.Dataset]) -> list
 
 def _shares(one: xr.Dataset) -> dict[str, float]:
     """Mean over tones (or pairs) of what each part has of the bank's power."""
-    mean = one["bank_share"].mean([d for d in one["bank_share"].dims if d != "component"])
-    there = set(one["component"].values)
+    share = one["bank_share"]
+    mean = share.mean([d for d in share.dims if d != "component"]).values
+    each = dict(zip(share["component"].values.astype(str), mean, strict=True))
     return {
-        part: float(mean.sel(component=list(members)).sum())
+        part: float(sum(each[member] for member in members))
         for part, (members, *_) in PARTS.items()
-        if there.issuperset(members)
+        if each.keys() >= set(members)
     }
 
 

@@ -238,7 +238,8 @@ def _tabulated(
                     f"in colour, rank {rank}": counts.sel(rank=rank).values.astype(int)}  # fmt: skip
     table = pd.DataFrame(columns)
     summed = [
-        _summed(table[table["group"] == group], f"{group}, mean or sum") for group in table["group"].unique()
+        _summed(table.loc[table["group"] == group], f"{group}, mean or sum")
+        for group in table["group"].unique()
     ]
     summed.append(_summed(table, "all features, mean or sum"))
     melody = result["melody"].values.astype(str)

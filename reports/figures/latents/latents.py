@@ -179,7 +179,7 @@ def _dimensions(own: xr.Dataset, others: Sequence[xr.Dataset]) -> pd.DataFrame:
     for k, other in enumerate(others, 1):
         columns |= {f"mean sigma, random weights {k}": other["mean_sigma"].values,
                     f"sd of mu, random weights {k}": np.sqrt(other["variance_mu"].values)}  # fmt: skip
-    return pd.DataFrame(columns)[:MOST_ROWS]
+    return pd.DataFrame(columns).head(MOST_ROWS)
 
 
 def _thresholds(result: xr.Dataset, random: Sequence[xr.Dataset]) -> pd.DataFrame:

@@ -272,7 +272,7 @@ def _effects(result: xr.Dataset, chosen: np.ndarray) -> pd.DataFrame:
     rows = []
     for k in range(result.sizes["rank"]):
         one = result.isel(rank=k)
-        said, names = _said_of(one), one["feature"].values.astype(str)
+        said, names = _said_of(one), one["feature"].values.astype(str).tolist()
         moved = int((one["p_corrected"] <= ALPHA).sum())
         for i in chosen:
             rows.append({

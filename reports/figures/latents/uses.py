@@ -143,7 +143,7 @@ def _tabulated(result: xr.Dataset) -> pd.DataFrame:
                                    ("loss_high", "lost, high (95 %)")):  # fmt: skip
                 row[f"{said} (percentage points)"] = 100 * float(one[variable][i])
             rows.append({**row, "half-way there with": half})
-    return pd.DataFrame(rows)[:MOST_ROWS]
+    return pd.DataFrame(rows).head(MOST_ROWS)
 
 
 def _half_way(one: xr.Dataset) -> float:

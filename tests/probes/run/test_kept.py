@@ -146,7 +146,7 @@ def test_several_may_write_at_once(cache):
     for thread in threads:
         thread.join()
     assert failed == []
-    assert [file.suffix for file in cache.iterdir()] == [".npz"]
+    assert [file.suffix for file in cache.iterdir()] == [".result"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -175,9 +175,9 @@ def run(out, monkeypatch, **options) -> tuple[xr.DataTree, list[str]]:
     measure.__wrapped__ = SELECTIVITY.measure  # whose code it is, to whom it matters
     counted = replace(FEW, measure=measure)
     monkeypatch.setattr("tonotopy.probes.run.suite.CONTROLS", {"waveform": ("control:decimator",)})
-    monkeypatch.setattr("tonotopy.probes.run.runner.CONTROLS", {"waveform": ("control:decimator",)})
+    monkeypatch.setattr("tonotopy.probes.run.subjects.CONTROLS", {"waveform": ("control:decimator",)})
     encoder = load("control:rectifier", sample_rate=RATE)
-    return xr.open_datatree(probe([encoder], out, probes=(counted,), **options)), seen
+    return xr.open_datatree(probe([encoder], out, False, probes=(counted,), **options)), seen
 
 
 def test_a_control_is_measured_once(tmp_path, monkeypatch):

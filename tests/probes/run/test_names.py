@@ -18,7 +18,10 @@ from tonotopy.probes.run.suite import Suite
 from tonotopy.reports.runs import named_apart
 from tonotopy.synth.errors import InputError
 
-FEW: dict[str, Any] = {"probes": ("tiling",), "controls": False, "baselines": 0}
+FEW: dict[str, Any] = {
+    "probes": ("selectivity",), "controls": False, "baselines": 0, "per_octave": 2, "refine": False,
+    "high_hz": 5000.0,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def wrapped():
 
 def test_checkpoints_of_one_name_are_told_apart_by_their_weights(wrapped, tmp_path):
     twin = wrapped.randomised(5)
-    few = FEW | {"baselines": 1}
+    few: dict[str, Any] = FEW | {"baselines": 1}
     run = probe([wrapped, twin], tmp_path / "run.zarr", **few)
     tree = xr.open_datatree(run)
     hashes = [one.weights.sha256[:6] for one in (wrapped, twin)]
@@ -66,6 +69,6 @@ def test_what_probes_ask_is_known_without_importing_them():
 
 def test_suites_and_sessions_show_what_they_are(wrapped):
     suite = Suite((wrapped, "codec_tiny"), ("tiling",))
-    assert repr(suite).startswith("<Suite of mine, codec_tiny; probes: tiling(")
+    assert repr(suite).startswith("<Suite of mine, codec_tiny; preset: full; probes: tiling(")
     assert "<ResumableEncoder 'mine': 16000 Hz" in repr(Session(wrapped))
     assert repr(named(("tiling",))[0]).startswith("<Probe tiling(")

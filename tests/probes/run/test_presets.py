@@ -1,11 +1,17 @@
+import numpy as np
 import pytest
+import torch
+import xarray as xr
+from torch import nn
 
-from tonotopy.encoders import load
+from tonotopy.encoders import load, wrap
 from tonotopy.probes.composition.draws import MAIN, USUAL
 from tonotopy.probes.engine.probe import Probe
+from tonotopy.probes.engine.schema import subjects
 from tonotopy.probes.hypotheses.questions import FEWEST_DRAWS
 from tonotopy.probes.run.presets import DEFAULT, PRESETS
 from tonotopy.probes.run.registry import usual
+from tonotopy.probes.run.runner import probe
 from tonotopy.probes.run.suite import Suite
 from tonotopy.synth.errors import InputError
 
@@ -63,6 +69,38 @@ def test_what_is_given_wins_over_the_preset():
     assert by_name(several, "matched")["presence"].settings["conditions"] == MAIN[:2]
 
 
+def test_a_quick_run_of_a_small_network(tmp_path):
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        net = nn.Sequential(nn.Conv1d(1, 4, 16, stride=4), nn.ReLU(), nn.Conv1d(4, 6, 4, stride=2))
+    encoder = wrap(net, 16_000, {"first_layer": "0", "middle": "1", "latent": "2"}, name="mine")
+    out = probe(
+        encoder, tmp_path / "run.zarr", preset="quick", controls=False, conditions=(USUAL,), high_hz=5000.0,
+        probes=["selectivity", "tiling", "presence"],
+    )  # fmt: skip
+    run = xr.open_datatree(out)
+    measured = {node: set(subject.children) - {"hypotheses"} for node, subject in subjects(run).items()}
+    of_scale, of_random = {"presence"}, {"selectivity"}
+    assert {node: groups for node, groups in measured.items() if node.startswith("mine")} == {
+        "mine": {"selectivity", "tiling", "presence"},
+        "mine.random0": of_random, "mine.random1": of_random,
+        "mine.matched0": of_scale, "mine.matched1": of_scale,
+    }  # fmt: skip
+    presence = run["mine/presence"].to_dataset()
+    assert presence.stage.values.tolist() == ["first_layer", "latent"]
+    assert run["mine/tiling"].to_dataset().stage.values.tolist() == ["first_layer"]
+    each = presence.proportion_by_group.sel(stage="latent").values
+    assert np.isfinite(each).sum() == 4
+    assert presence.proportion_low.notnull().all()
+    assert presence.two_alternative.sel(spacing_semitones=1.0).isnull().all()
+
+
+@pytest.mark.parametrize("groups", [3, 9])
+def test_groups_are_enough_for_an_interval(groups, tmp_path):
+    with pytest.raises(InputError, match=f"groups {groups}: must be 4 to 8"):
+        probe("control:decimator", tmp_path / "run.zarr", probes=["presence"], baselines=0, groups=groups)
+
+
 def test_suites_of_other_presets_are_described_otherwise():
     assert Suite(("a",), preset="quick").description != Suite(("a",)).description
 
@@ -74,8 +112,6 @@ def test_a_preset_that_there_is_not(name):
 
 
 def test_a_melody_model_is_asked_nothing_by_quick(tmp_path):
-    from tonotopy.probes.run.runner import probe
-
     with pytest.raises(InputError, match="no requested probe is for a melody encoder"):
         probe("musicvae_tiny", tmp_path / "run.zarr", preset="quick")
 
