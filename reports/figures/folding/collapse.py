@@ -156,7 +156,7 @@ def collapse_by_stage(
         axes.axvline(0, color="#777777", lw=0.9)
         axes.set_yticks(range(len(stages), 0, -1), [shortened(stage, 18) for stage in stages])
         axes.set(xlim=(-0.25, 1.05), ylim=(0.4, len(stages) + 0.6), ylabel="stage")
-        axes.set_xlabel("collapse (0 = none, 1 = one sound)")
+        axes.set_xlabel("collapse (0 = none, 1 = all folds)")
         one_legend(figure)
     return Illustration(
         "collapse",
