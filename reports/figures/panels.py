@@ -96,7 +96,7 @@ def shortened(name: str, most: int = 24) -> str:
     >>> shortened("latent"), shortened("model.encoder.layers.12.residual", 18)
     ('latent', 'mod.enc.lay.12.res')
     >>> shortened("an_encoder_of_somebody_else", 18)
-    'an_enco…ody_else'
+    'an_enco…body_else'
     """
     if len(name) <= most:
         return name
