@@ -39,8 +39,9 @@ def latent_sigma(data: xr.Dataset, *, random: Sequence[xr.Dataset] = (), ax: Axe
     Examples
     --------
     >>> from tonotopy.encoders import load
-    >>> from tonotopy.probes import latents
-    >>> latent_sigma(latents(load("control:planted"), samples=100)).get_ylabel()
+    >>> from tonotopy.probes import Session
+    >>> from tonotopy.probes.latents.measures import latents
+    >>> latent_sigma(latents(Session(load("control:planted")), samples=100)).get_ylabel()
     'mean sigma (1)'
     """
     with axes_or_new(ax) as axes:
@@ -66,8 +67,9 @@ def latent_mu(data: xr.Dataset, *, random: Sequence[xr.Dataset] = (), ax: Axes |
     Examples
     --------
     >>> from tonotopy.encoders import load
-    >>> from tonotopy.probes import latents
-    >>> latent_mu(latents(load("control:planted"), samples=100)).get_ylabel()
+    >>> from tonotopy.probes import Session
+    >>> from tonotopy.probes.latents.measures import latents
+    >>> latent_mu(latents(Session(load("control:planted")), samples=100)).get_ylabel()
     'mean of mu ± its sd (1)'
     """
     with axes_or_new(ax) as axes:
