@@ -1,4 +1,4 @@
-# make demo   install into .venv, probe the bundled codec, print where the report is
+# make demo   install into .venv, probe the bundled encoders, print where the report is
 # make test   run the tests            make check  tests and linters
 # make bench  timings side by side     make lint   ruff and pyright
 # make test-generic   those of training, engine and kernels, as on a processor with fewer instructions

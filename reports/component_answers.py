@@ -34,7 +34,7 @@ Profile = Callable[[Subject, xr.DataTree, str], Pattern | None]  # of a subject'
 
 
 @dataclass(frozen=True)
-class Asked:
+class ComponentQuestion:
     """A question about components, and the words in which it is answered.
 
     Parameters
@@ -71,52 +71,54 @@ def stage_of(result: xr.Dataset) -> str:
     return "latent" if "latent" in deep else (deep or stages)[-1]
 
 
-def answer(asked: Asked, subject: Subject) -> Answer | None:
+def answer(question: ComponentQuestion, subject: Subject) -> Answer | None:
     """Answer a question about components of one encoder; None where it holds no number."""
-    result = subject.result(asked.probe)
+    result = subject.result(question.probe)
     if result is None:
         return None
     stage = stage_of(result)
     kind = next((kind for kind in KINDS if answers(result, kind) is not None), "")
-    measure = _best(asked, result, stage, kind)
+    measure = _best(question, result, stage, kind)
     own = measure.of(result, stage, kind)
     if not kind or not own.is_there:
         return None
     among = _among(result, kind)
     chance = _chance(measure, result, stage, kind)
-    pattern = profile(asked, subject.tree, stage, measure) if kind == "partial" else None
+    pattern = profile(question, subject.tree, stage, measure) if kind == "partial" else None
     if pattern is not None and len(pattern.holds):
-        words = Words(f"{among} {asked.yes}", f"{among} {asked.no}", asked.it_does, asked.it_does_not)
+        words = Words(
+            f"{among} {question.yes}", f"{among} {question.no}", question.it_does, question.it_does_not
+        )
         said, clause = patterns.sentence(pattern, words), patterns.clause(pattern)
         comma = "," if said.startswith(("up to", "it is open")) else ""
         sentence = f"{at(stage)}{comma} {said}."
-        networks, random = _random_patterns(asked, subject, stage, measure)
+        networks, random = _random_patterns(question, subject, stage, measure)
     else:
-        sentence = f"{at(stage)} {among} {asked.predicates[standing(own, chance)]} ({own})."
+        sentence = f"{at(stage)} {among} {question.predicates[standing(own, chance)]} ({own})."
         clause, networks, random = str(own), "", ""
     more = {KINDS[k][0]: measure.of(result, stage, k) for k in KINDS if k != kind}
     more = {name: one for name, one in more.items() if one.is_there}
-    sentence += _of_others(asked, measure, result, stage, more) + networks
+    sentence += _of_others(question, measure, result, stage, more) + networks
     beside = {
         k: [measure.of(one, stage, kind) for one in several]
-        for k, several in subject.by_kind(asked.probe).items()
+        for k, several in subject.by_kind(question.probe).items()
     }
-    scale = Scale(min(chance.value, HALF_WAY), 1.0, asked.useless, asked.perfect)
+    scale = Scale(min(chance.value, HALF_WAY), 1.0, question.useless, question.perfect)
     return Answer(stage, sentence, clause, random, own, scale, beside, more)
 
 
-def profile(asked: Asked, tree: xr.DataTree, stage: str, measure: Measure) -> Pattern | None:
+def profile(question: ComponentQuestion, tree: xr.DataTree, stage: str, measure: Measure) -> Pattern | None:
     """Return where over frequency a partial lies beyond half-way to certainty, of a subject or a baseline.
 
     A trace is a partial's own only if planes of another context also find the partial: where all traces are
     alike, each contains every other.
     """
-    one = _partials(tree, asked.probe, stage)
+    one = _partials(tree, question.probe, stage)
     if one is None:
         return None
     chance = float(one["chance"]) if "chance" in one else 0.5 if measure.variable == "auc" else 0.0
     pattern = _pattern(one, measure.variable, chance, dict(measure.labels))
-    if asked.probe != "stability" or pattern is None:
+    if question.probe != "stability" or pattern is None:
         return pattern
     found = _partials(tree, "presence", stage)
     if found is None:
@@ -142,9 +144,9 @@ def _pattern(one: xr.Dataset, variable: str, chance: float, labels: Mapping[str,
     return Pattern.of(one["component_frequency"].values, low.values, high.values, threshold)
 
 
-def _best(asked: Asked, result: xr.Dataset, stage: str, kind: str) -> Measure:
+def _best(question: ComponentQuestion, result: xr.Dataset, stage: str, kind: str) -> Measure:
     """Return the measure that reads best: a readout of squares reads what a linear one cannot."""
-    several = [MEASURES[name] for name in asked.measures]
+    several = [MEASURES[name] for name in question.measures]
     if not kind:
         return several[0]
     return max(several, key=lambda one: np.nan_to_num(one.of(result, stage, kind).value, nan=-1.0))
@@ -163,14 +165,18 @@ def _among(result: xr.Dataset, kind: str) -> str:
 
 
 def _of_others(
-    asked: Asked, measure: Measure, result: xr.Dataset, stage: str, more: Mapping[str, Estimate]
+    question: ComponentQuestion,
+    measure: Measure,
+    result: xr.Dataset,
+    stage: str,
+    more: Mapping[str, Estimate],
 ) -> str:
     """Say the same of pitches and chords."""
     said: dict[str, list[str]] = {}
     for kind, (name, *_) in KINDS.items():
         if name in more:
             stands = standing(more[name], _chance(measure, result, stage, kind))
-            said.setdefault(_plural(asked.predicates[stands]), []).append(name)
+            said.setdefault(_plural(question.predicates[stands]), []).append(name)
     whole = "; ".join(f"{enumerated(names)} {does}" for does, names in said.items())
     return f" {capitalised(whole)}." if whole else ""
 
@@ -179,25 +185,27 @@ def _plural(predicate: str) -> str:
     return " ".join(PLURAL.get(word, word) for word in predicate.split(" "))
 
 
-def _random_patterns(asked: Asked, subject: Subject, stage: str, measure: Measure) -> tuple[str, str]:
+def _random_patterns(
+    question: ComponentQuestion, subject: Subject, stage: str, measure: Measure
+) -> tuple[str, str]:
     """Say where random networks do it: a sentence, and a clause."""
     found = {
         kind: [
             pattern
             for tree in subject.drawn(kind)
-            if (pattern := profile(asked, tree, stage, measure)) is not None and len(pattern.holds)
+            if (pattern := profile(question, tree, stage, measure)) is not None and len(pattern.holds)
         ]
         for kind in SAME_SCALE
     }
     if not (kind := yardstick(found)):
         return "", ""
     who, where = network_words(kind, len(found[kind])), patterns.shared(found[kind])
-    return f" {capitalised(who)} {asked.networks_do} {where}.", f"{who}: {where}"
+    return f" {capitalised(who)} {question.networks_do} {where}.", f"{who}: {where}"
 
 
-def several(asked: Sequence[Asked]) -> dict[str, Callable[[Subject], Answer | None]]:
+def several(question: Sequence[ComponentQuestion]) -> dict[str, Callable[[Subject], Answer | None]]:
     """Return what answers each question, by probe."""
-    return {one.probe: (lambda subject, one=one: answer(one, subject)) for one in asked}
+    return {one.probe: (lambda subject, one=one: answer(one, subject)) for one in question}
 
 
 PRESENT = {
@@ -219,14 +227,16 @@ PLACED = {
 }  # fmt: skip
 ANSWERS = several(
     (
-        Asked("presence", ("presence",), PRESENT, "is there", "is not there", "it is", "it is not",
-              "hold it", "guessing", "every one is found"),
-        Asked("stability", ("stability",), STABLE, "keeps its own trace", "does not keep its own trace",
-              "it does", "it does not", "keep it", "no trace in common", "the same trace"),
-        Asked("access", ("linear", "quadratic"), READABLE, "can be read by a simple readout",
-              "cannot be read by a simple readout", "it can", "it cannot", "allow it", "guessing",
-              "never wrong"),
-        Asked("place", ("place",), PLACED, "has a place of its own", "has no place of its own", "it has",
-              "it has none", "give it one", "spread over all channels", "a few channels of its own"),
+        ComponentQuestion("presence", ("presence",), PRESENT, "is there", "is not there", "it is",
+                          "it is not", "hold it", "guessing", "every one is found"),
+        ComponentQuestion("stability", ("stability",), STABLE, "keeps its own trace",
+                          "does not keep its own trace", "it does", "it does not", "keep it",
+                          "no trace in common", "the same trace"),
+        ComponentQuestion("access", ("linear", "quadratic"), READABLE, "can be read by a simple readout",
+                          "cannot be read by a simple readout", "it can", "it cannot", "allow it",
+                          "guessing", "never wrong"),
+        ComponentQuestion("place", ("place",), PLACED, "has a place of its own", "has no place of its own",
+                          "it has", "it has none", "give it one", "spread over all channels",
+                          "a few channels of its own"),
     )
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -21,7 +22,7 @@ def test_ten_lines_wrap_a_module_and_report_on_it(tmp_path, monkeypatch):
     (script,) = python_blocks()
     assert len(script.strip().splitlines()) <= 11
     monkeypatch.chdir(tmp_path)
-    names = {"__name__": "readme"}
+    names: dict[str, Any] = {"__name__": "readme"}
     exec(compile(script, "README", "exec"), names)
     assert 0 < names["own"].sel(condition=names["own"].condition[0]).item() <= 1
     tree = xr.open_datatree("mine.zarr")

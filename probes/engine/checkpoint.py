@@ -21,6 +21,7 @@ from ...synth.errors import InputError
 from .schema import SCHEMA_VERSION
 from .session import Named
 from .store import ZARR_FORMAT
+from .zarr_files import consolidate
 
 VERSIONED = ("tonotopy", "torch", "numpy", "scipy", "numba", "librosa", "encodec", "xarray", "zarr")
 
@@ -89,7 +90,7 @@ class Work:
 
     def finish(self) -> Path:
         """Put the store where it goes, and remove what was needed on the way."""
-        zarr.consolidate_metadata(str(self.store), zarr_format=ZARR_FORMAT)
+        consolidate(self.store)
         os.replace(self.store, self._out)
         shutil.rmtree(self.folder)
         return self._out

@@ -83,7 +83,7 @@ class Progress:
             yield lambda count: None
         elif self._run is not None:
             with self._run.task(total) as advance:
-                yield advance
+                yield lambda count: advance(count)
         elif sys.stderr.isatty():
             columns = (
                 TextColumn("{task.description:<44}"),

@@ -13,6 +13,7 @@ from ...encoders.base import Encoder
 from .outputs import fresh
 from .schema import dataset
 from .variable import Variable
+from .zarr_files import write_group
 
 ZARR_FORMAT = 2  # format 3 has no specification yet for the strings in our coordinates
 CHUNK = 1024
@@ -20,7 +21,7 @@ CHUNK = 1024
 
 def keep(result: xr.Dataset, where: Path) -> None:
     """Write a result to a zarr group, unless it was streamed there."""
-    if not where.exists():
+    if not where.exists() and not write_group(result, where):
         result.to_zarr(str(where), mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
 
 
@@ -74,7 +75,7 @@ class ResponseStore:
         self.arrays[name] = group.create_array(
             name,
             shape=shape,
-            chunks=(1, shape[1], min(CHUNK, shape[2]), *shape[3:]),
+            chunks=(1, shape[1], *(min(CHUNK, size) for size in shape[2:3]), *shape[3:]),
             dtype="float32",
             fill_value=float("nan"),
             attributes={"_ARRAY_DIMENSIONS": dims, "units": spec.units, "long_name": spec.long_name},

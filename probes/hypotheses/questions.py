@@ -17,8 +17,7 @@ from .joint import Jointly, Part
 
 STFT, MAGNITUDE, LOG = "filterbank:stft", "filterbank:stft_magnitude", "filterbank:stft_log"
 TRACKER, ENVELOPE = "filterbank:log_tracker", "filterbank:gammatone_envelope"
-TEMPLATE, CHROMA = "filterbank:harmonic_template", "filterbank:chroma"
-MIXED = "filterbank:stft_mixed"
+TEMPLATE, CHROMA, MIXED = "filterbank:harmonic_template", "filterbank:chroma", "filterbank:stft_mixed"
 PATCHES, WAVEFORM, PATCHES_MIXED = "control:patches", "control:waveform", "control:patches_mixed"
 DECIMATOR, LOUDNESS, TEXTURE = "control:decimator", "control:loudness", "control:texture"
 SIGN_HASH, PERMUTED, TWO_BANDS = "control:sign_hash", "control:permuted", "control:two_bands"

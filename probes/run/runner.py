@@ -23,6 +23,7 @@ from ..engine.schema import stimuli_dataset, subject_attributes
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
 from ..engine.store import ZARR_FORMAT, keep
+from ..engine.zarr_files import consolidate
 from ..hypotheses.hypothesis import Hypothesis
 from ..hypotheses.registry import registered as hypotheses
 from ..hypotheses.verdicts import check_named_once, evaluate
@@ -288,8 +289,7 @@ def _keep_stimuli(store: Path, stimuli: Mapping[str, StimulusSet], attributes: M
 
 def _judge(store: Path, claims: Sequence[Hypothesis], seed: int) -> None:
     """Give the verdicts that what was measured allows, a group of each encoder and baseline."""
-    with xr.open_datatree(store, engine="zarr", chunks=None, consolidated=False) as tree:
+    consolidate(store)
+    with xr.open_datatree(store, engine="zarr", chunks=None) as tree:
         for node, verdicts in evaluate(tree, claims, seed).items():
-            verdicts.to_zarr(
-                str(store / node / "hypotheses"), mode="w", zarr_format=ZARR_FORMAT, consolidated=False
-            )
+            keep(verdicts, store / node / "hypotheses")

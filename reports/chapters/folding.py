@@ -82,13 +82,14 @@ def _meaning(one: xr.Dataset) -> str:
 
 def _folds(subject: Subject) -> Answer | None:
     """Say whether tones that fold onto one frequency become one sound, at the deepest stage that folds."""
-    tones = subject.result("aliasing")
+    if (tones := subject.result("aliasing")) is None:
+        return None
     stages = [
         stage
-        for stage in (stages_with(tones, "collapse") if tones is not None else [])
+        for stage in stages_with(tones, "collapse")
         if float(at_stage(tones, stage)["n_sharing"]) > 0 and np.isfinite(_collapse(tones, stage).value)
     ]
-    if tones is None or not stages:
+    if not stages:
         return None
     stage = "stack_end" if "stack_end" in stages else stages[-1]
     own, one = _collapse(tones, stage), at_stage(tones, stage)

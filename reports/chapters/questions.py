@@ -231,7 +231,7 @@ ACCESS = Chapter(
     findings=each_stage("access", _access),
     figures=partial(_figures_of, "access"),
     panels={
-        ("auc_profile", f"partial at -20 dBFS, {order}, density 5"): f"AUC, {order}"
+        ("auc_profile", f"partial among 4 at -20 dBFS, {order}, density 5"): f"AUC, {order}"
         for order in ("linear", "quadratic")
     },
 )  # fmt: skip

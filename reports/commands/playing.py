@@ -57,12 +57,13 @@ def activations(
 
         tonotopy activations codec_tiny --stimuli song.wav --out song.zarr
     """
-    import zarr
-
     from ...encoders.registry import check_known, load_for
-    from ...synth.export import parse_stimuli
 
     check_known(name)
+    import zarr
+
+    from ...synth.export import parse_stimuli
+
     played = Path(stimuli) if stimuli and Path(stimuli).exists() else parse_stimuli(stimuli)
     from ...probes.engine.activations import activations as write_activations
     from ...probes.engine.progress import Progress

@@ -101,7 +101,7 @@ def lay_out(figure: Figure) -> None:
     axes is measured once although the layout goes through them twice: a third of the time in all.
     """
     engine = figure.get_layout_engine()
-    if engine is None:
+    if engine is None or not figure.axes:
         return
     FigureCanvasAgg(figure)  # what measures texts
     for axes in figure.axes:
@@ -122,12 +122,13 @@ def _measured_once(axes: Axes) -> Callable[..., Bbox | None]:
     measure, around = axes.get_tightbbox, []
 
     def get_tightbbox(*arguments: Any, **options: Any) -> Bbox | None:
-        place = axes.get_position(original=True).transformed(axes.figure.transFigure).extents
+        inside = axes.get_position(original=True).transformed(axes.figure.transFigure)
+        place = np.array(inside.extents)
         if not around:
             box = measure(*arguments, **options)
             if box is None:
                 return None
-            around.append(box.extents - place)
+            around.append(np.array(box.extents) - place)
         return Bbox.from_extents(*(place + around[0]))
 
     return get_tightbbox

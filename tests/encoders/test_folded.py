@@ -37,7 +37,7 @@ def test_weights_that_change_are_noticed():
 def test_hooks_are_at_work():
     encoder = codec_tiny("random")
     layer = encoder.module.get_submodule("codec.encoder.model.12")
-    handle = layer.register_forward_hook(lambda _module, _inputs, output: output * 0)
+    handle = layer.register_forward_hook(lambda _module, _inputs, output: torch.zeros_like(output))
     silenced = encoder.run(torch.ones(1, 3200), ["stack_end"])["stack_end"]
     handle.remove()
     assert not silenced.any()

@@ -96,7 +96,7 @@ def test_the_page_shows_what_a_plugged_in_probe_measured(run, tmp_path):
     assert "Brightness. The encoder at its stages" in text
     assert "tilt of the spectrum (dB per octave)" in text
     assert BRIGHTNESS.question in text
-    assert "#first-brightness" in {a["href"] for a in page.all("a")}
+    assert "#c-brightness" in {a["href"] for a in page.all("a")}
 
 
 def test_what_a_probe_measured_that_is_not_installed_is_named(run, tmp_path):
@@ -116,14 +116,14 @@ def test_encoders_of_sounds_and_of_melodies_make_one_page(run, tmp_path):
     page = Page(report([tree], tmp_path / "page.html").read_text(encoding="utf-8"))
     text = " ".join(" ".join(page.text).split())
     assert "What toy and tune represent" in text
-    assert "toy (22,050 samples per second) and tune (32 steps, 16 latent dimensions), beside 1" in text
-    assert "1 random network. Played: 400 partials" in text
-    assert {"#e0-tiling", "#e1-latents", "#e1-features"} <= {a["href"] for a in page.all("a")}
+    assert "toy (22,050 samples per second, weights 012345) and tune (32 steps, 16 latent dimensions" in text
+    assert "1 network of random weights. Played: 400 partials" in text
+    assert {"#c-tiling", "#c-latents", "#c-features"} <= {a["href"] for a in page.all("a")}
     assert "Tiling. The encoder at its stages" in text
     assert "Active latents. The encoder, random weights as lowest to highest over seeds" in text
     assert "toy – first_layer:" in text
     assert "tune – 3 of 16 dimensions (19 %) are active latents" in text
-    assert "Not measured: traversals: it has no decoder." in text
+    assert "Could not be measured of tune: traversals: it has no decoder." in text
     assert "Side by side" not in text  # nothing was measured of both
     both = Page(report([tree, tree], tmp_path / "page.html").read_text(encoding="utf-8"))
     assert {"compared-comparison", "compared-models-side-by-side"} <= {f["id"] for f in both.all("figure")}

@@ -592,7 +592,7 @@ def test_the_page_holds_the_chapters(tmp_path):
     assert len([name for name in drawn if name.startswith("c")]) == 6
     assert page.count("<audio ") == 2 * 2 * 8 + 1 + 2 * 3
     for title in ("Sparse dictionaries", "What features mean", "Steering"):
-        assert f">{title}</h3>" in page
+        assert f">{title}</h2>" in page
     assert (
         "Labels that are not steered by, as no descriptor stands for their factor: chord quality: 2." in page
     )

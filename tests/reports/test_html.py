@@ -20,7 +20,7 @@ from tonotopy.reports.audio import data_uri
 from tonotopy.reports.figures.filters.tonotopic_map import tonotopic_maps
 from tonotopy.synth.errors import InputError
 
-FIGURES = 20  # of an encoder
+FIGURES = 19  # of an encoder
 VOID = {"meta", "img", "br", "link", "input", "hr", "wbr"}
 
 
@@ -174,7 +174,7 @@ def test_an_encoder_without_baselines_or_controls(run, tmp_path):
     toy = xr.DataTree(run["toy"].to_dataset(), children=kept)
     alone = xr.DataTree(run.to_dataset(), children={"toy": toy})
     page = Page(report([alone], tmp_path / "alone.html").read_text(encoding="utf-8"))
-    assert len(page.all("figure")) == 6 + 6
+    assert len(page.all("figure")) == 5 + 6
     assert {"#c-selectivity", "#c-aliasing"} <= {a["href"] for a in page.all("a")}
 
 

@@ -126,7 +126,7 @@ def test_findings_speak_of_the_data(toy):
     assert any("2 random networks give" in sentence for sentence in said)
     first, deep = findings(toy, "aliasing")
     assert first.startswith("first_layer: 1.00 (random 1.00) of a tone's output power")
-    assert "Collapse is 0.60 (0.50 to 0.70), above chance (0.45): by amplitude and phase" in deep
+    assert "Collapse is 0.60 (0.50 to 0.70), above chance (0.45): channels tell" in deep
     first, deep = findings(toy, "invertibility")
     assert "can be undone (smallest gain 0.2)" in first
     assert "its Jacobian at silence, which errs by 0.8, it cannot be undone" in deep

@@ -35,7 +35,7 @@ def tonotopy(monkeypatch, capsys):
 def suites(monkeypatch):
     """Suites that were to be run; none is."""
     wanted = []
-    monkeypatch.setattr(runner, "run", lambda suite, out, progress: wanted.append(suite) or out)
+    monkeypatch.setattr(runner, "run", lambda suite, out, progress, name="": wanted.append(suite) or out)
     return wanted
 
 

@@ -49,6 +49,7 @@ def codec(random=2):
     others = [(*r[:4], e, e, e, v, *r[8:]) for r, (v, e) in zip(ROWS, same, strict=True)]
     tree = xr.DataTree(xr.Dataset(attrs={"encoder": "codec"}))
     tree["hypotheses"] = xr.DataTree(judged())
+    tree["access"] = tree["codes"] = xr.DataTree()
     baseline = xr.DataTree(children={"hypotheses": xr.DataTree(judged(others))})
     return Subject("codec", tree, (baseline,) * random)
 
@@ -63,7 +64,7 @@ def test_rows_hold_every_number_beside_what_it_is_held_against():
     assert narrow.p == "< 0.001"
     assert narrow.random == "refuted 2 of 2; 3.90"
     assert (stable.verdict, stable.random) == ("supported", "refuted 2 of 2; 0.40")
-    assert architectural.threshold == "± 0.1"
+    assert architectural.threshold == "within ± 0.1"
     assert (codes.effect, codes.random) == ("–", "no verdict 2 of 2")
     assert verdict_rows(codec(0))[0].random == "–"
     assert (readable.needs, readable.least_p, readable.family) == ("10 units", "0.35", "text, 22 claims")

@@ -72,8 +72,9 @@ def waveform_shape(
     Examples
     --------
     >>> from tonotopy.encoders import load
+    >>> from tonotopy.probes import Session
     >>> from tonotopy.probes import waveform_shape as measure
-    >>> waveform_shape(measure(load("control:texture"))).get_xlabel()
+    >>> waveform_shape(measure(Session(load("control:texture")))).get_xlabel()
     'shape over spectrum (0 = windowed spectrum)'
     """
     stages = stages_with(data, "shape_over_spectrum")

@@ -42,8 +42,10 @@ def feature_heat_map(data: xr.Dataset, *, group: str | None = None, ax: Axes | N
     Examples
     --------
     >>> from tonotopy.encoders import load
-    >>> from tonotopy.probes import features
-    >>> drawn = feature_heat_map(features(load("control:planted"), samples=200, permutations=19))
+    >>> from tonotopy.probes import Session
+    >>> from tonotopy.probes.latents.measures import features
+    >>> found = features(Session(load("control:planted")), samples=200, permutations=19)
+    >>> drawn = feature_heat_map(found)
     >>> drawn.get_xlabel()
     'dimension (rank)'
     """

@@ -34,7 +34,7 @@ class Patches(ModuleEncoder):
         self.codebooks, self._end, self._back = tuple(books), end, back
 
     def run(self, waveforms, stages):
-        latent = self._end(waveforms.unflatten(1, (-1, HOP)))  # [B, F, D]
+        latent = self._end(torch.as_tensor(waveforms).unflatten(1, (-1, HOP)))  # [B, F, D]
         made = residual_quantization(latent, self.codebooks)
         quantized = made.vectors[..., -1, :].transpose(1, 2)
         heard = {
