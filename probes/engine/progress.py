@@ -82,8 +82,8 @@ class Progress:
         if not self.show:
             yield lambda count: None
         elif self._run is not None:
-            with self._run.task(total) as advance:
-                yield lambda count: advance(count)
+            with self._run.task(total) as part:
+                yield part
         elif sys.stderr.isatty():
             columns = (
                 TextColumn("{task.description:<44}"),
