@@ -25,6 +25,10 @@ class Blocks:
         Where they are kept; nowhere if None.
     *key : object
         What they depend on, in words; other blocks lie elsewhere in the folder.
+    seconds : float, optional
+        No more work than this is lost.
+    say : callable
+        Is told, in a line, how many blocks were there.
 
     Examples
     --------
@@ -36,20 +40,30 @@ class Blocks:
     [[0, 1, 4]]
     """
 
-    def __init__(self, folder: Path | None, *key: object, seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        *key: object,
+        seconds: float | None = None,
+        say: Callable[[str], object] = lambda line: None,
+    ) -> None:
         digest = hashlib.sha256("\n".join(map(str, key)).encode()).hexdigest()[:16]
         self._folder = None if folder is None else folder / digest
         self._seconds = SECONDS_KEPT if seconds is None else seconds
-        self._written = time.monotonic()
+        self._written, self._say = time.monotonic(), say
         self._waiting: list[Block] = []
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         """Yield the blocks that an interrupted loop left, one after another."""
+        there = 0
         for file in self._files():
             with np.load(file) as held:
                 names = [name.split(" ", 1) for name in held.files]
                 for number in range(1 + max(int(number) for number, _ in names)):
                     yield {name: held[f"{n} {name}"] for n, name in names if int(n) == number}
+                    there += 1
+        if there:
+            self._say(f"resuming inside a probe: {there} blocks of sounds are kept")
 
     def each(self, count: int, make: Callable[[int], Block]) -> Iterator[Block]:
         """Yield so many blocks: those that are kept, then those that `make` makes of their numbers."""

@@ -125,7 +125,8 @@ class Session(Generic[Subject]):
     def blocks(self, *key: object) -> Blocks:
         """Return what keeps the blocks of a long loop: those of this encoder, these stages, this seed."""
         subject = (self.encoder.name, self.encoder.weights.sha256)
-        return Blocks(self.unfinished, *subject, self.stages, self.seed, self.tile_seconds, *key)
+        about = (*subject, self.stages, self.seed, self.tile_seconds, *key)
+        return Blocks(self.unfinished, *about, say=self.progress.say)
 
     def once(self, make: Callable[..., Made], *arguments: object) -> Made:
         """Return ``make(self, *arguments)``, made once for all measures of the session.

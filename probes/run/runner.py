@@ -114,10 +114,7 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | bool | None = Non
     work = Work(out, _identity(suite, stimuli, encoders))
     about = provenance(suite.description, suite.seed, encoders) | {"name": name or out.stem}
     work.do("stimuli", lambda: _keep_stimuli(work.store, stimuli, about))
-    steps = _planned(suite, loaded, base) if shown.show else {}
-    if done := sum(work.is_done(key) for key in steps):
-        shown.say(f"resuming: {done} of {len(steps)} done")
-    with shown.run({key: step for key, step in steps.items() if not work.is_done(key)}):
+    with shown.run(_planned(suite, loaded, base, work) if shown.show else {}):
         for subject in subjects_of(suite, loaded):
             session = replace(base.of(subject.encoder, None), unfinished=work.unfinished)
             _measure(subject, session, suite, work)
@@ -126,13 +123,13 @@ def run(suite: Suite, out: str | Path, *, progress: Progress | bool | None = Non
     return work.finish()
 
 
-def _planned(suite: Suite, loaded: Sequence[Loaded], base: Session[Any]) -> dict[str, Step]:
-    """Return what is to be measured, a step a probe, and say how long it will take."""
+def _planned(suite: Suite, loaded: Sequence[Loaded], base: Session[Any], work: Work) -> dict[str, Step]:
+    """Return what is left to be measured, a step a probe; say what there is, and how long the rest takes."""
 
     def undrawn(encoder: Measured, draw: object, seed: int, count: int) -> list[Measured]:
         return [encoder] * count  # a network of its architecture takes as long
 
-    paces, steps, probes = Paces(), {}, set()
+    paces, steps, probes, done = Paces(), {}, set(), 0
     counts = {"encoder": 0, "baseline": 0, "control": 0}
     for subject in subjects_of(suite, loaded, undrawn):
         session = base.of(subject.encoder, None)
@@ -143,11 +140,17 @@ def _planned(suite: Suite, loaded: Sequence[Loaded], base: Session[Any]) -> dict
         ]
         counts[subject.role] += bool(left)
         for one, there in left:
+            probes.add(one.name)
+            if work.is_done(key := f"{subject.node}/{one.name}"):
+                done += 1
+                continue
             is_kept = subject.role == "control" and _kept_of(one, there) is not None
             seconds = READING_S if is_kept else paces.seconds(one, there, subject.node)
-            steps[f"{subject.node}/{one.name}"] = Step(f"{called(subject, suite)}: {one.name}", seconds)
-            probes.add(one.name)
-    base.progress.say(announced(counts, len(probes), sum(step.seconds for step in steps.values())))
+            steps[key] = Step(f"{called(subject, suite)}: {one.name}", seconds)
+    left_s = sum(step.seconds for step in steps.values())
+    base.progress.say(announced(counts, len(probes), left_s, suite.preset))
+    if done:
+        base.progress.say(f"resuming: {done} of {done + len(steps)} done")
     return steps
 
 

@@ -62,7 +62,8 @@ def called(subject: Subject, suite: Suite) -> str:
     if subject.role == "baseline":
         of = f" of {name}" if len(suite.encoders) > 1 else ""
         return f"{subject.baseline} {subject.number + 1} of {suite.draws}{of}"
-    return f"control {name}" if subject.role == "control" else name
+    is_other = subject.role == "control" and not name.startswith("control:")
+    return f"control {name}" if is_other else name
 
 
 def _controls(loaded: Sequence[Measured], suite: Suite) -> Iterator[Subject]:

@@ -81,7 +81,9 @@ def test_blocks_come_back_in_order_and_by_key(tmp_path):
     made = [{"latent rms": np.arange(i + 1), "rows": np.array(i)} for i in range(4)]
     for block in made:
         blocks.add(block)
-    back = list(Blocks(tmp_path, "squares", 3))
+    said = []
+    back = list(Blocks(tmp_path, "squares", 3, say=said.append))
+    assert said == ["resuming inside a probe: 4 blocks of sounds are kept"]
     assert [{name: value.tolist() for name, value in block.items()} for block in back] == [
         {name: value.tolist() for name, value in block.items()} for block in made
     ]
