@@ -118,7 +118,10 @@ def measure(
     encoder, stages = session.encoder, powered_stages(session, conditions, groups)
     conditions = list({(c.kind, c.level_dbfs): c for c in conditions}.values())
     drawn = [
-        [drawn_mixtures(c.kind, group, encoder.sample_rate, session.seed) for group in range(groups)]
+        [
+            session.shared(drawn_mixtures, c.kind, group, encoder.sample_rate, session.seed)
+            for group in range(groups)
+        ]
         for c in conditions
     ]
     played = [

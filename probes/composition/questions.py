@@ -14,7 +14,7 @@ from ..engine.stages import run_attributes
 from ..engine.variable import STAGE, Variable
 from ..statistics.finite import finite_mean
 from ..statistics.groups import group_interval
-from .draws import FAR_SEMITONES, GROUPS, RAISED_SEMITONES, STEP_SEMITONES, draw
+from .draws import FAR_SEMITONES, GROUPS, RAISED_SEMITONES, STEP_SEMITONES, components_of
 from .traces import NOISE_SHARE, Played, groups_of
 
 SPACINGS = (*RAISED_SEMITONES, STEP_SEMITONES, FAR_SEMITONES)
@@ -149,20 +149,20 @@ def answered(
 def conditions_played(played: Played, sample_rate: float, seed: int) -> dict[str, np.ndarray]:
     """Describe conditions and their components."""
     conditions = played.conditions
-    draws = [
-        [draw(c, group, sample_rate, seed) for group in range(groups_of(c, played.groups))]
+    drawn = [
+        [components_of(c.kind, group, sample_rate, seed) for group in range(groups_of(c, played.groups))]
         for c in conditions
     ]
-    widest = max(len(of[0].of.labels) for of in draws)
+    widest = max(len(groups[0].labels) for groups in drawn)
     frequency = np.stack(
         [
-            widened(np.exp(np.mean([np.log(one.of.frequency_hz) for one in of], axis=0)), widest)
-            for of in draws
+            widened(np.exp(np.mean([np.log(one.frequency_hz) for one in groups], axis=0)), widest)
+            for groups in drawn
         ]
     )
     labels = np.full((len(conditions), widest), "", dtype="<U32")
-    for row, of in zip(labels, draws, strict=True):
-        row[: len(of[0].of.labels)] = of[0].of.labels
+    for row, groups in zip(labels, drawn, strict=True):
+        row[: len(groups[0].labels)] = groups[0].labels
     return {
         "condition": np.array([c.label for c in conditions]),
         "component_kind": np.array([c.kind for c in conditions]),

@@ -131,7 +131,7 @@ def traces(
     """
     encoder, stages = session.encoder, powered_stages(session, conditions, groups)
     blocks = [
-        (i, draw(condition, group, encoder.sample_rate, session.seed, raised))
+        (i, session.shared(draw, condition, group, encoder.sample_rate, session.seed, raised))
         for i, condition in enumerate(conditions)
         for group in range(groups_of(condition, groups))
     ]

@@ -15,7 +15,7 @@ import os
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -93,14 +93,14 @@ def digest(modules: tuple[Path, ...]) -> str:
 def _read(module: Path) -> tuple[str, tuple[Path, ...]]:
     """Return the digest of one module, and the modules of the library that it imports."""
     source = module.read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    return hashlib.sha256(_bare(source, tree).encode()).hexdigest(), tuple(_imported(module, tree))
+    nodes = list(ast.walk(ast.parse(source)))
+    return hashlib.sha256(_bare(source, nodes).encode()).hexdigest(), tuple(_imported(module, nodes))
 
 
-def _bare(source: str, tree: ast.Module) -> str:
+def _bare(source: str, nodes: Sequence[ast.AST]) -> str:
     """Return a module's lines without docstrings, whole-line comments and blanks, alike in any Python."""
     lines = source.splitlines()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
             first, last = node.body[0].lineno, node.body[0].end_lineno or node.body[0].lineno
             lines[first - 1 : last] = [""] * (last - first + 1)
@@ -112,9 +112,9 @@ def _measures(module: Path) -> bool:
     return place.name not in WITHOUT_RESULTS and any(place.is_relative_to(one) for one in MEASURING)
 
 
-def _imported(module: Path, tree: ast.Module) -> Iterator[Path]:
+def _imported(module: Path, nodes: Sequence[ast.AST]) -> Iterator[Path]:
     """Yield the modules of the library that a module imports, relatively as all of them do."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.level:
             folder = module.parents[node.level - 1].joinpath(*(node.module or "").split("."))
             several = [folder.with_suffix(".py"), *(folder / f"{alias.name}.py" for alias in node.names)]
@@ -134,6 +134,26 @@ def kept(key: str, one: Probe) -> xr.Dataset | None:
         except UNREADABLE:
             continue  # measured again, and written over
     return None
+
+
+def is_kept(key: str) -> bool:
+    """Say whether a result of a key lies anywhere, without reading it."""
+    name = name_of(key)
+    return (folder() / name).is_file() or name in _names_in(bundle_of(_rate_in(key)))
+
+
+@cache
+def _names_in(bundle: Path) -> frozenset[str]:
+    """Return the names of the results in a bundle; none where it is missing or not whole."""
+    try:
+        with zipfile.ZipFile(bundle) as several:
+            return frozenset(several.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return frozenset()
+
+
+def _rate_in(key: str) -> int:
+    return int(key.split("\n")[3].split()[0])
 
 
 def keep(key: str, result: xr.Dataset) -> None:
@@ -217,12 +237,11 @@ def _from_cache(key: str) -> bytes | None:
 
 
 def _from_package(key: str) -> bytes | None:
-    bundle = bundle_of(int(key.split("\n")[3].split()[0]))
-    if not bundle.is_file():
+    bundle, name = bundle_of(_rate_in(key)), name_of(key)
+    if name not in _names_in(bundle):
         return None
     with zipfile.ZipFile(bundle) as several:
-        name = name_of(key)
-        return several.read(name) if name in several.namelist() else None
+        return several.read(name)
 
 
 def bundle_of(sample_rate: int) -> Path:

@@ -28,8 +28,8 @@ from ..hypotheses.hypothesis import Hypothesis
 from ..hypotheses.registry import registered as hypotheses
 from ..hypotheses.verdicts import check_named_once, evaluate
 from .forecast import READING_S, Paces, announced
+from .kept import is_kept, kept, key_of
 from .kept import keep as keep_for_others
-from .kept import kept, key_of
 from .schema import validate_probe
 from .subjects import (
     Loaded,
@@ -144,8 +144,7 @@ def _planned(suite: Suite, loaded: Sequence[Loaded], base: Session[Any], work: W
             if work.is_done(key := f"{subject.node}/{one.name}"):
                 done += 1
                 continue
-            is_kept = subject.role == "control" and _kept_of(one, there) is not None
-            seconds = READING_S if is_kept else paces.seconds(one, there, subject.node)
+            seconds = READING_S if _is_kept(subject, one, there) else paces.seconds(one, there, subject.node)
             steps[key] = Step(f"{called(subject, suite)}: {one.name}", seconds)
     left_s = sum(step.seconds for step in steps.values())
     base.progress.say(announced(counts, len(probes), left_s, suite.preset))
@@ -221,6 +220,14 @@ def _kept_of(one: Probe, session: Session[Any]) -> xr.Dataset | None:
     """Return what is kept of a control."""
     key = key_of(one, session.encoder, session.seed)
     return None if key is None else kept(key, one)
+
+
+def _is_kept(subject: Subject, one: Probe, session: Session[Any]) -> bool:
+    """Say whether the result of a control is there to be read."""
+    if subject.role != "control":
+        return False
+    key = key_of(one, session.encoder, session.seed)
+    return key is not None and is_kept(key)
 
 
 def _keep_control(one: Probe, session: Session[Any], group: Path) -> None:
