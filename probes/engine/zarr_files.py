@@ -18,7 +18,8 @@ MOST_BYTES = 64 * 1024**2  # of an array in one chunk; larger ones are zarr's to
 GROUP = {"zarr_format": 2}
 METADATA = (".zgroup", ".zattrs", ".zarray")
 DECODED = {
-    "_FillValue", "missing_value", "scale_factor", "add_offset", "dtype", "_Unsigned", "calendar", "coordinates"
+    "_FillValue", "missing_value", "scale_factor", "add_offset", "dtype", "_Unsigned", "calendar",
+    "coordinates",
 }  # fmt: skip
 
 
@@ -140,12 +141,13 @@ def _read_array(folder: Path, about: dict[str, Any], attributes: dict[str, Any])
     shape, dtype = about["shape"], np.dtype(about["dtype"])
     if 0 in shape:
         values = np.empty(shape, dtype)
-    elif (file := folder / about["dimension_separator"].join("0" * len(shape) or "0")).is_file():
-        data = file.read_bytes()
-        whole = data if about["compressor"] is None else get_codec(about["compressor"]).decode(data)
+    elif (file := folder / about.get("dimension_separator", ".").join("0" * len(shape) or "0")).is_file():
+        whole: Any = file.read_bytes()
+        if about["compressor"] is not None:
+            whole = get_codec(about["compressor"]).decode(whole)
         values = np.frombuffer(bytearray(whole), dtype).reshape(shape)
     else:
-        values = np.full(shape, about["fill_value"], dtype)
+        values = np.full(shape, about["fill_value"] or 0, dtype)
     rest = {name: value for name, value in attributes.items() if name != "_ARRAY_DIMENSIONS"}
     return xr.Variable(attributes["_ARRAY_DIMENSIONS"], values, rest)
 

@@ -38,9 +38,10 @@ def parts(out: Path) -> list[tuple[str, float]]:
     with (
         patch.object(Work, "do", lambda work, name, step: timed(name, take, work, name, step)),
         patch.object(html, "report", lambda *arguments, **more: timed("report", write, *arguments, **more)),
+        patch.object(sys, "argv", ["tonotopy", "demo", "--out", str(out)]),
+        suppress(SystemExit),
     ):
-        with patch.object(sys, "argv", ["tonotopy", "demo", "--out", str(out)]), suppress(SystemExit):
-            main()
+        main()
     whole = time.process_time() - began
     rest = whole - sum(seconds for _, seconds in found)
     return [*found, ("networks drawn, weights read", rest), ("all", whole)]
