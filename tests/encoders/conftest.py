@@ -45,9 +45,9 @@ def predicted():
     return predict
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def one_thread():
-    """On one thread: two of networks as small as these wait for each other, on a busy machine long."""
+    """On one thread, what a module shares too: another number of them rounds otherwise on some processors."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
