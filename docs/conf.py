@@ -68,4 +68,9 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": [], "tour": [], "gallery": [], "glossary": []}
+html_sidebars = {  # pages that have none below them
+    page: []
+    for page in (
+        "index", "tour", "gallery", "presets", "verdicts", "report", "times", "glossary", "known_truths",
+    )
+}  # fmt: skip
