@@ -1,4 +1,4 @@
-"""Directives whose content is made and not typed: known answers, claims, presets, variables, verdicts, pictures."""
+"""Directives whose content is made and not typed: answers, claims, presets, variables, verdicts, pictures."""
 
 from __future__ import annotations
 
