@@ -169,7 +169,8 @@ def trained(rows: Sequence[Mapping[str, str]]) -> str:
         return "–"
     if own["effect"] == "nan":
         return own["verdict"]
-    return f"{own['verdict']}: {own['effect']} ({own['low']} to {own['high']})"
+    effect, low, high = (short(own[name]) for name in ("effect", "low", "high"))
+    return f"{own['verdict']}: {effect} ({low} to {high})"
 
 
 def untrained(rows: Sequence[Mapping[str, str]]) -> str:
