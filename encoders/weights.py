@@ -95,10 +95,12 @@ def read_metadata(path: Path, key: str) -> str | None:
     Raises
     ------
     InputError
-        If a ``.safetensors`` file is not one.
+        If a ``.safetensors`` file is missing or is not one.
     """
     if path.suffix != ".safetensors":
         return None
+    if not path.is_file():
+        raise InputError(f"weights {path}: no such file")
     try:
         with safe_open(path, framework="pt") as opened:
             return (opened.metadata() or {}).get(key)

@@ -39,9 +39,9 @@ for command in (
 
 def main() -> None:
     """Run the command line: bad input is one line on stderr and exit code 2, Ctrl-C one line and 130."""
-    # Idle threads of a parallel region spin before they sleep. On a busy machine they spin against the
-    # very work they wait for, and a small network runs ten times slower; sleep soon. Before torch loads.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # Idle threads of a parallel region spin before they sleep. On a busy machine they spin against the very
+    # work they wait for, and a small network takes four times as long; sleep at once. Before torch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
         code = app(standalone_mode=False)

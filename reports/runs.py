@@ -10,6 +10,7 @@ from pathlib import Path
 import xarray as xr
 
 from ..probes.engine.schema import BY_MODALITY, baseline_kind, run_name, short_hash, subjects
+from ..probes.engine.zarr_files import read_tree
 from ..probes.run.earlier import up_to_date
 from ..probes.run.schema import validate
 from ..synth.errors import InputError
@@ -126,7 +127,7 @@ def read_run(source: str | Path | xr.DataTree) -> xr.DataTree:
         partial = path.with_name(path.name + ".partial")
         raise InputError(f"run {path}: {'not finished yet' if partial.exists() else 'no such folder'}")
     try:
-        tree = xr.open_datatree(path, engine="zarr", chunks=None)
+        tree = read_tree(path)
     except Exception as error:  # the readers behind xarray raise whatever they like
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise InputError(f"run {path}: cannot be read as a zarr store ({reason[:120]})") from None

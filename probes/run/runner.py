@@ -23,7 +23,7 @@ from ..engine.schema import stimuli_dataset, subject_attributes
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
 from ..engine.store import ZARR_FORMAT, keep
-from ..engine.zarr_files import consolidate
+from ..engine.zarr_files import consolidate, read_tree
 from ..hypotheses.hypothesis import Hypothesis
 from ..hypotheses.registry import registered as hypotheses
 from ..hypotheses.verdicts import check_named_once, evaluate
@@ -297,6 +297,5 @@ def _keep_stimuli(store: Path, stimuli: Mapping[str, StimulusSet], attributes: M
 def _judge(store: Path, claims: Sequence[Hypothesis], seed: int) -> None:
     """Give the verdicts that what was measured allows, a group of each encoder and baseline."""
     consolidate(store)
-    with xr.open_datatree(store, engine="zarr", chunks=None) as tree:
-        for node, verdicts in evaluate(tree, claims, seed).items():
-            keep(verdicts, store / node / "hypotheses")
+    for node, verdicts in evaluate(read_tree(store), claims, seed).items():
+        keep(verdicts, store / node / "hypotheses")

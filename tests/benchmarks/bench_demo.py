@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -23,7 +24,7 @@ def parts(out: Path) -> list[tuple[str, float]]:
     from tonotopy.probes.engine.checkpoint import Work
     from tonotopy.probes.run import runner  # noqa: F401 - imports all that measures
     from tonotopy.reports import html
-    from tonotopy.reports.commands.probing import demo
+    from tonotopy.reports.cli import main
 
     found = [("import", time.process_time() - began)]
 
@@ -38,7 +39,8 @@ def parts(out: Path) -> list[tuple[str, float]]:
         patch.object(Work, "do", lambda work, name, step: timed(name, take, work, name, step)),
         patch.object(html, "report", lambda *arguments, **more: timed("report", write, *arguments, **more)),
     ):
-        demo(out, 0)
+        with patch.object(sys, "argv", ["tonotopy", "demo", "--out", str(out)]), suppress(SystemExit):
+            main()
     whole = time.process_time() - began
     rest = whole - sum(seconds for _, seconds in found)
     return [*found, ("networks drawn, weights read", rest), ("all", whole)]

@@ -408,7 +408,8 @@ def test_a_codec_is_asked_for_codes_and_interventions_and_judged_by_its_controls
 
 def test_what_has_no_weights_has_no_baseline(tmp_path):
     tree = xr.open_datatree(probe(["control:decimator"], tmp_path / "run.zarr", **SMALL))
-    assert list(subjects(tree)) == ["control.decimator"]
+    assert list(subjects(tree, "encoder")) == ["control.decimator"]
+    assert not subjects(tree, "baseline")
 
 
 def test_weights_without_a_way_to_draw_them_are_refused_at_once(wrapped, tmp_path):
