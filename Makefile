@@ -3,7 +3,7 @@
 # make bench  timings side by side     make lint   ruff and pyright
 # make test-generic   those of training, engine and kernels, as on a processor with fewer instructions
 # make docs   build the site into docs/_build/html; a warning is an error
-# make picture  the README's, from the demo's run and two of its own
+# make picture  the README's and the site's: the first screen of the demo's report (needs Chromium)
 
 PYTHON ?= python3
 VENV := .venv
@@ -43,27 +43,7 @@ clean-docs:
 	rm -rf docs/_build docs/reference/generated
 
 picture: demo
-	rm -rf tonotopy-demo/picture.zarr
-	$(BIN)/tonotopy probe samplecnn_tiny --probes selectivity --baselines 1 --no-controls --out tonotopy-demo/picture.zarr
-	$(BIN)/python -c "import xarray; from tonotopy.reports import figures; \
-	    run = xarray.open_datatree('tonotopy-demo/picture.zarr'); \
-	    each = [run[name]['selectivity'].to_dataset() for name in ('samplecnn_tiny', 'samplecnn_tiny.random0')]; \
-	    figures.tonotopic_maps(each[0], each[1:], 'samplecnn_tiny').figure.savefig('reports/tonotopic_map.png', dpi=110)"
-	rm -rf tonotopy-demo/questions.zarr
-	$(BIN)/python -c "from tonotopy.probes import probe; from tonotopy.probes.composition.draws import USUAL; \
-	    questions = ['presence', 'stability', 'access', 'place']; \
-	    probe(['codec_tiny'], 'tonotopy-demo/questions.zarr', probes=questions, baselines=3, conditions=(USUAL,))"
-	$(BIN)/python -c "from tonotopy.reports.chapters.questions import PRESENCE; \
-	    from tonotopy.reports.runs import controls_of, encoders_of, read_run; \
-	    run = read_run('tonotopy-demo/questions.zarr'); controls = list(controls_of(run).values()); \
-	    drawn = next(iter(PRESENCE.figures(encoders_of(run)[0], controls))); \
-	    drawn.figure.savefig('reports/four_questions.png', dpi=110)"
-	rm -rf tonotopy-demo/latents.zarr
-	$(BIN)/tonotopy latents musicvae_tiny --no-controls --out tonotopy-demo/latents.zarr
-	$(BIN)/python -c "import xarray; from tonotopy.reports import figures; \
-	    run = xarray.open_datatree('tonotopy-demo/latents.zarr'); \
-	    each = [run[name]['latents'].to_dataset() for name in ('musicvae_tiny', 'musicvae_tiny.random0')]; \
-	    figures.sigma_and_mu(each[0], each[1:], 'musicvae_tiny').figure.savefig('reports/latents.png', dpi=110)"
+	$(BIN)/python docs/pictures.py tonotopy-demo/report.html
 
 $(VENV)/installed: pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("tonotopy needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'

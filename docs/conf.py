@@ -5,8 +5,12 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+import tonotopy
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "extensions"))
+sys.modules["tonotopy.plot"] = tonotopy.plot  # an attribute, which autosummary would not find as a module
+os.environ["OMP_NUM_THREADS"] = "1"  # in notebooks, whose networks are too small to share out
 os.environ["TONOTOPY_GALLERY"] = str(HERE / "_build" / "gallery.zarr")  # measured once, drawn often
 
 project = "tonotopy"
@@ -64,4 +68,9 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": [], "tour": [], "gallery": [], "glossary": []}
+html_sidebars = {  # pages that have none below them
+    page: []
+    for page in (
+        "index", "tour", "gallery", "presets", "verdicts", "report", "times", "glossary", "known_truths",
+    )
+}  # fmt: skip

@@ -78,6 +78,22 @@ def test_reference_lists_every_public_name():
         assert not missing, f"{face}: {sorted(missing)}"
 
 
+def test_gallery_draws_every_figure():
+    page = (DOCS / "gallery.md").read_text()
+    assert not [name for name in tonotopy.plot.__all__ if f"plot.{name}(" not in page]
+
+
+def test_presets_page_says_what_quick_makes_smaller():
+    from tonotopy.probes.composition.draws import GROUPS
+    from tonotopy.probes.run.presets import PRESETS
+
+    page, quick = (DOCS / "presets.md").read_text(), PRESETS["quick"].settings
+    described = {"conditions", "groups", "level_dbfs", "per_octave", "phases", "raised", "refine"}
+    assert set(quick) == described  # a row each
+    assert f"| groups | {GROUPS} | {quick['groups']} |" in page
+    assert f"| {quick['per_octave']:.0f} an octave |" in page
+
+
 def test_every_encoder_that_can_be_loaded_is_described():
     from tonotopy.encoders import available
 

@@ -1,4 +1,4 @@
-"""Directives whose content is made and not typed: known answers, claims, variables, verdicts, pictures."""
+"""Directives whose content is made and not typed: answers, claims, presets, variables, verdicts, pictures."""
 
 from __future__ import annotations
 
@@ -169,12 +169,13 @@ def trained(rows: Sequence[Mapping[str, str]]) -> str:
         return "–"
     if own["effect"] == "nan":
         return own["verdict"]
-    return f"{own['verdict']}: {own['effect']} ({own['low']} to {own['high']})"
+    effect, low, high = (short(own[name]) for name in ("effect", "low", "high"))
+    return f"{own['verdict']}: {effect} ({low} to {high})"
 
 
 def untrained(rows: Sequence[Mapping[str, str]]) -> str:
-    """Count the verdicts on random networks, by their kind."""
-    counted = Counter((row["kind"], row["verdict"]) for row in rows if row["kind"])
+    """Count the verdicts on random networks, by their kind; not those of which nothing was measured."""
+    counted = Counter((row["kind"], row["verdict"]) for row in rows if row["kind"] and row["effect"] != "nan")
     return "; ".join(f"{kind}: {n} {verdict}" for (kind, verdict), n in counted.items()) or "–"
 
 
@@ -207,11 +208,34 @@ class Variables(Table):
         return table(("variable", "dimensions", "unit", "what"), rows)
 
 
+class Asked(Table):
+    """Which probes a preset asks, beside all that ask by themselves: `{preset} quick`."""
+
+    def lines(self) -> list[str]:
+        """Return the Markdown."""
+        from tonotopy.probes.run.presets import DEFAULT, PRESETS
+        from tonotopy.probes.run.registry import usual
+
+        name = self.arguments[0]
+        chosen = PRESETS[name].probes or {}
+        rows = [
+            (
+                f"`{probe.name}`",
+                probe.question,
+                ", ".join(probe.asks_baselines) or "–",
+                "not asked" if probe.name not in chosen else ", ".join(chosen[probe.name]) or "–",
+            )
+            for probe in usual("waveform")
+        ]
+        return table(("probe", "question", f"random networks in `{DEFAULT}`", f"in `{name}`"), rows)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Add the directives."""
     app.add_directive("known-answers", KnownAnswers)
     app.add_directive("claims", Claims)
     app.add_directive("first-screens", FirstScreens)
+    app.add_directive("preset", Asked)
     app.add_directive("variables", Variables)
     app.add_directive("verdicts-found", VerdictsFound)
     return {"parallel_read_safe": True}

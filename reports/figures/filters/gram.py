@@ -17,7 +17,7 @@ ALIKE = "|inner product| (0 = orthogonal, 1 = the same)"
 
 
 def gram_matrix(data: xr.Dataset, *, stage: str | None = None, ax: Axes | None = None) -> Axes:
-    """Draw |G|, the inner products of a stage's channels in order of best frequency.
+    """Draw the inner products of a stage's channels, without sign, in order of best frequency.
 
     Parameters
     ----------
