@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from ..probes.engine.schema import ROLES, short_hash, subjects
+from ..probes.engine.schema import ROLES, run_name, short_hash, subjects
 from ..probes.run.registry import registered
 from ..probes.run.truths import Truth
 from .audio import Sounds, clips
@@ -93,6 +93,8 @@ def _lead(tree: xr.DataTree, everybody: Sequence[Subject]) -> str:
     said = enumerated(
         [f"{one.name} ({', '.join([*one.layout, f'weights {short_hash(one.tree)}'])})" for one in encoders]
     )
+    if (name := run_name(tree)) and name not in {one.name for one in encoders}:
+        said = f"Run {name}: {said}"
     said += f", beside {enumerated(beside)}" if beside else ""
     said += f". Played: {enumerated(played)}" if played else ""
     return f"{said}. Measured {str(tree.attrs['created_at'])[:16].replace('T', ' ')}."

@@ -21,6 +21,8 @@ FIRST = (  # questions in the order in which the first screen answers them; othe
     "stability", "presence", "access", "place", "aliasing", "selectivity",
 )  # fmt: skip
 
+CHOOSING = ("--probes", "--preset", "--out", "-o")  # options that choose what is asked, and where it goes
+
 Answers = Mapping[str, Mapping[str, Answer]]  # by probe, then by the encoder's name
 
 
@@ -105,12 +107,29 @@ def not_requested(encoders: Sequence[Subject], chapters: Sequence[Chapter]) -> I
         if probe.name not in there and f"{probe.name}:" not in reasons
     ]
     if left:
-        command = "latents" if list(modalities) == ["melody"] else "probe"
         them = "them" if len(left) > 1 else "it"
         yield (
             f"Not requested: {enumerated([name.replace('_', ' ') for name in left])}; "
-            f"“tonotopy {command} {encoders[0].encoder} --out all.zarr” asks {them} too."
+            f"“{command_for_all(encoders)}” asks {them} too."
         )
+
+
+def command_for_all(encoders: Sequence[Subject]) -> str:
+    """Return what asks everything of encoders: the command that measured them, without what chose probes."""
+    words = iter(str(encoders[0].tree.root.attrs["command"]).split())
+    program, command = next(words, ""), next(words, "")
+    if program == "tonotopy" and command in ("probe", "latents"):
+        kept = [program, command]
+        for word in words:
+            if word in CHOOSING:
+                next(words, "")
+            elif word.partition("=")[0] not in CHOOSING:
+                kept.append(word)
+        return " ".join([*kept, "--out", "all.zarr"])
+    names = list(dict.fromkeys(one.encoder for one in encoders))
+    if program == "tonotopy":  # which has others in the box
+        return f"tonotopy probe {' '.join(names)} --out all.zarr"
+    return 'tonotopy.probe(..., "all.zarr")'
 
 
 def _figure(encoders: Sequence[Subject], controls: Sequence[Subject], columns: int) -> Illustration | None:

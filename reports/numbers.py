@@ -15,6 +15,8 @@ from .runs import Subject
 from .selecting import merged, stages_of
 from .writing import DASH, counted, interval, written
 
+SHOWN = 0.005  # what two decimals show
+
 
 @dataclass(frozen=True)
 class Row:
@@ -135,7 +137,8 @@ def differing(numbers: xr.Dataset) -> list[list[str]]:
     Returns
     -------
     rows : list of list of str
-        Measure, stage, the value of each encoder, and by how much the highest and the lowest differ.
+        Measure, stage, the value of each encoder, and by how much the highest and the lowest differ; what
+        is the same to the digits that are shown is left out.
     """
     found: list[tuple[float, list[str]]] = []
     for measure in range(numbers.sizes["measure"]):
@@ -146,6 +149,8 @@ def differing(numbers: xr.Dataset) -> list[list[str]]:
             if there.sum() < 2 or low[there].max() <= high[there].min():
                 continue
             apart = float(value[there].max() - value[there].min())
+            if apart < SHOWN:
+                continue
             cells = [f"{v:z.2f} ({a:z.2f} to {b:z.2f})" if k else DASH
                      for v, a, b, k in zip(value, low, high, there, strict=True)]  # fmt: skip
             row = [str(one["measure"].values), str(one["stage"].values), *cells, f"{apart:.2f}"]

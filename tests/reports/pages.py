@@ -56,7 +56,7 @@ def run_of(
     """A judged run of encoders, each with the same baselines by kind, and controls."""
     attributes = {
         "schema_version": SCHEMA_VERSION, "created_at": "2026-01-01T00:00:00+00:00", "versions": "{}",
-        "device": "cpu", "precision": "float32", "seed": 0, "command": "tonotopy probe", "name": name,
+        "device": "cpu", "precision": "float32", "seed": 0, "command": "script.py", "name": name,
     }  # fmt: skip
     children: dict[str, xr.DataTree] = {}
     for i, (encoder, found) in enumerate(encoders.items()):

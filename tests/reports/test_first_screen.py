@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,8 @@ from tonotopy.reports import contents as contents_module
 from tonotopy.reports.chapter import Chapter
 from tonotopy.reports.chapters import CHAPTERS
 from tonotopy.reports.contents import contents
-from tonotopy.reports.first_screen import answers_of, not_requested, sentences
+from tonotopy.reports.first_screen import answers_of, command_for_all, not_requested, sentences
+from tonotopy.reports.numbers import differing
 from tonotopy.reports.patterns import NO, OPEN, YES, Pattern, Words, clause, sentence, shared
 from tonotopy.reports.runs import controls_of, named_apart
 from tonotopy.reports.tiles import tile_of
@@ -190,9 +192,26 @@ def test_only_what_was_requested_is_listed_and_the_rest_is_a_line():
     refused, left = not_requested(encoders, chapters)
     assert refused == "Could not be measured: codes: it has no codes."
     assert left.startswith("Not requested: selectivity, ")
-    assert left.endswith("“tonotopy probe toy --out all.zarr” asks them too.")
+    assert left.endswith('“tonotopy.probe(..., "all.zarr")” asks them too.')
     assert " codes" not in left
     assert "place" not in left.split(";")[0]
+
+
+@pytest.mark.parametrize(
+    ("measured_by", "asks_all"),
+    [
+        ("tonotopy probe my.py:make --weights best.pt --preset quick --name a -o a.zarr",
+         "tonotopy probe my.py:make --weights best.pt --name a --out all.zarr"),
+        ("tonotopy probe toy --probes=place --out=a.zarr --no-controls",
+         "tonotopy probe toy --no-controls --out all.zarr"),
+        ("tonotopy demo", "tonotopy probe toy --out all.zarr"),
+        ("script.py", 'tonotopy.probe(..., "all.zarr")'),
+    ],
+)  # fmt: skip
+def test_the_rest_is_asked_by_the_command_that_measured(measured_by, asks_all):
+    run = pages.run_of({"toy": pages.questioned(pages.ALL, probes=["place"])})
+    run.attrs["command"] = measured_by
+    assert command_for_all(named_apart([run])) == asks_all
 
 
 def test_tiles_place_numbers_between_the_ends():
@@ -293,3 +312,19 @@ def test_filters_say_how_wide_they_are_beside_the_ears():
     assert f"a band {width:.2g} times as wide as the ear's" in answer.sentence
     assert "At the first layer 11 of 12 channels respond, " in answer.sentence
     assert not controls_of(run)
+
+
+def test_what_differs_less_than_is_shown_is_not_listed():
+    def numbers(values, margins):
+        at = np.array([values], dtype=float)[..., None]
+        return xr.Dataset(
+            {name: (("measure", "encoder", "stage"), at + sign * np.array([margins])[..., None])
+             for name, sign in (("value", 0), ("low", -1), ("high", 1))},
+            {"measure": ["Stability"], "stage": ["latent"]},
+        ).transpose("measure", "stage", "encoder")  # fmt: skip
+
+    assert differing(numbers([0.5, 0.9], [0.1, 0.1])) == [
+        ["Stability", "latent", "0.50 (0.40 to 0.60)", "0.90 (0.80 to 1.00)", "0.40"]
+    ]
+    assert differing(numbers([0.9999, 1.0], [0, 0])) == []
+    assert differing(numbers([0.5, 0.9], [0.2, 0.2])) == []
