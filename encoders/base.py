@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol, runtime_checkable
@@ -17,6 +17,7 @@ from .kinds import stage_kind
 
 MODALITIES = ("waveform", "melody")
 CANONICAL_STAGES = ("first_layer", "stack_end", "latent", "quantized", "codes")
+SMALL = 3_000_000  # parameters of a network that one thread runs about as fast as several do
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,7 @@ class ModuleEncoder:
         self.module = module.eval()
         self.taps = dict(taps)
         self._prepare, self._read, self._kernels = prepare, read, dict(kernels or {})
+        self._is_small = sum(tensor.numel() for tensor in module.parameters()) < SMALL
 
     @property
     def device(self) -> torch.device:
@@ -230,7 +232,7 @@ class ModuleEncoder:
 
     def activations(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         """Do what `run` does, unchecked; the stages come in the order in which they were reached."""
-        with torch.inference_mode():
+        with torch.inference_mode(), _one_thread() if self._is_small else nullcontext():
             return self._activations(waveforms, stages)
 
     def differentiable(self, stage: str) -> Callable[[Tensor], Tensor]:
@@ -288,6 +290,17 @@ class ModuleEncoder:
         finally:
             for handle in handles:
                 handle.remove()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread: several gain a small network little, and wait for one another by spinning."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def check_waveforms(waveforms: Tensor) -> None:

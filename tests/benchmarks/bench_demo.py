@@ -5,6 +5,7 @@ python -m tests.benchmarks.bench_demo           in a process of its own, which p
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ LIMIT_S = 100.0
 def parts(out: Path) -> list[tuple[str, float]]:
     """Run the demo in this process: (part, seconds of processor time), all of it at the end."""
     began = time.process_time()
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line does before torch loads
     from tonotopy.probes.engine.checkpoint import Work
     from tonotopy.probes.run import runner  # noqa: F401 - imports all that measures
     from tonotopy.reports import html
