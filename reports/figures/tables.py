@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..selecting import spread
-
-MOST_ROWS = 300
+from .panels import MOST_ROWS
 
 Row = Mapping[str, object]
 
