@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import xarray as xr
 
+from ..probes.engine.zarr_files import read_tree
 from ..probes.run.compare import compare as compare_runs
 from .runs import read_run
 
 
 def open(run: str | Path | xr.DataTree) -> xr.DataTree:
-    """Open a run and check it against the schema.
+    """Open a run and check it against the schema; or open what `tonotopy activations` wrote.
 
     Parameters
     ----------
@@ -22,14 +24,24 @@ def open(run: str | Path | xr.DataTree) -> xr.DataTree:
     -------
     run : xarray.DataTree
         The root carries provenance; ``run[subject][probe]`` is what a probe found of an encoder, of a
-        baseline of it (``codec_tiny.random0``) or of a control. Arrays are read when they are used.
+        baseline of it (``codec_tiny.random0``) or of a control. Of activations it is
+        ``run[stage]["activation"]``. Large arrays are read when they are used.
 
     Raises
     ------
     InputError
         If it is missing, unfinished, no run, or of a schema that cannot be read.
     """
+    if not isinstance(run, xr.DataTree) and _holds_activations(Path(run)):
+        return read_tree(Path(run))
     return read_run(run)
+
+
+def _holds_activations(store: Path) -> bool:
+    try:
+        return "left_out" in json.loads((store / ".zattrs").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
 
 
 def compare(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tonotopy.encoders.registry import _factories
-from tonotopy.reports import cli
+from tonotopy.reports import cli, results
 from tonotopy.reports.commands import listing
 from tonotopy.reports.commands.listing import described, tabled
 from tonotopy.reports.html import MARK
@@ -123,7 +123,10 @@ def test_activations_are_written(tonotopy, tmp_path):
         0.1,
     )
     assert code == 0
-    assert (out / "first_layer" / "activation").is_dir()
+    found = results.open(out)["first_layer"].to_dataset().activation
+    assert found.dims == ("stimulus", "channel", "frame")
+    assert found.sizes["stimulus"] == 2
+    assert float(abs(found).max()) > 0
 
 
 def test_encoders_lists_them_even_if_one_cannot_be_had(tonotopy, monkeypatch):
