@@ -24,7 +24,7 @@ from .estimates import (
 from .figures.composition.questions import KINDS, MEASURES, Measure
 from .patterns import Pattern, Words
 from .runs import Subject
-from .selecting import answers, at_stage, stages_of
+from .selecting import answers, stages_of
 from .writing import capitalised, enumerated, in_words
 
 QUESTIONS = ("presence", "stability", "access", "place")
@@ -67,7 +67,7 @@ class ComponentQuestion:
 def stage_of(result: xr.Dataset) -> str:
     """Return the stage that answers are about: the latent, or else the deepest that has power."""
     stages = stages_of(result)
-    deep = [stage for stage in stages if not stage or has_power(at_stage(result, stage))]
+    deep = [stage for stage in stages if not stage or has_power(result, stage)]
     return "latent" if "latent" in deep else (deep or stages)[-1]
 
 
