@@ -1,7 +1,7 @@
 """Which stage, level and condition stand for a result, in verdicts, tables and figures alike.
 
-A place is where that is: a number, or several, along each dimension. Tables read thousands of numbers at their
-places; cutting up a whole result with all its coordinates for each would take thirty times as long.
+A place is where that is: a number, or several, along each dimension. Tables read thousands of numbers at
+their places; cutting up a whole result with all its coordinates for each would take thirty times as long.
 """
 
 from __future__ import annotations
