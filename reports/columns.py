@@ -13,7 +13,7 @@ from ..encoders.kinds import stage_kind
 from ..probes.hypotheses.hypothesis import NoEvidence
 from ..probes.hypotheses.registry import HYPOTHESES
 from .runs import Subject
-from .selecting import at_stage, only, picked, stages_of
+from .selecting import has_stage, place_labelled, place_of_stage, place_picked, values_at
 from .writing import interval, written
 
 Reduce = Callable[[np.ndarray], float]  # finite values -> one number
@@ -59,7 +59,7 @@ class Column:
 
     def of(self, result: xr.Dataset | None, stage: str) -> float:
         """Read the number off a result; NaN where there is none."""
-        return np.nan if result is None or stage not in stages_of(result) else self.value(result, stage)
+        return np.nan if result is None or not has_stage(result, stage) else self.value(result, stage)
 
     def shown(self, result: xr.Dataset | None, stage: str) -> str:
         """Write the number, with its interval where that is shown."""
@@ -132,19 +132,22 @@ def _effect(result: xr.Dataset, stage: str, claim: str) -> float:
         return np.nan
 
 
-def has_power(one: xr.Dataset) -> bool:
-    """Whether activations at a stage can be squared and summed: codes are names of entries, and cannot."""
-    return "kind" not in one or stage_kind(str(one["kind"].values)).has_power
+def has_power(result: xr.Dataset, stage: str = "") -> bool:
+    """Whether activations at a stage can be squared and summed: codes are names of entries, and cannot.
+
+    Without a stage, of a result at one.
+    """
+    place = place_labelled(result, {"stage": stage} if stage else {})
+    return "kind" not in result or stage_kind(str(values_at(result, "kind", place))).has_power
 
 
 def _read(result: xr.Dataset, stage: str, variable: str, reduce: Reduce, pick: str, at_codes: bool) -> float:
-    if variable not in result or result[variable].dtype.kind not in "fiub":
+    if variable not in result or result.variables[variable].dtype.kind not in "fiub":
         return np.nan
-    one = only(result, variable)
-    one = at_stage(one, stage) if stage else one
-    if not at_codes and not has_power(one):
+    if not at_codes and not has_power(result, stage):
         return np.nan
-    values = np.asarray(picked(one[variable], pick).values, dtype=float)
+    place = place_of_stage(result, stage) if stage else {}
+    values = values_at(result, variable, place | place_picked(result, variable, pick)).astype(float)
     finite = values[np.isfinite(values)]
     return float(reduce(finite)) if finite.size else np.nan
 

@@ -6,21 +6,29 @@ import base64
 import html
 import io
 import re
+from functools import cache
+from typing import Literal
 
-import matplotlib
 import numpy as np
 from markupsafe import Markup
+from matplotlib.backends.backend_mixed import MixedModeRenderer
+from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from PIL import Image
 
-from .figures.drawing import HINT, STYLE
+from .figures.drawing import HINT, in_style
 
-LARGEST_SVG = 80_000  # characters
+USUAL_DPI = 144
+LARGEST_SVG, SMALL_SVG = 250_000, 80_000  # characters; a PNG is smaller, but drawn after the SVG in vain
 MOST_POINTS = 6_000  # of lines and areas, above which an SVG is not even tried
+POINTS = 72  # to the inch, as lengths are in an SVG
+IDLE_DIGITS = re.compile(r"(\.\d\d)\d+")
 FONTS = "'DejaVu Sans', Verdana, sans-serif"  # Verdana is as wide
 
 
-def svg_of(figure: Figure, prefix: str) -> Markup | None:
+def svg_of(figure: Figure, prefix: str, dpi: int = USUAL_DPI) -> Markup | None:
     """Write a figure as an `svg` element, with what one points at as titles; None if it would be large.
 
     Parameters
@@ -28,18 +36,47 @@ def svg_of(figure: Figure, prefix: str) -> Markup | None:
     figure : matplotlib.figure.Figure
     prefix : str
         Put before every identifier in it, since a page holds several figures.
+    dpi : int
+        Of a PNG in its place; below the usual one the page must become smaller.
     """
     if _points(figure) > MOST_POINTS:
         return None
-    file = io.StringIO()
-    with matplotlib.rc_context(fname=STYLE), matplotlib.rc_context({"svg.fonttype": "none"}):
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    text = file.getvalue()
-    if len(text) > LARGEST_SVG:
+    with in_style({"svg.fonttype": "none"}):
+        text = _file(figure)
+    if len(text) > (LARGEST_SVG if dpi >= USUAL_DPI else SMALL_SVG):
         return None
     return Markup(
         _embedded(text[text.index("<svg") :], figure, prefix)
     )  # matplotlib has escaped what is drawn
+
+
+class _Writer(RendererSVG):
+    """Writes an SVG file; a text is measured once for all figures."""
+
+    def get_text_width_height_descent(
+        self, s: str, prop: FontProperties, ismath: bool | Literal["TeX"]
+    ) -> tuple[float, float, float]:
+        return _extent(s, prop, ismath)
+
+
+@cache
+def _extent(text: str, font: FontProperties, is_math: bool | Literal["TeX"]) -> tuple[float, float, float]:
+    return text_to_path.get_text_width_height_descent(text, font, is_math)
+
+
+def _file(figure: Figure) -> str:
+    """Return what `savefig` would write as an SVG file."""
+    file, (width, height), dpi = io.StringIO(), figure.get_size_inches(), figure.dpi
+    about = {"Date": None, "Creator": None}
+    writer = _Writer(POINTS * width, POINTS * height, file, image_dpi=round(dpi), metadata=about)
+    figure.dpi = POINTS
+    try:
+        renderer = MixedModeRenderer(figure, width, height, dpi, writer)
+        figure.draw(renderer)  # type: ignore[arg-type]  # it stands for one
+        renderer.finalize()
+    finally:
+        figure.dpi = dpi
+    return file.getvalue()
 
 
 def _embedded(text: str, figure: Figure, prefix: str) -> str:
@@ -49,7 +86,7 @@ def _embedded(text: str, figure: Figure, prefix: str) -> str:
     used = set(re.findall(r"(?:#)([\w.-]+)", text))
     text = re.sub(r' id="([^"]*)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", text)
     text = re.sub(r'(xlink:href="#|url\(#)', rf"\1{prefix}-", text)
-    text = re.sub(r"<[^>]*>", lambda m: re.sub(r"(\.\d\d)\d+", r"\1", " ".join(m[0].split())), text)
+    text = re.sub(r"<[^/>][^>]*>", lambda m: IDLE_DIGITS.sub(r"\1", " ".join(m[0].split())), text)
     text = re.sub(r">\s+<", "><", text).replace("'DejaVu Sans'", FONTS)
     width, height = (round(float(size) * 96) for size in figure.get_size_inches())
     wide, high = (72 * float(size) for size in figure.get_size_inches())
@@ -77,7 +114,7 @@ def _points(figure: Figure) -> int:
 
 def png_of(figure: Figure, dpi: int) -> str:
     """Encode a figure as a data URI: PNG with a palette, a third of the size of full colour."""
-    with matplotlib.rc_context(fname=STYLE):
+    with in_style():
         pixels = io.BytesIO()
         figure.savefig(pixels, format="png", dpi=dpi)
     packed = io.BytesIO()

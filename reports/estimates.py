@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from .selecting import answers
+from .selecting import has_stage, place_labelled, place_of_answers, values_at
 from .writing import DASH, counted, enumerated, interval, written
 
 # Where a number lies, decided on numbers as they are written: a sentence cannot contradict those it gives.
@@ -72,14 +72,13 @@ def estimate(
     **labels
         Where it is taken along its other dimensions, as ``order="linear"``.
     """
-    if result is None or variable not in result:
+    if result is None or variable not in result or not has_stage(result, stage):
         return exactly(np.nan)
-    ends = [f"{variable}{end}" for end in ("", "_low", "_high")]
-    one = answers(result[[end for end in ends if end in result]], kind)  # a whole result takes long to cut up
-    if one is None or stage not in one["stage"].values:
+    if (condition := place_of_answers(result, kind)) is None:
         return exactly(np.nan)
-    at = one.sel({"stage": stage, **labels})
-    return Estimate(*(float(at[name]) if name in at else np.nan for name in ends))
+    place = condition | place_labelled(result, {"stage": stage, **labels})
+    ends = (f"{variable}{end}" for end in ("", "_low", "_high"))
+    return Estimate(*(float(values_at(result, end, place)) if end in result else np.nan for end in ends))
 
 
 def standing(one: Estimate, chance: Estimate) -> str:

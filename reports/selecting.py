@@ -7,12 +7,26 @@ Which stage, level and condition stand for a result is decided where verdicts ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from ..probes.engine.selecting import at_level, at_stage, of_kind, picked, stages_with
+from ..probes.engine.selecting import (
+    Place,
+    at_level,
+    at_stage,
+    has_stage,
+    of_kind,
+    picked,
+    place_labelled,
+    place_of_kind,
+    place_of_stage,
+    place_picked,
+    stages_of,
+    stages_with,
+    values_at,
+)
 from ..probes.statistics.groups import group_interval
 from ..synth.errors import InputError
 
@@ -20,30 +34,34 @@ if TYPE_CHECKING:
     from .runs import Subject
 
 __all__ = [
+    "Place",
     "answers",
     "at_level",
     "at_stage",
     "by_density",
     "five_numbers",
+    "has_stage",
     "interval_of_mean",
     "level_db",
     "merged",
     "middle",
+    "numbers_by_density",
     "of_controls",
     "of_kind",
-    "only",
     "picked",
+    "place_labelled",
+    "place_of_answers",
+    "place_of_kind",
+    "place_of_stage",
+    "place_picked",
     "ranked",
+    "records",
     "spread",
     "stage_with",
     "stages_of",
     "stages_with",
+    "values_at",
 ]
-
-
-def stages_of(result: xr.Dataset) -> list[str]:
-    """Return the stages of a result, from shallow to deep; a single one without a name if it has none."""
-    return [str(s) for s in result["stage"].values] if "stage" in result.dims else [""]
 
 
 def stage_with(result: xr.Dataset, variable: str, stage: str | None = None) -> xr.Dataset:
@@ -86,33 +104,38 @@ def of_controls(controls: Sequence[Subject], probe: str) -> dict[str, xr.Dataset
     return {c.name: found for c in controls if (found := c.result(probe)) is not None}
 
 
-def only(result: xr.Dataset, *variables: str) -> xr.Dataset:
-    """Return some variables of a result with all that selecting needs: cutting up all takes long."""
-    needed = (
-        *variables,
-        "kind",
-        "n_channels",
-        "level_dbfs",
-        "component_kind",
-        "component_level_dbfs",
-        "density",
-    )
-    return result[[name for name in dict.fromkeys(needed) if name in result]]
-
-
 def answers(result: xr.Dataset | None, kind: str = "partial") -> xr.Dataset | None:
     """Return the condition of a result that stands for a kind of component; None if it was not measured."""
-    if result is None or kind not in np.atleast_1d(result["component_kind"].values):
+    place = place_of_answers(result, kind)
+    return None if result is None or place is None else result.isel(place)
+
+
+def place_of_answers(result: xr.Dataset | None, kind: str = "partial") -> Place | None:
+    """Return where in a result the condition of `answers` lies; None if it was not measured."""
+    if result is None or kind not in np.atleast_1d(result.variables["component_kind"].values):
         return None
-    return of_kind(result, kind) if "condition" in result.dims else result
+    return place_of_kind(result, kind) if "condition" in result.dims else {}
+
+
+def records(result: xr.Dataset, dim: str) -> list[dict[str, Any]]:
+    """Return the variables along one dimension, and no other, as a row of plain values a coordinate."""
+    columns = {str(name): one.values.tolist() for name, one in result.variables.items() if one.dims == (dim,)}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def by_density(result: xr.Dataset) -> xr.Dataset:
     """Return the conditions of partials at the level that stands for all, from fewest others to most."""
-    level = float(of_kind(result)["component_level_dbfs"])
-    partials = result["component_kind"].values == "partial"
-    chosen = partials & (result["component_level_dbfs"].values == level)
-    return result.isel(condition=np.flatnonzero(chosen)).sortby("density")
+    return result.isel(condition=numbers_by_density(result))
+
+
+def numbers_by_density(result: xr.Dataset) -> np.ndarray:
+    """Return the numbers, [n], of the conditions of `by_density`."""
+    kind, level_dbfs, density = (
+        result.variables[name].values for name in ("component_kind", "component_level_dbfs", "density")
+    )
+    usual = place_of_kind(result)["condition"]
+    chosen = np.flatnonzero((kind == "partial") & (level_dbfs == level_dbfs[usual]))
+    return chosen[np.argsort(density[chosen], kind="stable")]
 
 
 def ranked(best: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ from ..figures.filters.tonotopic_map import control_maps, tonotopic_maps
 from ..figures.filters.tuning_curves import tuning_curves_by_stage
 from ..figures.tokens.code_changes import code_changes
 from ..runs import Subject
-from ..selecting import at_stage, of_controls, stages_with
+from ..selecting import at_stage, of_controls, place_of_stage, stages_with, values_at
 from ..writing import capitalised, counted, hertz, interval
 
 LINEAR_ENOUGH = 0.5  # of a nonlinear response's power in its first harmonic
@@ -34,21 +34,20 @@ def _of_live(variable: str) -> Value:
     """Return what reads a variable's mean over the channels that respond."""
 
     def read(result: xr.Dataset, stage: str) -> float:
-        one = at_stage(result, stage)
-        if variable not in one or not has_power(one):
+        if variable not in result or not has_power(result, stage):
             return np.nan
-        live = np.isfinite(one["best_frequency"].values)
-        return float(one[variable].values[live].mean()) if live.any() else np.nan
+        place = place_of_stage(result, stage)
+        live = np.isfinite(values_at(result, "best_frequency", place))
+        return float(values_at(result, variable, place)[live].mean()) if live.any() else np.nan
 
     return read
 
 
 def _responding(result: xr.Dataset, stage: str) -> float:
     """Return the share of channels that respond."""
-    one = at_stage(result, stage)
-    if "best_frequency" not in one or not has_power(one):
+    if "best_frequency" not in result or not has_power(result, stage):
         return np.nan
-    return float(np.isfinite(one["best_frequency"].values).mean())
+    return float(np.isfinite(values_at(result, "best_frequency", place_of_stage(result, stage))).mean())
 
 
 QUALITY = measured("quality", "Q", "median best frequency / -3 dB bandwidth", "1", is_side_by_side=True)

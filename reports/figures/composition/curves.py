@@ -13,8 +13,15 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from ....probes.composition.draws import FAR_SEMITONES
 from ...estimates import baseline_label
-from ...selecting import answers, by_density
-from ..drawing import DARK, TRAINED, baseline_look, frequency_axis, hint, seeds_label
+from ...selecting import (
+    Place,
+    numbers_by_density,
+    place_labelled,
+    place_of_answers,
+    stages_of,
+    values_at,
+)
+from ..drawing import DARK, TRAINED, baseline_look, frequency_axis, hint, logarithmic, seeds_label
 from ..panels import MOST_ROWS, axes_or_new, drawn_stages, mean_of, shortened
 from .measures import CEILING, USUAL, Answers, Beside
 
@@ -212,7 +219,7 @@ def draw_curve(
     stft: xr.Dataset | None,
 ) -> None:
     """Draw a curve with its band, that of the STFT, and the means of baselines thin."""
-    if stage in result["stage"].values:
+    if stage in stages_of(result):
         x, value, low, high = _finite(along.read(result, stage, curve))
         axes.fill_between(x, low, high, color=TRAINED, alpha=0.22, lw=0)
         (line,) = axes.plot(x, value, "o-", color=TRAINED, ms=3.5, lw=1.4, label="encoder, 95 %", zorder=3)
@@ -220,10 +227,10 @@ def draw_curve(
             hint(line, f"{stage}, {curve.label}: {value.min():z.2f} to {value.max():z.2f}")
             along.style(axes, x)
     if stft is not None:
-        x, value, _, _ = _finite(along.read(stft, str(stft["stage"].values[0]), curve))
+        x, value, _, _ = _finite(along.read(stft, stages_of(stft)[0], curve))
         axes.plot(x, value, ":", color=DARK, lw=1.2, label="STFT")
     for kind in _drawn_kinds(beside):
-        there = [along.read(one, stage, curve) for one in beside[kind] if stage in one["stage"].values]
+        there = [along.read(one, stage, curve) for one in beside[kind] if stage in stages_of(one)]
         if there:
             colour, _ = baseline_look(kind)
             mean = mean_of([value for _, value, _, _ in there], there[0][1])
@@ -255,22 +262,22 @@ def tabulated(
             x, value, low, high = along.read(result, stage, curve)
             columns = {along.heading: x, "value": value, "low (95 %)": low, "high (95 %)": high}
             for kind, several in beside.get(curve.question, {}).items():
-                there = [along.read(r, stage, curve)[1] for r in several if stage in r["stage"].values]
+                there = [along.read(r, stage, curve)[1] for r in several if stage in stages_of(r)]
                 columns[f"{baseline_label(kind)}, mean"] = mean_of(there, value)
             if (ideal := (stft or {}).get(curve.question)) is not None:
-                there = [along.read(ideal, str(ideal["stage"].values[0]), curve)[1]]
+                there = [along.read(ideal, stages_of(ideal)[0], curve)[1]]
                 columns["STFT"] = mean_of(there, value)
             one = pd.DataFrame({"measure": curve.label, "stage": stage, **columns})
             rows.append(one[np.isfinite(value)])
     return pd.concat(rows, ignore_index=True).head(MOST_ROWS)
 
 
-def partials_of(result: xr.Dataset) -> xr.Dataset:
-    """Return what was found of partials at the condition that stands for them."""
-    one = answers(result)
-    if one is None:
+def place_of_partials(result: xr.Dataset, **labels: object) -> Place:
+    """Return where partials lie at the condition that stands for them, and labels along other dimensions."""
+    condition = place_of_answers(result)
+    if condition is None:
         raise ValueError("no partials were measured")
-    return one
+    return condition | place_labelled(result, labels)
 
 
 def fitted(curve: Curve, result: xr.Dataset) -> Curve:
@@ -278,19 +285,14 @@ def fitted(curve: Curve, result: xr.Dataset) -> Curve:
     if curve.question == "access":
         return replace(curve, labels={**curve.labels, "density": USUAL})
     if np.isfinite(curve.chance) and "chance" in result:
-        return replace(curve, chance=float(partials_of(result[["chance"]])["chance"]))
+        return replace(curve, chance=float(values_at(result, "chance", place_of_partials(result))))
     return curve
 
 
-def _only(result: xr.Dataset, curve: Curve, suffix: str = "", *more: str) -> xr.Dataset:
-    """Return what a curve is read off; a whole result takes long to cut up."""
-    return result[[*(f"{curve.variable}{suffix}{end}" for end in ENDS), *more]]
-
-
-def _points(one: xr.Dataset, x: np.ndarray, variable: str, at: Mapping[str, object]) -> Points:
-    chosen = one.sel(at)
-    value, low, high = (chosen[f"{variable}{end}"].values.astype(float) for end in ENDS)
-    return x.astype(float), value, low, high
+def _points(result: xr.Dataset, x: str, variable: str, place: Place) -> Points:
+    names = (x, *(f"{variable}{end}" for end in ENDS))
+    places, value, low, high = (values_at(result, name, place).astype(float) for name in names)
+    return places, value, low, high
 
 
 def _finite(points: Points) -> Points:
@@ -300,25 +302,23 @@ def _finite(points: Points) -> Points:
 
 
 def _profile(result: xr.Dataset, stage: str, curve: Curve) -> Points:
-    one = partials_of(_only(result, curve, "_profile", "component_frequency"))
-    at = {"stage": stage, **curve.labels}
-    return _points(one, one["component_frequency"].values, f"{curve.variable}_profile", at)
+    place = place_of_partials(result, stage=stage, **curve.labels)
+    return _points(result, "component_frequency", f"{curve.variable}_profile", place)
 
 
 def _spaced(result: xr.Dataset, stage: str, curve: Curve) -> Points:
-    one = partials_of(_only(result, curve))
-    return _points(one, one["spacing_semitones"].values, curve.variable, {"stage": stage})
+    return _points(result, "spacing_semitones", curve.variable, place_of_partials(result, stage=stage))
 
 
 def _together(result: xr.Dataset, stage: str, curve: Curve) -> Points:
     """Over how many sound together: of presence and stability the others, and the partial itself."""
     if curve.question == "access":
-        one = partials_of(_only(result, curve))
-        return _points(one, one["density"].values, curve.variable, {"stage": stage, **curve.labels})
-    own = _only(result, curve)
-    swept = by_density(own) if "condition" in own.dims else own.expand_dims("condition")
-    count = np.atleast_1d(swept["density"].values) + 1
-    return _points(swept, count, curve.variable, {"stage": stage})
+        place = place_of_partials(result, stage=stage, **curve.labels)
+        return _points(result, "density", curve.variable, place)
+    points = _points(result, "density", curve.variable, place_labelled(result, {"stage": stage}))
+    swept = numbers_by_density(result) if "condition" in result.dims else [0]
+    others, value, low, high = (np.atleast_1d(one)[swept] for one in points)
+    return others + 1, value, low, high
 
 
 def _hertz_axis(axes: Axes, frequency_hz: np.ndarray) -> None:
@@ -326,12 +326,12 @@ def _hertz_axis(axes: Axes, frequency_hz: np.ndarray) -> None:
 
 
 def _semitones_axis(axes: Axes, apart: np.ndarray) -> None:
-    axes.set_xscale("log")
+    logarithmic(axes, "x")
     _ticks(axes, apart, FAR_SEMITONES)
 
 
 def _number_axis(axes: Axes, number: np.ndarray) -> None:
-    axes.set_xscale("log", base=2)
+    logarithmic(axes, "x", base=2)
     _ticks(axes, number)
 
 

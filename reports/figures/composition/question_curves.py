@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from ....probes.composition.draws import FAR_SEMITONES
+from ...selecting import values_at
 from ..drawing import LABEL_SIZE, Illustration, canvas, one_legend
 from ..panels import across, drawn_stages, label_below, left_out, shortened
 from .curves import (
@@ -28,7 +29,7 @@ from .curves import (
     draw_curve,
     fitted,
     least,
-    partials_of,
+    place_of_partials,
     tabulated,
 )
 from .measures import STFT, Answers, Beside
@@ -95,11 +96,10 @@ def over_spacing(own: Answers, beside: Beside | None = None, name: str = "") -> 
     curves = [curve for curve in (CONFUSION, CHOICE) if curve.question in own]
     figure = _panels(f"{name}: how far apart partials must be", own, beside or {}, curves[:1], SPACING)
     result = own["stability"]
-    own_plane = partials_of(result[["containment"]])["containment"]
     kept = pd.DataFrame(
         [
             {"measure": "stability", "stage": stage, SPACING.heading: 0.0,
-             "value": float(own_plane.sel(stage=stage))}
+             "value": float(values_at(result, "containment", place_of_partials(result, stage=stage)))}
             for stage in drawn_stages(result)
         ]
     )  # fmt: skip

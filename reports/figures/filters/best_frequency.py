@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ...selecting import at_stage, spread, stage_with, stages_with
+from ...selecting import place_of_stage, spread, stage_with, stages_with, values_at
 from ..drawing import (
     DARK,
     LABEL_SIZE,
@@ -176,7 +176,7 @@ def _of_random(random: Sequence[xr.Dataset], stage: str) -> list[np.ndarray]:
 
 
 def _sorted(tuning: xr.Dataset, stage: str) -> np.ndarray:
-    best = at_stage(tuning, stage)["best_frequency"].values
+    best = values_at(tuning, "best_frequency", place_of_stage(tuning, stage))
     return np.sort(best[np.isfinite(best)])
 
 

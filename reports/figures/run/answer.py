@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from ....encoders.base import CANONICAL_STAGES
-from ...selecting import answers, merged, stages_of
+from ...selecting import answers, merged, place_labelled, place_of_answers, stages_of, values_at
 from ...writing import counted, enumerated
 from ..composition.questions import Answers, Beside
 from ..drawing import (
@@ -167,13 +167,12 @@ def _panel(
 
 def _profile(one: Shown, result: xr.Dataset, stage: str) -> tuple[np.ndarray, ...]:
     """Return frequency, value, low and high of each partial, [n], in order of frequency."""
-    found = answers(result)
-    assert found is not None
-    found = found.sel(stage=stage)
-    names = [f"{one.variable}_profile{end}" for end in ("", "_low", "_high")]
-    columns = [found["component_frequency"]]
-    columns += [found[n].sel({k: v for k, v in one.labels.items() if k in found[n].dims}) for n in names]
-    values = np.stack([column.values for column in columns])
+    condition = place_of_answers(result)
+    assert condition is not None
+    labels = {dim: label for dim, label in one.labels.items() if dim in result.dims}
+    place = condition | place_labelled(result, {"stage": stage, **labels})
+    names = ("component_frequency", *(f"{one.variable}_profile{end}" for end in ("", "_low", "_high")))
+    values = np.stack([values_at(result, name, place) for name in names])
     values = values[:, np.isfinite(values).all(0)]
     return tuple(values[:, np.argsort(values[0])])
 
