@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol, runtime_checkable
@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError, near
 from .kinds import stage_kind
+from .threads import suited_threads
 
 MODALITIES = ("waveform", "melody")
 CANONICAL_STAGES = ("first_layer", "stack_end", "latent", "quantized", "codes")
-SMALL = 3_000_000  # parameters of a network that one thread runs about as fast as several do
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,6 @@ class ModuleEncoder:
         self.module = module.eval()
         self.taps = dict(taps)
         self._prepare, self._read, self._kernels = prepare, read, dict(kernels or {})
-        self._is_small = sum(tensor.numel() for tensor in module.parameters()) < SMALL
 
     @property
     def device(self) -> torch.device:
@@ -226,13 +225,14 @@ class ModuleEncoder:
         stages = [stages] if isinstance(stages, str) else stages
         check_stages(self, stages)
         waveforms = torch.as_tensor(waveforms)
-        check_waveforms(waveforms)
-        found = self.activations(waveforms, stages)
+        with suited_threads(self.module):
+            check_waveforms(waveforms)
+            found = self.activations(waveforms, stages)
         return {stage: found[stage] for stage in stages}
 
     def activations(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         """Do what `run` does, unchecked; the stages come in the order in which they were reached."""
-        with torch.inference_mode(), _one_thread() if self._is_small else nullcontext():
+        with torch.inference_mode(), suited_threads(self.module):
             return self._activations(waveforms, stages)
 
     def differentiable(self, stage: str) -> Callable[[Tensor], Tensor]:
@@ -290,17 +290,6 @@ class ModuleEncoder:
         finally:
             for handle in handles:
                 handle.remove()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread: several gain a small network little, and wait for one another by spinning."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def check_waveforms(waveforms: Tensor) -> None:

@@ -20,6 +20,7 @@ from .quantization import check_codes
 from .redrawing import redrawn, reference
 from .resuming import ResumableEncoder
 from .seanet import quantized_stages, seanet_stages, time_convolutions
+from .threads import suited_threads
 from .weights import download, fill, randomly_initialised, read_state, state_sha256
 
 CHECKPOINTS = {24_000: "encodec_24khz-d7cc33bc.th", 48_000: "encodec_48khz-7e698e3e.th"}
@@ -179,7 +180,7 @@ class EncodecEncoder(ResumableEncoder):
             The mean over the model's channels.
         """
         model: Any = self.module
-        with torch.inference_mode():
+        with torch.inference_mode(), suited_threads(self.module):
             waveforms = model.codec.decoder(latent.to(self.device)).mean(dim=1)
         return waveforms if scale is None else waveforms * scale.to(waveforms)[:, None]
 
@@ -268,7 +269,8 @@ def listen(name: str, codec: Any, codebooks: int | None, origin: str, seed: int 
     if not 1 <= used <= available:
         raise InputError(f"codebooks {used}: {name} has 1 to {available}")
     books = [layer._codebook for layer in codec.quantizer.vq.layers[:used]]
-    note = "" if all(book.inited for book in books) else fill_codebooks(codec.eval(), books, seed)
+    with suited_threads(codec):
+        note = "" if all(book.inited for book in books) else fill_codebooks(codec.eval(), books, seed)
     taps = {stage: f"codec.encoder.model.{index}" for stage, index in BLOCKS.items()}
     taps["first_layer"] += ".conv.conv"  # before its norm
     stages = _stages(codec, used)

@@ -20,6 +20,7 @@ from ..synth.errors import InputError
 from .abilities import BASELINE_KINDS
 from .base import ModuleEncoder
 from .matching import Play, match, statistics_taken
+from .threads import suited_threads
 from .weights import set_weights, weights_of, with_weights
 
 SOUNDS, PARTIALS, LEVEL_DBFS = 4, 12, -20.0
@@ -68,7 +69,7 @@ def redrawn(
     if kind == "random":
         return drawn, f"drawn anew, seed {seed}"
     try:
-        with torch.no_grad():
+        with torch.no_grad(), suited_threads(trained):
             if kind == "matched":
                 return drawn, f"drawn anew, seed {seed}; {match(trained, drawn, play, seed, fixed)}"
             return drawn, permute(trained, drawn, play, seed, fixed)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .base import ModuleEncoder, check_activations, check_stages
+from .threads import suited_threads
 
 
 class ResumableEncoder(ModuleEncoder):
@@ -78,7 +79,7 @@ class ResumableEncoder(ModuleEncoder):
                 raise InputError(f"stage {other!r}: does not follow from {stage!r} of {self.name} alone{do}")
         if not stages:
             return {}
-        with torch.inference_mode():
+        with torch.inference_mode(), suited_threads(self.module):
             found = self._resumed(stage, activations, stages)
         return {other: found[other] for other in stages}
 
@@ -86,7 +87,7 @@ class ResumableEncoder(ModuleEncoder):
         """Return the stages that follow from `stage` alone, from shallow to deep."""
         check_stages(self, [stage])
         if stage not in self._reached:
-            with torch.inference_mode():
+            with torch.inference_mode(), suited_threads(self.module):
                 self._reached[stage] = self._found_by_trying(stage)
         return self._reached[stage]
 

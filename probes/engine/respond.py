@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ...encoders.base import Encoder, Stage, check_stages
+from ...encoders.threads import suited_threads
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from .runtime import flushing_denormals, holding_memory
@@ -143,7 +144,8 @@ def respond(
     if session.rehearsing:
         key = (stimuli.sha256, tuple(stages), phases, _written_as(reducer))
         raise Rehearsed(len(stimuli) * phases, _shortest(encoder, stages, frames), tolerance, key)
-    with flushing_denormals(), holding_memory():
+    threads = suited_threads(getattr(encoder, "module", None))
+    with flushing_denormals(), holding_memory(), threads:
         plan = listening_plan(encoder, settling or stimuli, stages, frames, tolerance)
         silent = encoder.run(torch.zeros(1, plan.n_samples), stages)
         for s in stages:
