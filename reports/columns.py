@@ -13,7 +13,7 @@ from ..encoders.kinds import stage_kind
 from ..probes.hypotheses.hypothesis import NoEvidence
 from ..probes.hypotheses.registry import HYPOTHESES
 from .runs import Subject
-from .selecting import place_labelled, place_of_stage, place_picked, stages_of, values_at
+from .selecting import has_stage, place_labelled, place_of_stage, place_picked, values_at
 from .writing import interval, written
 
 Reduce = Callable[[np.ndarray], float]  # finite values -> one number
@@ -59,7 +59,7 @@ class Column:
 
     def of(self, result: xr.Dataset | None, stage: str) -> float:
         """Read the number off a result; NaN where there is none."""
-        return np.nan if result is None or stage not in stages_of(result) else self.value(result, stage)
+        return np.nan if result is None or not has_stage(result, stage) else self.value(result, stage)
 
     def shown(self, result: xr.Dataset | None, stage: str) -> str:
         """Write the number, with its interval where that is shown."""

@@ -6,17 +6,23 @@ import base64
 import html
 import io
 import re
+from functools import cache
+from typing import Literal
 
-import matplotlib
 import numpy as np
 from markupsafe import Markup
+from matplotlib.backends.backend_mixed import MixedModeRenderer
+from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from PIL import Image
 
-from .figures.drawing import HINT, STYLE
+from .figures.drawing import HINT, in_style
 
-LARGEST_SVG = 80_000  # characters
+LARGEST_SVG = 250_000  # characters
 MOST_POINTS = 6_000  # of lines and areas, above which an SVG is not even tried
+POINTS = 72  # to the inch, as lengths are in an SVG
 FONTS = "'DejaVu Sans', Verdana, sans-serif"  # Verdana is as wide
 
 
@@ -31,15 +37,42 @@ def svg_of(figure: Figure, prefix: str) -> Markup | None:
     """
     if _points(figure) > MOST_POINTS:
         return None
-    file = io.StringIO()
-    with matplotlib.rc_context(fname=STYLE), matplotlib.rc_context({"svg.fonttype": "none"}):
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    text = file.getvalue()
+    with in_style(svg_fonttype="none"):
+        text = _file(figure)
     if len(text) > LARGEST_SVG:
         return None
     return Markup(
         _embedded(text[text.index("<svg") :], figure, prefix)
     )  # matplotlib has escaped what is drawn
+
+
+class _Writer(RendererSVG):
+    """Writes an SVG file; a text is measured once for all figures."""
+
+    def get_text_width_height_descent(
+        self, s: str, prop: FontProperties, ismath: bool | Literal["TeX"]
+    ) -> tuple[float, float, float]:
+        return _extent(s, prop, ismath)
+
+
+@cache
+def _extent(text: str, font: FontProperties, is_math: bool | Literal["TeX"]) -> tuple[float, float, float]:
+    return text_to_path.get_text_width_height_descent(text, font, is_math)
+
+
+def _file(figure: Figure) -> str:
+    """Return what `savefig` would write as an SVG file."""
+    file, (width, height), dpi = io.StringIO(), figure.get_size_inches(), figure.dpi
+    about = {"Date": None, "Creator": None}
+    writer = _Writer(POINTS * width, POINTS * height, file, image_dpi=dpi, metadata=about)
+    figure.dpi = POINTS
+    try:
+        renderer = MixedModeRenderer(figure, width, height, dpi, writer)
+        figure.draw(renderer)
+        renderer.finalize()
+    finally:
+        figure.dpi = dpi
+    return file.getvalue()
 
 
 def _embedded(text: str, figure: Figure, prefix: str) -> str:
@@ -77,7 +110,7 @@ def _points(figure: Figure) -> int:
 
 def png_of(figure: Figure, dpi: int) -> str:
     """Encode a figure as a data URI: PNG with a palette, a third of the size of full colour."""
-    with matplotlib.rc_context(fname=STYLE):
+    with in_style():
         pixels = io.BytesIO()
         figure.savefig(pixels, format="png", dpi=dpi)
     packed = io.BytesIO()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from .selecting import place_labelled, place_of_answers, stages_of, values_at
+from .selecting import has_stage, place_labelled, place_of_answers, values_at
 from .writing import DASH, counted, enumerated, interval, written
 
 # Where a number lies, decided on numbers as they are written: a sentence cannot contradict those it gives.
@@ -72,7 +72,7 @@ def estimate(
     **labels
         Where it is taken along its other dimensions, as ``order="linear"``.
     """
-    if result is None or variable not in result or stage not in stages_of(result):
+    if result is None or variable not in result or not has_stage(result, stage):
         return exactly(np.nan)
     if (condition := place_of_answers(result, kind)) is None:
         return exactly(np.nan)

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -22,7 +21,7 @@ from ..probes.hypotheses.registry import registered as claims
 from ..probes.run.registry import registered
 from ..synth.errors import InputError
 from .chapters import chapter_of
-from .figures.drawing import STYLE, Illustration
+from .figures.drawing import Illustration, in_style
 from .figures.hypotheses.verdicts import verdicts
 from .runs import controls_of, encoders_of, read_run
 from .verdicts import GROUP, judged
@@ -249,7 +248,7 @@ def drawn(tree: xr.DataTree) -> Iterator[tuple[str, Illustration]]:
 def _figures(tree: xr.DataTree, folder: Path) -> None:
     folder.mkdir()
     for name, one in drawn(tree):
-        with matplotlib.rc_context({"svg.fonttype": "none"}, fname=STYLE):  # text stays text
+        with in_style(svg_fonttype="none"):  # text stays text
             one.figure.savefig(folder / f"{name}.svg")
         if one.data is not None:
             one.data.to_csv(folder / f"{name}.csv", index=False, float_format="%.7g")

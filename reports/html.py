@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import xarray as xr
@@ -18,6 +20,7 @@ from .verdicts import judged
 
 Run = str | Path | xr.DataTree
 LARGEST_BYTES = 10_000_000
+OBJECTS_TO_COLLECT = 50_000  # a few figures' worth
 RESOLUTIONS_DPI = (144, 96)  # the first at which the page stays small enough is taken
 MARK = b'<meta name="generator" content="tonotopy">'
 
@@ -58,13 +61,25 @@ def report(runs: Run | Sequence[Run], out: str | Path, *, hypotheses: Sequence[H
             which = "run" if isinstance(run, xr.DataTree) else f"run {run}"
             raise InputError(f"{which}: holds no encoder, only controls")
     for dpi in RESOLUTIONS_DPI:
-        page = contents(trees, dpi).encode()
+        with _garbage_collected_rarely():
+            page = contents(trees, dpi).encode()
         if len(page) < LARGEST_BYTES:
             return _write(out, page)
     raise InputError(
         f"report: the page would have {len(page) / 1e6:.1f} MB, at most {LARGEST_BYTES / 1e6:.0f} MB are "
         "written; give fewer runs"
     )
+
+
+@contextmanager
+def _garbage_collected_rarely() -> Iterator[None]:
+    """Look for reference cycles rarely: figures are many small objects, and a look goes through results."""
+    before = gc.get_threshold()
+    gc.set_threshold(OBJECTS_TO_COLLECT, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _check_output(out: Path) -> None:

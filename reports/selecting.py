@@ -7,7 +7,7 @@ Which stage, level and condition stand for a result is decided where verdicts ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -16,6 +16,7 @@ from ..probes.engine.selecting import (
     Place,
     at_level,
     at_stage,
+    has_stage,
     of_kind,
     picked,
     place_labelled,
@@ -39,6 +40,7 @@ __all__ = [
     "at_stage",
     "by_density",
     "five_numbers",
+    "has_stage",
     "interval_of_mean",
     "level_db",
     "merged",
@@ -53,6 +55,7 @@ __all__ = [
     "place_of_stage",
     "place_picked",
     "ranked",
+    "records",
     "spread",
     "stage_with",
     "stages_of",
@@ -112,6 +115,12 @@ def place_of_answers(result: xr.Dataset | None, kind: str = "partial") -> Place 
     if result is None or kind not in np.atleast_1d(result.variables["component_kind"].values):
         return None
     return place_of_kind(result, kind) if "condition" in result.dims else {}
+
+
+def records(result: xr.Dataset, dim: str) -> list[dict[str, Any]]:
+    """Return the variables along one dimension, and no other, as a row of plain values a coordinate."""
+    columns = {str(name): one.values.tolist() for name, one in result.variables.items() if one.dims == (dim,)}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def by_density(result: xr.Dataset) -> xr.Dataset:

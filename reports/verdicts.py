@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,6 +16,7 @@ from ..probes.hypotheses.registry import registered
 from ..probes.hypotheses.verdicts import DASH, NO_VERDICT, UNDECIDABLE, evaluate
 from .claims import claim_of
 from .runs import Subject
+from .selecting import records
 from .writing import capitalised, counted, enumerated, in_words
 
 GROUP = "hypotheses"
@@ -79,36 +81,35 @@ def verdict_rows(subject: Subject) -> list[VerdictRow]:
     found, random = requested(subject), subject.of_baselines(GROUP)
     if found is None:
         return []
-    return [_row(found.isel(hypothesis=i), random) for i in range(found.sizes["hypothesis"])]
+    others = [{other["hypothesis"]: other for other in records(one, "hypothesis")} for one in random]
+    return [
+        _row(one, [by_name[one["hypothesis"]] for by_name in others]) for one in records(found, "hypothesis")
+    ]
 
 
-def _row(one: xr.Dataset, random: Sequence[xr.Dataset]) -> VerdictRow:
-    def text(name: str) -> str:
-        return str(one[name].item())
-
-    effect, low, high = (float(one[name]) for name in ("effect", "low", "high"))
-    beside = [r.sel(hypothesis=one["hypothesis"].item()) for r in random]
+def _row(one: Mapping[str, Any], beside: Sequence[Mapping[str, Any]]) -> VerdictRow:
+    effect, low, high = (one[name] for name in ("effect", "low", "high"))
     return VerdictRow(
-        name=spelled(text("hypothesis")),
-        stage=text("judged_at"),
-        verdict=text("verdict"),
+        name=spelled(one["hypothesis"]),
+        stage=one["judged_at"],
+        verdict=one["verdict"],
         effect=DASH if not np.isfinite(effect) else f"{effect:z.2f} ({low:z.2f} to {high:z.2f})",
-        threshold=sided(text("holds"), float(one["threshold"])),
-        p=written_p(float(one["p_corrected"])),
+        threshold=sided(one["holds"], one["threshold"]),
+        p=written_p(one["p_corrected"]),
         random=_random(beside),
-        family=f"{text('family')}, {counted(int(one['family_size']), 'claim')}",
-        least_p=written_p(float(one["least_p"])),
-        **{name: text(name) for name in COPIED},
+        family=f"{one['family']}, {counted(int(one['family_size']), 'claim')}",
+        least_p=written_p(one["least_p"]),
+        **{name: one[name] for name in COPIED},
     )
 
 
-def _random(beside: Sequence[xr.Dataset]) -> str:
+def _random(beside: Sequence[Mapping[str, Any]]) -> str:
     """Say what random networks got, "refuted 3 of 3, 0.01 to 0.02"."""
     if not beside:
         return DASH
-    counts = Counter(str(r["verdict"].item()) for r in beside)
+    counts = Counter(r["verdict"] for r in beside)
     said = ", ".join(f"{verdict} {count} of {len(beside)}" for verdict, count in counts.most_common())
-    effects = [e for r in beside if np.isfinite(e := float(r["effect"]))]
+    effects = [r["effect"] for r in beside if np.isfinite(r["effect"])]
     if not effects:
         return said
     low, high = f"{min(effects):z.2f}", f"{max(effects):z.2f}"
@@ -203,11 +204,10 @@ def by_source(found: xr.Dataset, agrees: str) -> dict[str, list[str]]:
     By source: what is so as this run says it, of a denial the denial; only what is decided.
     """
     said: dict[str, list[str]] = {}
-    for i in range(found.sizes["hypothesis"]):
-        one = found.isel(hypothesis=i)
-        text = claim_of(str(one["hypothesis"].item())).said(str(one["verdict"].item()))
-        if text and str(one["agrees"].item()) == agrees:
-            said.setdefault(str(one["family"].item()), []).append(text)
+    for one in records(found, "hypothesis"):
+        text = claim_of(one["hypothesis"]).said(one["verdict"])
+        if text and one["agrees"] == agrees:
+            said.setdefault(one["family"], []).append(text)
     return said
 
 

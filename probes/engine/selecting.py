@@ -114,6 +114,11 @@ def stages_with(result: xr.Dataset, variable: str) -> list[str]:
     return [stage for stage, is_measured in zip(stages_of(result), at, strict=True) if is_measured]
 
 
+def has_stage(result: xr.Dataset, stage: str) -> bool:
+    """Whether a result has a stage, or is of none where the name is empty."""
+    return stage in result.indexes["stage"] if "stage" in result.dims else not stage
+
+
 def stages_of(result: xr.Dataset) -> list[str]:
     """Return the stages of a result, from shallow to deep; a single one without a name if it has none."""
     return [str(stage) for stage in result.indexes["stage"]] if "stage" in result.dims else [""]

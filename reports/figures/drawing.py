@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from textwrap import fill
 from typing import Any, Literal
@@ -14,7 +15,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox
@@ -81,10 +83,22 @@ def hint(artist: Artist, text: str) -> None:
     artist.set_gid(f"{HINT}{text}")
 
 
+@cache
+def _style() -> dict[str, object]:
+    """Return all settings of the house's style, whatever those in force: matplotlib reads a file anew."""
+    settings = matplotlib.rc_params_from_file(STYLE)
+    return {name: value for name, value in settings.items() if name != "backend"}
+
+
+def in_style(**settings: object) -> AbstractContextManager[None]:
+    """Return a context in which figures are made and saved in the house's style, but for some settings."""
+    return matplotlib.rc_context({**_style(), **{name.replace("_", "."): v for name, v in settings.items()}})
+
+
 @contextmanager
 def canvas(height_in: float, title: str, width_in: float = WIDTH_IN) -> Iterator[Figure]:
     """Yield an empty figure of the house's style; no state of pyplot is touched."""
-    with matplotlib.rc_context(fname=STYLE):
+    with in_style():
         lines = fill(title, TITLE_CHARACTERS)
         height_in += LINE_IN * lines.count("\n")
         figure = Figure(figsize=(width_in, height_in), layout="constrained")
@@ -94,24 +108,42 @@ def canvas(height_in: float, title: str, width_in: float = WIDTH_IN) -> Iterator
         lay_out(figure)
 
 
+class _Measure(FigureCanvasBase):
+    """A canvas on which nothing is drawn: it measures texts, and remembers those of all figures."""
+
+    def get_renderer(self) -> RendererAgg:
+        """Return what measures texts at the figure's resolution."""
+        return _measure(self.figure.dpi)
+
+
+@cache
+def _measure(dpi: float) -> RendererAgg:
+    return RendererAgg(1, 1, dpi)
+
+
 def lay_out(figure: Figure) -> None:
     """Lay a figure out now, in the style in force; saving need not do it again.
 
-    Nothing is drawn for it, spines are not measured, as they end where their axes do, and what stands around
-    axes is measured once although the layout goes through them twice: a third of the time in all.
+    Nothing is drawn for it, texts are measured once for all figures, spines not at all, as they end where
+    their axes do, labels without text are not kept clear of ticks, and what stands around axes is measured
+    once although the layout goes through them twice.
     """
     engine = figure.get_layout_engine()
     if engine is None or not figure.axes:
         return
-    FigureCanvasAgg(figure)  # what measures texts
+    _Measure(figure)
     for axes in figure.axes:
         for spine in axes.spines.values():
             spine.set_in_layout(False)
+        for axis in (axes.xaxis, axes.yaxis):
+            if not axis.get_label_text():
+                axis.set_label_coords(0, 0)  # else ticks are measured again wherever it is placed
         if axes.get_aspect() == "auto" and axes.get_box_aspect() is None:  # else it depends on its size
             vars(axes)["get_tightbbox"] = _measured_once(axes)
     try:
         engine.execute(figure)
     finally:
+        FigureCanvasAgg(figure)
         for axes in figure.axes:
             vars(axes).pop("get_tightbbox", None)
     figure.set_layout_engine(None)  # "none" would leave one, for which saving draws everything twice
@@ -134,6 +166,12 @@ def _measured_once(axes: Axes) -> Callable[..., Bbox | None]:
     return get_tightbbox
 
 
+def logarithmic(axes: Axes, which: Literal["x", "y"], base: int = 10) -> None:
+    """Make an axis logarithmic; not again if it is shared: it is set for all that share it."""
+    if (axes.xaxis if which == "x" else axes.yaxis).get_scale() != "log":
+        (axes.set_xscale if which == "x" else axes.set_yscale)("log", base=base)
+
+
 def frequency_axis(
     axes: Axes, which: Literal["x", "y"], low_hz: float, high_hz: float, label: str = "", narrow: bool = False
 ) -> None:
@@ -142,7 +180,7 @@ def frequency_axis(
         (tick for tick in TICKS_HZ if high_hz < tick < 1.01 * high_hz), high_hz
     )  # show a tick just missed
     axis = axes.xaxis if which == "x" else axes.yaxis
-    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    logarithmic(axes, which)
     (axes.set_xlim if which == "x" else axes.set_ylim)(low_hz, high_hz)
     inside = [f for f in TICKS_HZ if low_hz * 0.999 <= f <= high_hz * 1.001]
     decades = [f for f in inside if str(f).startswith("1")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure, FigureBase
 
 from ..selecting import spread, stages_of
 from ..writing import counted
-from .drawing import STYLE, WIDTH_IN, one_legend
+from .drawing import WIDTH_IN, in_style, one_legend
 
 MOST_STAGES = 6  # that have a panel; a large model has dozens of layers
 MOST_ROWS = 300  # of the data of a figure
@@ -26,7 +25,7 @@ def axes_or_new(ax: Axes | None, height_in: float = 3.2) -> Iterator[Axes]:
     if ax is not None:
         yield ax
         return
-    with matplotlib.rc_context(fname=STYLE):
+    with in_style():
         figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
         yield figure.subplots()
         one_legend(figure)

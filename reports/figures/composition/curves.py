@@ -21,7 +21,7 @@ from ...selecting import (
     stages_of,
     values_at,
 )
-from ..drawing import DARK, TRAINED, baseline_look, frequency_axis, hint, seeds_label
+from ..drawing import DARK, TRAINED, baseline_look, frequency_axis, hint, logarithmic, seeds_label
 from ..panels import MOST_ROWS, axes_or_new, drawn_stages, mean_of, shortened
 from .measures import CEILING, USUAL, Answers, Beside
 
@@ -326,12 +326,12 @@ def _hertz_axis(axes: Axes, frequency_hz: np.ndarray) -> None:
 
 
 def _semitones_axis(axes: Axes, apart: np.ndarray) -> None:
-    axes.set_xscale("log")
+    logarithmic(axes, "x")
     _ticks(axes, apart, FAR_SEMITONES)
 
 
 def _number_axis(axes: Axes, number: np.ndarray) -> None:
-    axes.set_xscale("log", base=2)
+    logarithmic(axes, "x", base=2)
     _ticks(axes, number)
 
 

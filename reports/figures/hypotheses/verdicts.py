@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,14 @@ from matplotlib.axes import Axes
 
 from ....probes.hypotheses.hypothesis import REFUTED, SUPPORTED
 from ....probes.hypotheses.verdicts import NO_VERDICT
+from ...selecting import records
 from ..drawing import DARK, RANDOM, TRAINED, Illustration, canvas, hint, one_legend
 from ..panels import MOST_ROWS, axes_or_new, shortened
 
 DECIDED = (SUPPORTED, REFUTED)
 EDGE = 1.12  # of the axis, in units of the furthest interval
 ROW_IN = 0.3
+Verdict = Mapping[str, Any]  # about one hypothesis
 LONGEST = 44  # characters of a hypothesis with its stage
 
 
@@ -37,15 +40,14 @@ def verdict_forest(data: xr.Dataset, *, random: Sequence[xr.Dataset] = (), ax: A
     ax : matplotlib.axes.Axes
         Every row has a scale of its own: the threshold in the middle, the furthest interval at the edge.
     """
-    rows = _judged(data)
+    rows, networks = _judged(data), [records(one, "hypothesis") for one in random]
     places = np.arange(len(rows), 0, -1)
     with axes_or_new(ax, 1.3 + ROW_IN * len(rows)) as axes:
         axes.axvline(0, color=DARK, lw=1)
         labels = []
-        for i, y in zip(rows, places, strict=True):
-            one = data.isel(hypothesis=i)
+        for (i, one), y in zip(rows.items(), places, strict=True):
             labels.append(shortened(_called(one), LONGEST))
-            _row(axes, float(y), one, [r.isel(hypothesis=i) for r in random], labels[-1])
+            _row(axes, float(y), one, [network[i] for network in networks], labels[-1])
         axes.set_yticks(places, labels, fontsize=8)
         axes.set(xlim=(-EDGE, EDGE), ylim=(0.4, max(1, len(rows)) + 0.6), xticks=[-0.6, 0, 0.6])
         axes.set_xticklabels(["← fails", "threshold", "holds →"])
@@ -85,23 +87,20 @@ def verdicts(judged: xr.Dataset, random: Sequence[xr.Dataset] = (), name: str = 
     )
 
 
-def _judged(judged: xr.Dataset) -> list[int]:
-    """Return which hypotheses have an effect to draw."""
-    return [
-        i for i in range(judged.sizes["hypothesis"]) if np.isfinite(_oriented(judged.isel(hypothesis=i))[0])
-    ]
+def _judged(judged: xr.Dataset) -> dict[int, Verdict]:
+    """Return the verdicts about hypotheses that have an effect to draw, by their numbers."""
+    return {i: one for i, one in enumerate(records(judged, "hypothesis")) if np.isfinite(_oriented(one)[0])}
 
 
-def _called(one: xr.Dataset) -> str:
-    hypothesis, stage = str(one["hypothesis"].item()), str(one["judged_at"].item())
+def _called(one: Verdict) -> str:
+    hypothesis, stage = one["hypothesis"], one["judged_at"]
     where = "" if stage.split("_")[0] in hypothesis else f" ({stage.replace('_', ' ')})"
     return hypothesis.replace("_", " ") + where
 
 
-def _oriented(one: xr.Dataset) -> tuple[float, float, float]:
+def _oriented(one: Verdict) -> tuple[float, float, float]:
     """Effect and interval as distances beyond the threshold, positive where the hypothesis holds."""
-    effect, low, high = (float(one[v]) for v in ("effect", "low", "high"))
-    threshold, holds = float(one["threshold"]), str(one["holds"].item())
+    effect, low, high, threshold, holds = (one[v] for v in ("effect", "low", "high", "threshold", "holds"))
     if holds == "above":
         return effect - threshold, low - threshold, high - threshold
     if holds == "below":
@@ -110,7 +109,7 @@ def _oriented(one: xr.Dataset) -> tuple[float, float, float]:
     return threshold - abs(effect), threshold - max(abs(low), abs(high)), threshold - least
 
 
-def _row(axes: Axes, y: float, one: xr.Dataset, random: Sequence[xr.Dataset], called: str) -> None:
+def _row(axes: Axes, y: float, one: Verdict, random: Sequence[Verdict], called: str) -> None:
     own, others = _oriented(one), [o for r in random if np.isfinite((o := _oriented(r))[0])]
     scale = max([1e-12, *(abs(v) for several in (own, *others) for v in several if np.isfinite(v))])
     if others:
@@ -119,27 +118,23 @@ def _row(axes: Axes, y: float, one: xr.Dataset, random: Sequence[xr.Dataset], ca
         axes.hlines(heights, low, high, color=RANDOM, lw=1)
         axes.plot(middle, heights, "D", color=RANDOM, ms=2.5, ls="none", label="random networks")
     axes.plot(np.array(own[1:]) / scale, [y + 0.1] * 2, color=TRAINED, lw=1.8)
-    is_decided = str(one["verdict"].item()) in DECIDED
+    is_decided = one["verdict"] in DECIDED
     (point,) = axes.plot(
         own[0] / scale, y + 0.1, "o", color=TRAINED, mfc=TRAINED if is_decided else "white", ms=6,
         label="encoder, decided" if is_decided else "encoder, not decided",
     )  # fmt: skip
-    effect, low, high = (float(one[v]) for v in ("effect", "low", "high"))
-    hint(point, f"{called}: {effect:.3g} ({low:.3g} to {high:.3g}), {one['verdict'].item()}")
+    hint(point, f"{called}: {one['effect']:.3g} ({one['low']:.3g} to {one['high']:.3g}), {one['verdict']}")
 
 
 def _rows(judged: xr.Dataset, random: Sequence[xr.Dataset]) -> Iterator[dict[str, object]]:
     """Yield a row for each hypothesis, those without a verdict too."""
-    for i in range(judged.sizes["hypothesis"]):
-        one = judged.isel(hypothesis=i)
-        row: dict[str, object] = {
-            "hypothesis": str(one["hypothesis"].item()).replace("_", " "),
-            "stage": str(one["judged_at"].item()),
-            "verdict": str(one["verdict"].item()) or NO_VERDICT, "effect": float(one["effect"]),
-            "low (95 %)": float(one["low"]), "high (95 %)": float(one["high"]),
-            "holds if": str(one["holds"].item()), "threshold": float(one["threshold"]),
-            "p, corrected": float(one["p_corrected"]), "as the source says": str(one["agrees"].item()),
+    effects = [one["effect"].values.tolist() for one in random]
+    for i, one in enumerate(records(judged, "hypothesis")):
+        yield {
+            "hypothesis": one["hypothesis"].replace("_", " "), "stage": one["judged_at"],
+            "verdict": one["verdict"] or NO_VERDICT, "effect": one["effect"],
+            "low (95 %)": one["low"], "high (95 %)": one["high"],
+            "holds if": one["holds"], "threshold": one["threshold"],
+            "p, corrected": one["p_corrected"], "as the source says": one["agrees"],
+            **{f"effect, random weights {k}": several[i] for k, several in enumerate(effects, 1)},
         }  # fmt: skip
-        for k, other in enumerate(random, 1):
-            row[f"effect, random weights {k}"] = float(other["effect"].isel(hypothesis=i))
-        yield row

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from ...selecting import records
 from ..drawing import LABEL_SIZE, Illustration, canvas, one_legend
 from ..panels import shortened
 from ..tables import Row, table
@@ -64,15 +65,14 @@ def comparison(numbers: xr.Dataset) -> Illustration:
 def _rows(numbers: xr.Dataset) -> list[Row]:
     """Return a row for each value, of the measures that fit."""
     rows: list[Row] = []
-    for measure in numbers["measure"].values:
-        one = numbers.sel(measure=measure)
-        for stage in numbers["stage"].values:
-            for name in numbers["encoder"].values:
-                at = one.sel(stage=stage, encoder=name)
-                if np.isfinite(at["value"]):
-                    about: Row = {"measure": str(measure), "stage": str(stage), "encoder": str(name)}
-                    ends = {str(n).replace("_", " "): float(at[n]) for n in numbers.data_vars}
-                    rows.append({**about, **ends, "what it is": str(one["explanation"].values)})
+    ends = {str(name).replace("_", " "): one.values for name, one in numbers.data_vars.items()}
+    for k, measure in enumerate(records(numbers, "measure")):
+        for j, stage in enumerate(numbers["stage"].values):
+            for i, name in enumerate(numbers["encoder"].values):
+                if np.isfinite(ends["value"][i, j, k]):
+                    about: Row = {"measure": measure["measure"], "stage": str(stage), "encoder": str(name)}
+                    values = {end: float(several[i, j, k]) for end, several in ends.items()}
+                    rows.append({**about, **values, "what it is": measure["explanation"]})
     return rows
 
 
