@@ -24,7 +24,7 @@ from .estimates import (
 from .figures.composition.questions import KINDS, MEASURES, Measure
 from .patterns import Pattern, Words
 from .runs import Subject
-from .selecting import answers, stages_of
+from .selecting import answers, place_of_answers, stages_of
 from .writing import capitalised, enumerated, in_words
 
 QUESTIONS = ("presence", "stability", "access", "place")
@@ -77,7 +77,7 @@ def answer(question: ComponentQuestion, subject: Subject) -> Answer | None:
     if result is None:
         return None
     stage = stage_of(result)
-    kind = next((kind for kind in KINDS if answers(result, kind) is not None), "")
+    kind = next((kind for kind in KINDS if place_of_answers(result, kind) is not None), "")
     measure = _best(question, result, stage, kind)
     own = measure.of(result, stage, kind)
     if not kind or not own.is_there:

@@ -23,6 +23,7 @@ from .figures.drawing import HINT, in_style
 LARGEST_SVG = 250_000  # characters
 MOST_POINTS = 6_000  # of lines and areas, above which an SVG is not even tried
 POINTS = 72  # to the inch, as lengths are in an SVG
+IDLE_DIGITS = re.compile(r"(\.\d\d)\d+")
 FONTS = "'DejaVu Sans', Verdana, sans-serif"  # Verdana is as wide
 
 
@@ -82,7 +83,7 @@ def _embedded(text: str, figure: Figure, prefix: str) -> str:
     used = set(re.findall(r"(?:#)([\w.-]+)", text))
     text = re.sub(r' id="([^"]*)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", text)
     text = re.sub(r'(xlink:href="#|url\(#)', rf"\1{prefix}-", text)
-    text = re.sub(r"<[^>]*>", lambda m: re.sub(r"(\.\d\d)\d+", r"\1", " ".join(m[0].split())), text)
+    text = re.sub(r"<[^/>][^>]*>", lambda m: IDLE_DIGITS.sub(r"\1", " ".join(m[0].split())), text)
     text = re.sub(r">\s+<", "><", text).replace("'DejaVu Sans'", FONTS)
     width, height = (round(float(size) * 96) for size in figure.get_size_inches())
     wide, high = (72 * float(size) for size in figure.get_size_inches())

@@ -24,10 +24,11 @@ OPENING = (
 
 def checks(controls: Sequence[Subject]) -> list[Truth]:
     """Compare what controls gave with what they must give; what was not measured is left out."""
+    probes = registered()
     return [
         truth
         for subject in controls
-        for probe in registered()
+        for probe in probes
         for truth in truths_of(probe, subject.name, subject.result(probe.name), subject.sample_rate)
         if np.isfinite(truth.value)
     ]

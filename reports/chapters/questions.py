@@ -24,7 +24,7 @@ from ..figures.composition.measures import KINDS, MEASURES, Measure
 from ..figures.composition.question_curves import over_density, over_frequency, over_spacing
 from ..figures.composition.questions import four_questions, kinds_of, kinds_side_by_side
 from ..runs import Subject
-from ..selecting import answers, of_controls
+from ..selecting import answers, of_controls, place_of_answers
 
 USUAL, DENSE = 5, 16  # components in the mixtures that readouts are tried on
 CHORDS = max(CHORDS_TRIED)
@@ -166,7 +166,7 @@ def _figures_of(question: str, subject: Subject, controls: Sequence[Subject]) ->
         yield four_questions(own, others, {c.name: _answers(c) for c in controls}, subject.name)
         if kinds_of(own) != ["partial"]:
             yield kinds_side_by_side(own, others, subject.name)
-    if any(answers(one) is None for one in own.values()):
+    if any(place_of_answers(one) is None for one in own.values()):
         return  # no partials: nothing to draw over frequency, spacing or density
     yield over_frequency(
         own[question], others[question], question, subject.name, of_controls(controls, question)

@@ -11,7 +11,7 @@ import xarray as xr
 from ....probes.composition.drawn_mixtures import CHORDS_TRIED
 from ....probes.composition.draws import FAR_SEMITONES
 from ...estimates import Estimate, estimate
-from ...selecting import answers
+from ...selecting import place_of_answers, values_at
 from ..drawing import DARK, THIRD, TRAINED
 
 Answers = Mapping[str, xr.Dataset]  # what was found of one network, by question
@@ -69,8 +69,8 @@ class Measure:
 
 
 def _guessing(result: xr.Dataset, stage: str, kind: str) -> float:
-    one = answers(result[["chance"]], kind)
-    return np.nan if one is None else float(one["chance"])
+    place = place_of_answers(result, kind)
+    return np.nan if place is None else float(values_at(result, "chance", place))
 
 
 def _confusion(result: xr.Dataset, stage: str, kind: str) -> float:

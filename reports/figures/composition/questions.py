@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ....probes.composition.draws import FAR_SEMITONES
 from ...estimates import Estimate, baseline_label
-from ...selecting import answers, merged
+from ...selecting import merged, place_of_answers
 from ..drawing import TRAINED, Illustration, baseline_look, canvas, hint, one_legend
 from ..panels import across, axes_or_new, panel_rows, shortened, stage_rows
 from .measures import (
@@ -175,7 +175,7 @@ def kinds_side_by_side(own: Answers, beside: Beside | None = None, name: str = "
 
 def kinds_of(own: Answers) -> list[str]:
     """Return the kinds of components that were measured: "partial", "pitch", "chord"."""
-    return [k for k in KINDS if any(answers(one, k) is not None for one in own.values())]
+    return [k for k in KINDS if any(place_of_answers(one, k) is not None for one in own.values())]
 
 
 def _measured(own: Answers) -> tuple[list[Measure], list[str]]:
