@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from ....probes.composition.draws import FAR_SEMITONES
@@ -309,11 +308,7 @@ def _shade(axes: Axes, y: np.ndarray, chance: np.ndarray, half: float) -> None:
     """Shade what lies up to chance."""
     there = np.isfinite(chance)
     if there.any():
-        boxes = [
-            [(0, low), (x, low), (x, high), (0, high)]
-            for x, low, high in zip(chance[there], y[there] - half, y[there] + half, strict=True)
-        ]
-        axes.add_collection(PolyCollection(boxes, color=CHANCE, lw=0, zorder=0, label="up to chance"))
+        axes.barh(y[there], chance[there], 2 * half, color=CHANCE, zorder=0, label="up to chance")
 
 
 def _tabulated(
