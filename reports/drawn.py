@@ -20,14 +20,15 @@ from PIL import Image
 
 from .figures.drawing import HINT, in_style
 
-LARGEST_SVG = 250_000  # characters
+USUAL_DPI = 144
+LARGEST_SVG, SMALL_SVG = 250_000, 80_000  # characters; a PNG is smaller, but drawn after the SVG in vain
 MOST_POINTS = 6_000  # of lines and areas, above which an SVG is not even tried
 POINTS = 72  # to the inch, as lengths are in an SVG
 IDLE_DIGITS = re.compile(r"(\.\d\d)\d+")
 FONTS = "'DejaVu Sans', Verdana, sans-serif"  # Verdana is as wide
 
 
-def svg_of(figure: Figure, prefix: str) -> Markup | None:
+def svg_of(figure: Figure, prefix: str, dpi: int = USUAL_DPI) -> Markup | None:
     """Write a figure as an `svg` element, with what one points at as titles; None if it would be large.
 
     Parameters
@@ -35,12 +36,14 @@ def svg_of(figure: Figure, prefix: str) -> Markup | None:
     figure : matplotlib.figure.Figure
     prefix : str
         Put before every identifier in it, since a page holds several figures.
+    dpi : int
+        Of a PNG in its place; below the usual one the page must become smaller.
     """
     if _points(figure) > MOST_POINTS:
         return None
-    with in_style(svg_fonttype="none"):
+    with in_style({"svg.fonttype": "none"}):
         text = _file(figure)
-    if len(text) > LARGEST_SVG:
+    if len(text) > (LARGEST_SVG if dpi >= USUAL_DPI else SMALL_SVG):
         return None
     return Markup(
         _embedded(text[text.index("<svg") :], figure, prefix)
@@ -65,11 +68,11 @@ def _file(figure: Figure) -> str:
     """Return what `savefig` would write as an SVG file."""
     file, (width, height), dpi = io.StringIO(), figure.get_size_inches(), figure.dpi
     about = {"Date": None, "Creator": None}
-    writer = _Writer(POINTS * width, POINTS * height, file, image_dpi=dpi, metadata=about)
+    writer = _Writer(POINTS * width, POINTS * height, file, image_dpi=round(dpi), metadata=about)
     figure.dpi = POINTS
     try:
         renderer = MixedModeRenderer(figure, width, height, dpi, writer)
-        figure.draw(renderer)
+        figure.draw(renderer)  # type: ignore[arg-type]  # it stands for one
         renderer.finalize()
     finally:
         figure.dpi = dpi

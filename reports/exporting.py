@@ -248,7 +248,7 @@ def drawn(tree: xr.DataTree) -> Iterator[tuple[str, Illustration]]:
 def _figures(tree: xr.DataTree, folder: Path) -> None:
     folder.mkdir()
     for name, one in drawn(tree):
-        with in_style(svg_fonttype="none"):  # text stays text
+        with in_style({"svg.fonttype": "none"}):  # text stays text
             one.figure.savefig(folder / f"{name}.svg")
         if one.data is not None:
             one.data.to_csv(folder / f"{name}.csv", index=False, float_format="%.7g")

@@ -15,13 +15,14 @@ from ..probes.hypotheses.hypothesis import Hypothesis
 from ..probes.hypotheses.registry import registered
 from ..synth.errors import InputError
 from .contents import contents
+from .drawn import USUAL_DPI
 from .runs import encoders_of, read_run
 from .verdicts import judged
 
 Run = str | Path | xr.DataTree
 LARGEST_BYTES = 10_000_000
 OBJECTS_TO_COLLECT = 50_000  # a few figures' worth
-RESOLUTIONS_DPI = (144, 96)  # the first at which the page stays small enough is taken
+RESOLUTIONS_DPI = (USUAL_DPI, 96)  # the first at which the page stays small enough is taken
 MARK = b'<meta name="generator" content="tonotopy">'
 
 

@@ -141,7 +141,7 @@ def pictured(drawn: Illustration, prefix: str, dpi: int, look: str = "") -> Pict
     """Draw an illustration for a page, its identifier after a prefix."""
     width, height = drawn.figure.get_size_inches() * 96
     name = f"{prefix}-{drawn.name}"
-    svg = svg_of(drawn.figure, name)
+    svg = svg_of(drawn.figure, name, dpi)
     grid, csv = _numbers(drawn) if drawn.data is not None and len(drawn.data) else (None, "")
     return Picture(
         id=name,

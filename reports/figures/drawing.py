@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -84,15 +84,15 @@ def hint(artist: Artist, text: str) -> None:
 
 
 @cache
-def _style() -> dict[str, object]:
+def _style() -> dict[Any, Any]:
     """Return all settings of the house's style, whatever those in force: matplotlib reads a file anew."""
     settings = matplotlib.rc_params_from_file(STYLE)
     return {name: value for name, value in settings.items() if name != "backend"}
 
 
-def in_style(**settings: object) -> AbstractContextManager[None]:
+def in_style(settings: Mapping[Any, Any] | None = None) -> AbstractContextManager[None]:
     """Return a context in which figures are made and saved in the house's style, but for some settings."""
-    return matplotlib.rc_context({**_style(), **{name.replace("_", "."): v for name, v in settings.items()}})
+    return matplotlib.rc_context({**_style(), **(settings or {})})
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from PIL import Image
 
 from tonotopy.reports import figures, plot
 from tonotopy.reports.chapters import CHAPTERS
-from tonotopy.reports.figures.drawing import bin_edges
+from tonotopy.reports.drawn import svg_of
+from tonotopy.reports.figures.drawing import bin_edges, canvas, in_style
 from tonotopy.reports.figures.filters.bandwidth import equivalent_rectangular_bandwidth
 from tonotopy.reports.runs import controls_of, encoders_of
 from tonotopy.reports.selecting import at_stage, level_db, ranked, spread, stage_with, stages_with
@@ -107,6 +108,21 @@ def test_figures_leave_global_settings_alone(run):
     before = dict(rcParams)
     figures.tonotopic_maps(found(encoders_of(run)[0]))
     assert dict(rcParams) == before
+
+
+def test_texts_beside_a_rasterized_map_lie_where_matplotlib_saves_them():
+    with canvas(2, "a map") as figure:
+        axes = figure.subplots()
+        axes.pcolormesh(np.eye(3), rasterized=True)
+        axes.set(xlabel="frequency (Hz)", ylabel="channel")
+    saved = io.StringIO()
+    with in_style({"svg.fonttype": "none"}):
+        figure.savefig(saved, format="svg")
+    places = re.compile(r'<text [^>]* x="([-.\d]+)" y="([-.\d]+)"')
+    expected, ours = (np.array(places.findall(t), float) for t in (saved.getvalue(), str(svg_of(figure, ""))))
+    assert len(expected) > 5
+    np.testing.assert_allclose(ours, expected, atol=0.01)
+    assert figure.dpi == 100
 
 
 def test_maps_show_the_channels_in_order_of_best_frequency(run):
