@@ -206,13 +206,14 @@ class _Quantize(nn.Module):
 
     def forward(self, latent: Tensor) -> dict[str, Tensor]:
         wanted = {n: name for name, n in quantized_stages(self.codebooks).items()}
-        residual, total, codes, sums = latent, torch.zeros((), device=latent.device), [], {}
+        rows = latent.transpose(1, 2)  # [B, F, D]
+        residual, total, codes, sums = rows, torch.zeros((), device=latent.device), [], {}
         for n, layer in enumerate(self.vq.layers[: self.codebooks], start=1):
-            codes.append(layer.encode(residual))  # [B, F]
-            chosen = layer.decode(codes[-1])  # [B, D, F]
+            codes.append(_nearest(residual, layer.codebook))  # [B, F]
+            chosen = layer.codebook[codes[-1]]
             residual, total = residual - chosen, total + chosen
             if n in wanted:
-                sums[wanted[n]] = total
+                sums[wanted[n]] = total.transpose(1, 2)
         return {**sums, "codes": torch.stack(codes, dim=1)}
 
 
@@ -365,7 +366,7 @@ def fill_codebooks(codec: Any, books: list[Any], seed: int) -> str:
 
 
 def _nearest(vectors: Tensor, means: Tensor) -> Tensor:
-    return (vectors @ means.T - means.square().sum(1) / 2).argmax(1)
+    return (vectors @ means.T - means.square().sum(1) / 2).argmax(-1)
 
 
 def _sounds(sample_rate: int, seed: int) -> np.ndarray:

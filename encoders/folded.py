@@ -81,7 +81,7 @@ class _Convolution(nn.Module):
     def __init__(self, conv: nn.Conv1d) -> None:
         super().__init__()
         (self.size,), (self.stride,), (self.dilation,) = conv.kernel_size, conv.stride, conv.dilation
-        (self.padding,), self.groups = conv.padding, conv.groups
+        self.padding, self.groups = int(conv.padding[0]), conv.groups
         norms = [hook for hook in conv._forward_pre_hooks.values() if isinstance(hook, WeightNorm)]
         with torch.no_grad():
             weight = norms[0].compute_weight(conv) if norms else conv.weight  # [C', C, k]

@@ -8,19 +8,17 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-import zarr
 
 from ...synth.errors import InputError
 from .schema import SCHEMA_VERSION
 from .session import Named
-from .store import ZARR_FORMAT
 from .zarr_files import consolidate
 
 VERSIONED = ("tonotopy", "torch", "numpy", "scipy", "numba", "librosa", "encodec", "xarray", "zarr")
@@ -136,11 +134,6 @@ def drawn_anew(encoder: Drawn, twin: Callable[[int], Drawn], seed: int, count: i
             yield baseline
         elif seed > last + 1:
             raise InputError(f"encoder {encoder.name!r}: its baseline does not depend on the seed")
-
-
-def set_attributes(path: Path, attributes: Mapping[str, Any]) -> None:
-    """Give a group of a zarr store attributes; the group is made if it is not there."""
-    zarr.open_group(str(path), mode="a", zarr_format=ZARR_FORMAT).attrs.update(dict(attributes))
 
 
 def node_name(name: str) -> str:

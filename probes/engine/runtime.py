@@ -6,9 +6,10 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 # mallopt's options, as numbered in glibc's malloc.h
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
@@ -60,7 +61,13 @@ def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(limits=1):
+        with _pools("scipy.linalg" in sys.modules).limit(limits=1):
             yield
     finally:
         torch.set_num_threads(threads)
+
+
+@cache
+def _pools(has_scipy: bool) -> ThreadpoolController:
+    """Find the libraries that keep threads: once, and again when scipy has brought its own."""
+    return ThreadpoolController()

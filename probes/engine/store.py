@@ -17,6 +17,7 @@ from .zarr_files import write_group
 
 ZARR_FORMAT = 2  # format 3 has no specification yet for the strings in our coordinates
 CHUNK = 1024
+STREAMED_BYTES = 64 * 1024**2  # of an array that is streamed to disk; smaller ones fit into memory
 
 
 def keep(result: xr.Dataset, where: Path) -> None:
@@ -40,7 +41,7 @@ class ResponseStore:
     n_levels : int
         With more than one, arrays have a last axis for them.
     out : path, optional
-        A zarr group to stream to; None keeps the arrays in memory.
+        A zarr group to stream to if arrays are large; None keeps them in memory.
     """
 
     def __init__(
@@ -52,13 +53,15 @@ class ResponseStore:
         n_levels: int = 1,
         out: str | Path | None = None,
     ) -> None:
-        self._known, self._stages, self._out = known, list(stages), None if out is None else fresh(out)
+        self._known, self._stages = known, list(stages)
         self.n_channels = [encoder.stages[s].channels for s in stages]
         powers = {encoder.stages[s].has_power for s in stages}
         names = ["response"] * (True in powers) + ["change_probability"] * (False in powers)
         books = [encoder.stages[s].channels for s in stages if not encoder.stages[s].has_power]
         self._widths = {"channel": max(self.n_channels), "codebook": max(books, default=0)}
         self._stimuli_and_levels: tuple[int, ...] = (n_stimuli, *([n_levels] if n_levels > 1 else []))
+        n_bytes = 4 * len(stages) * max(self.n_channels) * n_stimuli * n_levels
+        self._out = None if out is None or n_bytes < STREAMED_BYTES else fresh(out)
         self.arrays: dict[str, np.ndarray | zarr.Array] = {}
         for name in names:
             self.allocate(name)
@@ -103,11 +106,11 @@ class ResponseStore:
         return [level] if len(self._stimuli_and_levels) > 1 else []
 
     def finish(self, variables: Mapping[str, object], attributes: Mapping[str, object]) -> xr.Dataset:
-        """Return the result: the arrays with everything known beside them; on disk if `out` was given."""
-        if self._out is None:
-            return dataset(self._known, {**self.arrays, **variables}, attributes)
+        """Return the result: the arrays with everything known beside them; on disk if they were streamed."""
         if self._widths["codebook"]:
             variables = {"codebook": np.arange(1, self._widths["codebook"] + 1), **variables}
+        if self._out is None:
+            return dataset(self._known, {**self.arrays, **variables}, attributes)
         dataset(self._known, variables, attributes).to_zarr(
             str(self._out), mode="a", zarr_format=ZARR_FORMAT, consolidated=True
         )

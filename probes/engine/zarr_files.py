@@ -7,6 +7,7 @@ a run.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,15 @@ def _write_array(folder: Path, variable: xr.Variable) -> None:
     _write(folder / ".zattrs", {**variable.attrs, "_ARRAY_DIMENSIONS": variable.dims})
     if values.size:
         (folder / ".".join("0" * variable.ndim or "0")).write_bytes(codec.encode(values))
+
+
+def set_attributes(where: Path, attributes: Mapping[str, Any]) -> None:
+    """Give a group attributes, beside those that it has; it is made if it is not there."""
+    where.mkdir(parents=True, exist_ok=True)
+    there = where / ".zattrs"
+    before = json.loads(there.read_text(encoding="utf-8")) if there.is_file() else {}
+    _write(where / ".zgroup", GROUP)
+    _write(there, {**before, **attributes})
 
 
 def consolidate(store: Path) -> None:

@@ -15,15 +15,15 @@ import xarray as xr
 from ...encoders.base import Encoder
 from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
-from ..engine.checkpoint import Work, provenance, set_attributes
+from ..engine.checkpoint import Work, provenance
 from ..engine.outputs import fresh
 from ..engine.probe import Probe
 from ..engine.progress import Progress, Step, progress_of
 from ..engine.schema import stimuli_dataset, subject_attributes
 from ..engine.session import Session
 from ..engine.stages import chosen_stages
-from ..engine.store import ZARR_FORMAT, keep
-from ..engine.zarr_files import consolidate, read_tree
+from ..engine.store import keep
+from ..engine.zarr_files import consolidate, read_tree, set_attributes
 from ..hypotheses.hypothesis import Hypothesis
 from ..hypotheses.registry import registered as hypotheses
 from ..hypotheses.verdicts import check_named_once, evaluate
@@ -289,9 +289,7 @@ def _keep_stimuli(store: Path, stimuli: Mapping[str, StimulusSet], attributes: M
     set_attributes(store, attributes)
     set_attributes(store / "stimuli", {})
     for kind, played in stimuli.items():
-        stimuli_dataset(played).to_zarr(
-            str(store / "stimuli" / kind), mode="w", zarr_format=ZARR_FORMAT, consolidated=False
-        )
+        keep(stimuli_dataset(played), store / "stimuli" / kind)
 
 
 def _judge(store: Path, claims: Sequence[Hypothesis], seed: int) -> None:

@@ -15,7 +15,7 @@ from ...encoders.base import Encoder
 from ...encoders.registry import load
 from ...synth.errors import InputError
 from ..composition.draws import MAIN
-from ..engine.checkpoint import Work, node_name, provenance, set_attributes
+from ..engine.checkpoint import Work, node_name, provenance
 from ..engine.known import Known
 from ..engine.outputs import fresh
 from ..engine.probe import Probe
@@ -23,6 +23,7 @@ from ..engine.progress import Progress
 from ..engine.schema import subject_attributes
 from ..engine.session import Session
 from ..engine.store import keep
+from ..engine.zarr_files import set_attributes
 from .registry import named, registered
 from .schema import validate_probe
 
