@@ -147,6 +147,8 @@ def clause(pattern: Pattern) -> str:
 def shared(patterns: Sequence[Pattern]) -> str:
     """Say where something holds in several networks: "everywhere", "nowhere", or at how many frequencies.
 
+    "nowhere beyond doubt" leaves open where it may hold.
+
     Examples
     --------
     >>> f = np.array([100.0, 200.0])
@@ -161,6 +163,8 @@ def shared(patterns: Sequence[Pattern]) -> str:
         if all(one.count[kind] == len(one.holds) for one in there):
             return word
     counts = sorted(one.count[YES] for one in there)
+    if not counts[-1]:
+        return "nowhere beyond doubt"
     number = f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
     most = max(len(one.holds) for one in there)
     return f"beyond doubt at {number} of {counted(most, 'frequency', 'frequencies')}"

@@ -175,7 +175,7 @@ def test_two_dimensional_convolutions():
     heard = encoder.run(waveforms, ["latent"])["latent"]
     module: Any = encoder.module
     image = torch.log(1e-3 + module.power(waveforms))[:, None]
-    assert torch.equal(heard, module.conv(image).flatten(1, 2))
+    torch.testing.assert_close(heard, module.conv(image).flatten(1, 2))
 
 
 def test_channel_last_recurrent_and_tuple_outputs():
