@@ -120,9 +120,12 @@ class EncodecEncoder(ResumableEncoder):
 
     def activations(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         """Do what `run` does, unchecked."""
+        return ResumableEncoder.activations(self._faster(), waveforms, stages)
+
+    def _faster(self) -> EncodecEncoder:
         other = copy.copy(self)
         other.module = self._prepared()
-        return ResumableEncoder.activations(other, waveforms, stages)
+        return other
 
     def _prepared(self) -> nn.Module:
         """Return the module with its encoder folded, made anew whenever weights have changed."""
@@ -155,11 +158,14 @@ class EncodecEncoder(ResumableEncoder):
 
     def _resumed(self, stage: str, activations: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         if stage != "codes":
-            return super()._resumed(stage, activations, stages)
+            return ResumableEncoder._resumed(self._faster(), stage, activations, stages)
         check_codes(activations, self.codebooks)
         quantize: Any = self.module.get_submodule("quantize")
         codes = activations.to(self.device).transpose(0, 1)  # [Q, B, F]
         return {name: quantize.vq.decode(codes[: self._sums[name]]) for name in stages}
+
+    def _found_by_trying(self, stage: str) -> tuple[str, ...]:
+        return ResumableEncoder._found_by_trying(self._faster(), stage)
 
     @property
     def _sums(self) -> dict[str, int]:
