@@ -13,7 +13,7 @@ from ...encoders.base import Encoder
 from .outputs import fresh
 from .schema import dataset
 from .variable import Variable
-from .zarr_files import write_group
+from .zarr_files import consolidate, write_group
 
 ZARR_FORMAT = 2  # format 3 has no specification yet for the strings in our coordinates
 CHUNK = 1024
@@ -60,8 +60,9 @@ class ResponseStore:
         books = [encoder.stages[s].channels for s in stages if not encoder.stages[s].has_power]
         self._widths = {"channel": max(self.n_channels), "codebook": max(books, default=0)}
         self._stimuli_and_levels: tuple[int, ...] = (n_stimuli, *([n_levels] if n_levels > 1 else []))
+        self._out = None if out is None else fresh(out)
         n_bytes = 4 * len(stages) * max(self.n_channels) * n_stimuli * n_levels
-        self._out = None if out is None or n_bytes < STREAMED_BYTES else fresh(out)
+        self._streams = self._out is not None and n_bytes >= STREAMED_BYTES
         self.arrays: dict[str, np.ndarray | zarr.Array] = {}
         for name in names:
             self.allocate(name)
@@ -71,7 +72,7 @@ class ResponseStore:
         spec = self._known[name]
         along = self._stimuli_and_levels[: None if per_level else 1]
         shape: tuple[int, ...] = (len(self._stages), self._widths[spec.dims[1]], *along)
-        if self._out is None:
+        if not self._streams:
             return self.arrays.setdefault(name, np.full(shape, np.nan, dtype=np.float32))
         dims = [*spec.dims, *(["level"] if len(shape) > 3 else [])]
         group = zarr.open_group(str(self._out), mode="a", zarr_format=ZARR_FORMAT)
@@ -106,11 +107,15 @@ class ResponseStore:
         return [level] if len(self._stimuli_and_levels) > 1 else []
 
     def finish(self, variables: Mapping[str, object], attributes: Mapping[str, object]) -> xr.Dataset:
-        """Return the result: the arrays with everything known beside them; on disk if they were streamed."""
+        """Return the result: the arrays with everything known beside them; on disk if `out` was given."""
         if self._widths["codebook"]:
             variables = {"codebook": np.arange(1, self._widths["codebook"] + 1), **variables}
-        if self._out is None:
-            return dataset(self._known, {**self.arrays, **variables}, attributes)
+        if not self._streams:
+            result = dataset(self._known, {**self.arrays, **variables}, attributes)
+            if self._out is not None:
+                keep(result, self._out)
+                consolidate(self._out)
+            return result
         dataset(self._known, variables, attributes).to_zarr(
             str(self._out), mode="a", zarr_format=ZARR_FORMAT, consolidated=True
         )

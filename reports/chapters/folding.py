@@ -24,7 +24,7 @@ from ..selecting import at_stage, stages_with
 from ..writing import capitalised, counted, enumerated
 
 FAINT = 0.01  # share of tones and channels below the floor that is worth a word
-ONE_SOUND, NOTHING = 0.9, 0.01  # of collapse
+ONE_SOUND, NOTHING, TRIFLE = 0.9, 0.01, 0.1  # of collapse
 
 AT_FOLD = measured(
     "bank_share", "At fold", "share of a tone's output power at its predicted fold", "1", np.mean, "fold",
@@ -71,12 +71,14 @@ def _meaning(one: xr.Dataset) -> str:
     low, high = float(one["collapse_low"]), float(one["collapse_high"])
     if low > ONE_SOUND:
         return "tones of one fold are one sound"
-    if low <= 0 or high < NOTHING:
-        return "sharing a fold makes no difference"
-    side = against_chance(one)
-    if side < 0:
-        return "channels tell tones of one fold apart better than others"
-    compared = "less well than" if side > 0 else "as well as"
+    if low <= NOTHING:
+        if max(-low, high) < TRIFLE:
+            return "sharing a fold makes no difference"
+        return "it is open whether sharing a fold makes a difference"
+    chance, side = float(one["collapse_chance"]), against_chance(one)
+    if not side and max(chance - low, high - chance) >= TRIFLE:
+        return "it is open whether channels tell tones of one fold apart as well as others"
+    compared = {-1: "better than", 0: "as well as", 1: "less well than"}[side]
     return f"channels tell tones of one fold apart {compared} others"
 
 

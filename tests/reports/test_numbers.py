@@ -162,21 +162,23 @@ def test_signals_that_were_not_read_are_counted(toy):
 
 
 @pytest.mark.parametrize(
-    ("collapse", "chance", "said"),
+    ("collapse", "width", "chance", "said"),
     [
-        (1.0, 1.0, "tones of one fold are one sound"),  # the decimator: one channel tells nothing apart
-        (0.0, 0.0, "sharing a fold makes no difference"),
-        (0.5, 0.3, "channels tell tones of one fold apart less well than others"),
-        (0.5, 0.5, "channels tell tones of one fold apart as well as others"),
-        (0.5, 0.9, "channels tell tones of one fold apart better than others"),
+        (1.0, 0.02, 1.0, "tones of one fold are one sound"),  # the decimator: one channel tells nothing apart
+        (0.0, 0.02, 0.0, "sharing a fold makes no difference"),
+        (0.03, 0.35, 0.0, "it is open whether sharing a fold makes a difference"),
+        (0.5, 0.02, 0.3, "channels tell tones of one fold apart less well than others"),
+        (0.5, 0.02, 0.5, "channels tell tones of one fold apart as well as others"),
+        (0.5, 0.3, 0.5, "it is open whether channels tell tones of one fold apart as well as others"),
+        (0.5, 0.02, 0.9, "channels tell tones of one fold apart better than others"),
     ],
 )
-def test_what_collapse_means_is_said(run, collapse, chance, said):
+def test_what_collapse_means_is_said(run, collapse, width, chance, said):
     other = run.copy(deep=True)
     for name, value in (
         ("collapse", collapse),
-        ("collapse_low", collapse - 0.02),
-        ("collapse_high", collapse),
+        ("collapse_low", collapse - width),
+        ("collapse_high", collapse + (width > 0.1) * width),
         ("collapse_chance", chance),
     ):
         other["toy/aliasing"][name].loc[{"stage": "stack_end"}] = value

@@ -6,6 +6,7 @@ from torch import nn
 
 from tonotopy.encoders import load
 from tonotopy.encoders.base import Stage
+from tonotopy.probes.engine import store
 from tonotopy.probes.engine.session import Session
 from tonotopy.probes.filters.selectivity import selectivity
 from tonotopy.synth import Partial, Stimulus, StimulusSet, chords, partials
@@ -127,7 +128,9 @@ def test_codes_get_a_probability_of_change():
     assert np.isnan(tuning.change_probability.sel(stage="quantized")).all()
 
 
-def test_streamed_to_disk_is_the_same_to_the_bit(stack, tmp_path):
+@pytest.mark.parametrize("streamed_bytes", [0, 1_000_000])
+def test_streamed_to_disk_is_the_same_to_the_bit(stack, tmp_path, monkeypatch, streamed_bytes):
+    monkeypatch.setattr(store, "STREAMED_BYTES", streamed_bytes)
     tones = partials(100, 9000, count=30, level_dbfs=[-30.0, -10.0])
     memory = selectivity(Session(stack, tile_seconds=0.05), tones)
     disk = selectivity(Session(stack, tile_seconds=0.05, out=tmp_path / "tuning.zarr"), tones)
