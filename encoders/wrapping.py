@@ -173,7 +173,7 @@ def _named(stages: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
 
 def _warn_of_near_names(stages: Mapping[str, str]) -> None:
     for stage in stages:
-        near = difflib.get_close_matches(stage, CANONICAL_STAGES, 1, 0.85)
+        near = difflib.get_close_matches(stage, CANONICAL_STAGES, 1, 0.8)
         if near and stage not in CANONICAL_STAGES and not re.fullmatch(r"quantized_\d+", stage):
             warnings.warn(
                 f"stage {stage!r}: is taken for the model's own name; the canonical one is {near[0]!r}",

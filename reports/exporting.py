@@ -24,7 +24,7 @@ from .chapters import chapter_of
 from .figures.drawing import Illustration, in_style
 from .figures.hypotheses.verdicts import verdicts
 from .runs import controls_of, encoders_of, read_run
-from .verdicts import GROUP, judged
+from .verdicts import GROUP, judged, random_verdicts
 
 SOUNDS = ("clip_sample", "sample")  # dims of waveforms, which are no tables
 MOST_ROWS = 1_000_000  # of one table; what is larger stays in the run
@@ -232,7 +232,7 @@ def drawn(tree: xr.DataTree) -> Iterator[tuple[str, Illustration]]:
     chapters = [chapter_of(probe) for probe in registered()]
     for one in encoders:
         if (found := one.result(GROUP)) is not None:
-            yield f"{one.node}-{GROUP}", verdicts(found, one.of_baselines(GROUP), one.name)
+            yield f"{one.node}-{GROUP}", verdicts(found, random_verdicts(one), one.name)
         for chapter in chapters:
             if one.result(chapter.probe) is not None:
                 for figure in chapter.figures(one, controls):

@@ -8,7 +8,7 @@ from ..probes.hypotheses.registry import registered
 from .figures.hypotheses.verdicts import verdicts
 from .page import Cell, Grid, Line, Section, pictured
 from .runs import Subject
-from .verdicts import VerdictRow, explained, requested, verdict_rows, verdict_sentences
+from .verdicts import VerdictRow, explained, random_verdicts, requested, verdict_rows, verdict_sentences
 
 VERDICTS = (
     "Each claim is a hypothesis with a statistic, controls, a null and a threshold. It "
@@ -31,7 +31,7 @@ def claims_section(encoders: Sequence[Subject], dpi: int) -> Section | None:
     parts = []
     for i, one, found in judged:
         rows = verdict_rows(one)
-        beside = [seed.sel(hypothesis=found["hypothesis"].values) for seed in one.of_baselines("hypotheses")]
+        beside = [seed.sel(hypothesis=found["hypothesis"].values) for seed in random_verdicts(one)]
         behind = [
             (f"{row.name} ({row.stage}): {row.verdict}" + (f" – {row.remark}" if row.remark else ""),
              explained(row))

@@ -78,7 +78,7 @@ def judged(run: xr.DataTree, hypotheses: Sequence[Hypothesis], seed: int = 0) ->
 
 def verdict_rows(subject: Subject) -> list[VerdictRow]:
     """Tabulate the verdicts about an encoder on what was measured of it; none if its run was not judged."""
-    found, random = requested(subject), subject.of_baselines(GROUP)
+    found, random = requested(subject), random_verdicts(subject)
     if found is None:
         return []
     others = [{other["hypothesis"]: other for other in records(one, "hypothesis")} for one in random]
@@ -233,16 +233,26 @@ def verdict_sentences(subject: Subject) -> list[str]:
     return [*said, *_shared_by_random(found, decided, subject)]
 
 
+def random_verdicts(subject: Subject) -> list[xr.Dataset]:
+    """Return what the claims came to for random networks: of the trained scale if those were judged."""
+    for kind in ("matched", "random"):
+        found = subject.of_baselines(GROUP, kind)
+        if any((one["verdict"].values.astype(str) != NO_VERDICT).any() for one in found):
+            return found
+    return subject.of_baselines(GROUP)
+
+
 def _shared_by_random(found: xr.Dataset, decided: np.ndarray, subject: Subject) -> list[str]:
     """Say in how many claims random networks get the same, and in which not."""
-    random = subject.of_baselines(GROUP)
-    if not random or not decided.any():
-        return []
     names, verdict = found["hypothesis"].values, found["verdict"].values.astype(str)
-    others = [seed.sel(hypothesis=names)["verdict"].values.astype(str) == verdict for seed in random]
-    alike = np.mean(others, axis=0) == 1
+    others = [seed.sel(hypothesis=names)["verdict"].values.astype(str) for seed in random_verdicts(subject)]
+    for other in others:
+        decided = decided & (other != NO_VERDICT)  # what was not asked of random networks says nothing
+    if not others or not decided.any():
+        return []
+    alike = np.all([other == verdict for other in others], axis=0)
     shared, n = int((decided & alike).sum()), int(decided.sum())
-    who = f"All {len(random)} random networks say" if len(random) > 1 else "The random network says"
+    who = f"All {len(others)} random networks say" if len(others) > 1 else "The random network says"
     if n == 1:
         return [f"{who} {'the same' if shared else 'otherwise'} of the one that is decided."]
     apart = [spelled(str(name)) for name in names[decided & ~alike]]
