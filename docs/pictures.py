@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-SCREENS = ((1400, 900), (820, 1100), (390, 844))  # a desk, a tablet, a phone
+SCREENS = ((1400, 1350), (820, 1400), (390, 844))  # a desk, a tablet, a phone
 COLOURS = 128  # of a picture: text and few hues
 PICTURES = Path(__file__).parent / "pictures"
 
