@@ -59,4 +59,4 @@ def test_a_store_that_is_not_consolidated_is_left_to_xarray(store):
 def test_a_chunk_that_is_missing_holds_the_fill_value(store):
     (store / "one" / "probe" / "measured" / "0.0").unlink()
     consolidate(store)
-    assert np.isnan(read_tree(store)["one/probe/measured"].values).all()
+    assert np.isnan(read_tree(store)["one/probe"].to_dataset()["measured"].values).all()
