@@ -225,9 +225,8 @@ class ModuleEncoder:
         stages = [stages] if isinstance(stages, str) else stages
         check_stages(self, stages)
         waveforms = torch.as_tensor(waveforms)
-        with suited_threads(self.module):
-            check_waveforms(waveforms)
-            found = self.activations(waveforms, stages)
+        check_waveforms(waveforms)
+        found = self.activations(waveforms, stages)
         return {stage: found[stage] for stage in stages}
 
     def activations(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""A SEANet for inference: the numbers of the encodec package's modules, within rounding, in half the time.
+"""A SEANet for inference: the numbers of the encodec package's modules, within rounding, in less time.
 
 Weight norms are folded into weights, which the package makes anew at every call. The channels of a frame lie
 beside one another in memory, as convolutions of few channels want them. What is padded by nothing is not

@@ -11,6 +11,8 @@ from functools import cache
 import torch
 from threadpoolctl import ThreadpoolController
 
+from ...encoders.threads import single_thread
+
 # mallopt's options, as numbered in glibc's malloc.h
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 _HOLDING = {_TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 * 1024**2, _MMAP_THRESHOLD: 32 * 1024**2}
@@ -58,13 +60,8 @@ def one_thread() -> Iterator[None]:
     Many small pieces gain little by more; and on a busy machine threads that wait for one another spin,
     which has cost thirty times the work itself.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with _pools("scipy.linalg" in sys.modules).limit(limits=1):
-            yield
-    finally:
-        torch.set_num_threads(threads)
+    with single_thread(), _pools("scipy.linalg" in sys.modules).limit(limits=1):
+        yield
 
 
 @cache

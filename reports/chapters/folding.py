@@ -76,7 +76,7 @@ def _meaning(one: xr.Dataset) -> str:
             return "sharing a fold makes no difference"
         return "it is open whether sharing a fold makes a difference"
     chance, side = float(one["collapse_chance"]), against_chance(one)
-    if not side and max(chance - low, high - chance) >= TRIFLE:
+    if not side and not max(chance - low, high - chance) < TRIFLE:  # nor where chance is not known
         return "it is open whether channels tell tones of one fold apart as well as others"
     compared = {-1: "better than", 0: "as well as", 1: "less well than"}[side]
     return f"channels tell tones of one fold apart {compared} others"

@@ -88,6 +88,23 @@ def test_sentences_say_where_the_source_is_met_and_what_training_changed():
     assert not re.search("supported|refuted", said)
 
 
+def test_random_networks_that_were_not_asked_say_nothing():
+    def baseline(kind, verdicts):
+        rows = [(*row[:7], verdict, *row[8:]) for row, verdict in zip(ROWS, verdicts, strict=True)]
+        return xr.DataTree(
+            xr.Dataset(attrs={"baseline": kind}), children={"hypotheses": xr.DataTree(judged(rows))}
+        )
+
+    unasked = [baseline("random", ["no verdict"] * 5)] * 2
+    scaled = [baseline("matched", ["no verdict", "refuted", *["no verdict"] * 3])] * 2
+    said = [
+        " ".join(verdict_sentences(Subject("codec", codec().tree, tuple(beside))))
+        for beside in (unasked, [*unasked, *scaled])
+    ]
+    assert "random" not in said[0]
+    assert "All 2 random networks say otherwise of the one that is decided." in said[1]
+
+
 def one_claim(verdict, agrees, others=()):
     """An encoder of which one claim was judged, and the verdicts of its random networks."""
 
