@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...synth.errors import InputError
 from ..base import ModuleEncoder, Stage, Weights, _Deepest
 from ..redrawing import redrawn, through_stages
+from ..threads import suited_threads
 from ..weights import state_sha256
 from .coded import CodedClips
 from .decoder import blocks_of, logits_of, special_of
@@ -230,11 +231,27 @@ class MusicGen(ModuleEncoder):
         self.check_codes(codes)
         for stage in stages:
             self.layer(stage)
+        found = self._streams(codes, stages)
+        return {stage: found[stage] for stage in stages}
+
+    def activations(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        """Do what `run` does, unchecked: the codec hears as it does by itself, its codes go on."""
+        layers = [stage for stage in stages if stage in self.layers]
+        coded = [stage for stage in stages if stage not in self.layers]
+        found = self.codec.activations(waveforms, [*coded, "codes"] if layers else coded)
+        return found | self._streams(found["codes"], layers) if layers else found
+
+    def _streams(self, codes: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}
         columns = delayed(codes.to(self.device), self.special)
-        with torch.inference_mode(), self._recording(stages, found), suppress(_Deepest):
-            logits_of(self.decoder, columns)
-        return {stage: found[stage] for stage in stages}
+        with (
+            torch.inference_mode(),
+            suited_threads(self.module),
+            self._recording(stages, found),
+            suppress(_Deepest),
+        ):
+            logits_of(self.module.get_submodule("decoder"), columns)
+        return found
 
     def logits(self, codes: Tensor, condition: Any = None, edit: Edit | None = None) -> Tensor:
         """Return what the model says of every code from those before it.
