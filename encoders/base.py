@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, count
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError, near
 from .kinds import stage_kind
+from .preserving import unchanged
+from .taps import tapped_module
 from .threads import suited_threads
 
 MODALITIES = ("waveform", "melody")
@@ -170,7 +172,8 @@ class ModuleEncoder:
     module : nn.Module
         Put into evaluation mode.
     taps : mapping of str to str
-        Stage name -> name of the submodule whose output is recorded, as in ``module.named_modules()``.
+        Stage name -> name of the submodule whose output is recorded, as in ``module.named_modules()``; one
+        that is called several times with the call, counted from 0, as in "act:1".
     prepare : callable
         float32 [B, T] -> what `module` takes; by default adds a channel axis: [B, 1, T].
     read : callable
@@ -180,6 +183,9 @@ class ModuleEncoder:
     """
 
     modality = "waveform"
+    noisy: tuple[str, ...] = ()  # stages that answer the same sound otherwise each time
+    singly = False  # hears one sound at a time, since others in a batch would change what it answers
+    restores = False  # starts every run from the state that the module is in before it
     randomised: Callable[..., Encoder]  # of `Redraws`; set on those alone that can be drawn anew
     decode: Callable[..., Tensor]  # of `Decodes`; the same
     filled: Callable[..., ModuleEncoder]  # loads weights of a file; set by `wrap`
@@ -250,8 +256,14 @@ class ModuleEncoder:
         return lambda waveforms: self._activations(waveforms, [stage])[stage]
 
     def _activations(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        if self.singly and len(waveforms) > 1:
+            rows = [self._played(row, stages) for row in waveforms.split(1)]
+            return {stage: torch.cat([row[stage] for row in rows]) for stage in rows[0]}
+        return self._played(waveforms, stages)
+
+    def _played(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}
-        with self._recording(stages, found):
+        with self._recording(stages, found), unchanged(self.module) if self.restores else nullcontext():
             self._forward(waveforms)
         missed = [stage for stage in stages if stage not in found]
         if missed:
@@ -271,18 +283,20 @@ class ModuleEncoder:
     def _recording(self, stages: Sequence[str], found: dict[str, Tensor]) -> Iterator[None]:
         """While this lasts, a forward pass fills `found`, and ends once it holds all `stages`."""
 
-        def recorder(stage: str) -> Callable[..., None]:
+        def recorder(stage: str, call: int) -> Callable[..., None]:
+            calls = count()
+
             def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-                if stage not in found:  # a module that is called again is recorded the first time
+                if next(calls) == call:
                     found[stage] = self._read(stage, output)
                 if len(found) == len(set(stages)):
                     raise _Deepest
 
             return hook
 
+        tapped = {stage: tapped_module(self.module, self.taps[stage]) for stage in stages}
         handles = [
-            self.module.get_submodule(self.taps[stage]).register_forward_hook(recorder(stage))
-            for stage in dict.fromkeys(stages)
+            part.register_forward_hook(recorder(stage, call)) for stage, (part, call) in tapped.items()
         ]
         try:
             yield

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,14 +58,34 @@ class Layout:
 
 
 def first_tensor(stage: str, output: Any) -> Tensor:
-    """Return the first tensor of nested tuples, lists and mappings; complex numbers as an axis of two."""
-    while not isinstance(output, Tensor):
-        if isinstance(output, Mapping):
-            output = list(output.values())
-        if not isinstance(output, list | tuple) or not output:
-            raise InputError(f"stage {stage!r}: gives {type(output).__name__}, not a tensor")
-        output = output[0]
-    return torch.view_as_real(output) if output.is_complex() else output
+    """Return the first tensor of nested tuples, mappings and dataclasses; complex as an axis of two.
+
+    Examples
+    --------
+    >>> first_tensor("latent", (None, {"codes": torch.ones(1)}))
+    tensor([1.])
+    """
+    found = next(_tensors(output), None)
+    if found is None:
+        raise InputError(f"stage {stage!r}: gives {type(output).__name__}, not a tensor")
+    return torch.view_as_real(found) if found.is_complex() else found
+
+
+def _tensors(output: Any) -> Iterator[Tensor]:
+    if isinstance(output, Tensor):
+        yield output
+    else:
+        for part in _parts(output).values():
+            yield from _tensors(part)
+
+
+def _parts(output: Any) -> dict[Any, Any]:
+    """Return what a tuple, a list, a mapping or a dataclass holds; nothing of all else."""
+    if isinstance(output, Mapping):
+        return dict(output)
+    if isinstance(output, list | tuple):
+        return dict(enumerate(output))
+    return dict(vars(output)) if dataclasses.is_dataclass(output) else {}
 
 
 def with_first_tensor(output: Any, change: Callable[[Tensor], Tensor]) -> Any:
@@ -72,18 +93,22 @@ def with_first_tensor(output: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
     Examples
     --------
-    >>> with_first_tensor((torch.zeros(1), "state"), lambda tensor: tensor + 1)
-    (tensor([1.]), 'state')
+    >>> with_first_tensor((None, torch.zeros(1), "state"), lambda tensor: tensor + 1)
+    (None, tensor([1.]), 'state')
     """
     if isinstance(output, Tensor):
         if output.is_complex():
             return torch.view_as_complex(change(torch.view_as_real(output)))
         return change(output)
+    first = next(key for key, part in _parts(output).items() if next(_tensors(part), None) is not None)
+    if isinstance(output, list | tuple):
+        parts = [*output[:first], with_first_tensor(output[first], change), *output[first + 1 :]]
+        named: Any = type(output)
+        return named._make(parts) if hasattr(named, "_make") else named(parts)
+    changed: Any = copy.copy(output)
+    part = with_first_tensor(_parts(output)[first], change)
     if isinstance(output, Mapping):
-        changed: Any = copy.copy(output)
-        first = next(iter(output))
-        changed[first] = with_first_tensor(output[first], change)
-        return changed
-    parts = [with_first_tensor(output[0], change), *output[1:]]
-    named: Any = type(output)
-    return named._make(parts) if hasattr(named, "_make") else named(parts)
+        changed[first] = part
+    else:
+        setattr(changed, first, part)
+    return changed

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -14,8 +15,11 @@ from torch import Tensor, nn
 from ..synth.errors import InputError
 from .base import ModuleEncoder, Stage
 from .layouts import Layout
+from .taps import tapped_module
 
+LENGTHS = 6  # of waveforms, each twice as long: from a quarter of a second to 16
 LONGEST_S = 4.0  # a frame that still hears both ends of this much sound has no bounded receptive field
+OTHER_FORMS = "give `prepare`, which makes what it takes, or `piece` if it takes one length only"
 TOLERANCE = 1e-4  # of an activation's norm; float32 convolutions keep within 1e-5
 
 
@@ -25,23 +29,58 @@ def noise_for(encoder: ModuleEncoder, batch: int, length: int) -> Tensor:
     return (0.1 * torch.randn(batch, length, generator=generator)).to(encoder.device)
 
 
-def find_input(encoder: ModuleEncoder, forms: list[Callable[[Tensor], Any]]) -> tuple[int, list[str]]:
+def usual_lengths(sample_rate: int) -> list[int]:
+    """Return the lengths at which modules are tried: a quarter of a second, and twice as long each time."""
+    longest = int(LONGEST_S * sample_rate)
+    first = max(1, sample_rate // 4)
+    return [first * 2**i for i in range(LENGTHS) if first * 2**i <= longest]
+
+
+def find_input(
+    encoder: ModuleEncoder, forms: Mapping[str, Callable[[Tensor], Any]], lengths: Sequence[int]
+) -> tuple[int, list[str]]:
     """Settle on a form and a length that the module takes; also return the stages in their order."""
-    complaint = ""
-    length = max(1, encoder.sample_rate // 4)
-    while length <= LONGEST_S * encoder.sample_rate:
-        for form in forms:
+    complaints: dict[str, str] = {}
+    for length in lengths:
+        for name, form in forms.items():
             encoder._prepare = form
             try:
-                return length, list(encoder.activations(noise_for(encoder, 2, length), list(encoder.stages)))
+                with torch.inference_mode():
+                    noise = noise_for(encoder, 2, length)
+                    return length, list(ModuleEncoder._activations(encoder, noise, list(encoder.stages)))
             except InputError:
                 raise
             except Exception as error:  # whatever a module may raise at what it does not take
-                complaint = complaint or first_line(error)
-        length *= 2
-    raise InputError(
-        f"{encoder.name}: takes neither [B, 1, T] nor [B, T] waveforms ({complaint}); give `prepare`"
-    )
+                complaints[name] = first_line(error)
+    raise InputError(f"{encoder.name}: {_refusal(encoder.module, complaints)}")
+
+
+def _refusal(module: nn.Module, complaints: Mapping[str, str]) -> str:
+    """Say why a module takes none of some forms of waveforms."""
+    if more := _needed_besides(module):
+        return (
+            f"its forward pass needs {', '.join(more)} besides the waveforms; wrap a module that hands it on"
+        )
+    if len(complaints) == 1:
+        form, said = next(iter(complaints.items()))
+        return f"cannot be run on {form} ({said})"
+    if len(set(complaints.values())) == 1:
+        return f"its forward pass fails ({next(iter(complaints.values()))}); {OTHER_FORMS}"
+    said = " nor ".join(f"{form} ({said})" for form, said in complaints.items())
+    return f"takes neither {said}; {OTHER_FORMS}"
+
+
+def _needed_besides(module: nn.Module) -> list[str]:
+    """Return what else a module's forward has to be given."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return []
+    try:
+        wanted = list(inspect.signature(module.forward).parameters.values())[1:]
+    except (TypeError, ValueError):
+        return []
+    return [
+        p.name for p in wanted if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
 
 
 def first_line(error: Exception) -> str:
@@ -49,7 +88,11 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
-def _activations(encoder: ModuleEncoder, stage: str, waveforms: Tensor) -> Tensor:
+def _activations(encoder: ModuleEncoder, stage: str, waveforms: Tensor, seed: int = 0) -> Tensor:
+    """Return what a stage gives; of a seed the same, where it has noise of its own."""
+    if stage in encoder.noisy and len(waveforms) > 1:  # the same noise in every row
+        return torch.cat([_activations(encoder, stage, row, seed) for row in waveforms.split(1)])
+    torch.manual_seed(seed)
     try:
         return encoder.activations(waveforms, [stage])[stage]
     except InputError:
@@ -63,10 +106,13 @@ def _activations(encoder: ModuleEncoder, stage: str, waveforms: Tensor) -> Tenso
 
 def layout_of(encoder: ModuleEncoder, stage: str, length: int) -> Layout:
     """Find the axes of a stage by varying batch and length."""
-    plain, wide, long = (
-        _activations(encoder, stage, noise_for(encoder, batch, samples)).shape
-        for batch, samples in ((2, length), (3, length), (2, 2 * length))
-    )
+    plain, wide = (_activations(encoder, stage, noise_for(encoder, b, length)).shape for b in (2, 3))
+    longer = length
+    for _ in range(LENGTHS):  # of which the last gives two frames of a hop of some seconds
+        longer *= 2
+        long = _activations(encoder, stage, noise_for(encoder, 2, longer)).shape
+        if long != plain:
+            break
     if not len(plain) == len(wide) == len(long):
         raise InputError(f"stage {stage!r}: gives tensors of varying rank, {tuple(plain)} and {tuple(long)}")
     batch = [axis for axis, size in enumerate(plain) if size != wide[axis]]
@@ -74,7 +120,7 @@ def layout_of(encoder: ModuleEncoder, stage: str, length: int) -> Layout:
     if not time:
         raise InputError(
             f"stage {stage!r}: has no time axis: it is {tuple(plain)} whether {length} samples play or "
-            f"{2 * length}; choose a stage before the pooling over time"
+            f"{longer}; choose a stage before the pooling over time"
         )
     if len(time) > 1 or len(batch) != 1 or batch == time:
         raise InputError(
@@ -91,7 +137,7 @@ def measured_stage(encoder: ModuleEncoder, stage: str, length: int) -> Stage:
     measured = Stage(stage, output.shape[1], hop, None, max(0, late))
     if not output.is_floating_point():
         return replace(measured, kind="codes")
-    field, latency = _field(encoder, stage, hop, length)
+    field, latency = _field(encoder, stage, hop, late, length)
     if field is None:  # how late it is may then be known by its frames only
         return replace(measured, latency=max(latency, measured.latency))
     return replace(measured, receptive_field=field, latency=latency)
@@ -133,10 +179,11 @@ def _hop(encoder: ModuleEncoder, stage: str, length: int) -> tuple[int, int]:
     return hop, first - 1 - frames * hop
 
 
-def _field(encoder: ModuleEncoder, stage: str, hop: int, length: int) -> tuple[int | None, int]:
+def _field(encoder: ModuleEncoder, stage: str, hop: int, late: int, length: int) -> tuple[int | None, int]:
     """Return receptive field and latency, by what turns NaN; None where it grows with the waveform.
 
-    NaN from a sample on, or up to one, rather than at one: what a frame sees may have gaps.
+    NaN from a sample on, or up to one, rather than at one: what a frame sees may have gaps. Both ends are
+    spoilt as far as some frame sees: without padding, the last samples may be seen by none.
     """
     lengths = [max(length, 16 * hop)]
     while 4 * lengths[-1] <= LONGEST_S * encoder.sample_rate:
@@ -144,32 +191,39 @@ def _field(encoder: ModuleEncoder, stage: str, hop: int, length: int) -> tuple[i
 
     def lost(samples: int, start: int, stop: int) -> Tensor:  # bool [F]
         spoilt = noise_for(encoder, 1, samples)
-        spoilt[:, start:stop] = torch.nan
+        spoilt[:, max(0, start) : stop] = torch.nan
         return _activations(encoder, stage, spoilt)[0].isnan().any(dim=0)
 
     def middle_lost(samples: int, start: int, stop: int) -> bool:
         frames = lost(samples, start, stop)
         return bool(frames[len(frames) // 2])
 
-    samples = next((n for n in lengths if not middle_lost(n, n - 1, n)), None)
-    if samples is None or not middle_lost(samples, 0, samples):  # it hears the end, or hides NaN
+    for samples in lengths:
+        frames = len(lost(samples, 0, 0))
+        if middle_lost(samples, min(samples - 1, (frames - 1) * hop + late), samples):
+            continue  # it hears the end
+        if not middle_lost(samples, 0, samples):
+            return None, 0  # it hides NaN
+        centre, tail = frames // 2, samples - 4 * hop
+        latencies = range(-centre * hop, samples - centre * hop)
+        first_lost = frames - int(lost(samples, tail, samples).sum())
+        if 0 < first_lost < frames:  # tells it to within a hop
+            latencies = range(tail - first_lost * hop, tail - first_lost * hop + hop - 1)
+        latency = latencies.start + bisect_left(
+            latencies, True, key=lambda late: not middle_lost(samples, centre * hop + late + 1, samples)
+        )
+        later = (centre + 2) * hop + latency
+        if later + 1 < samples:
+            break
+    else:
         return None, 0
-    frames = len(lost(samples, 0, 0))
-    centre, tail = frames // 2, samples - 4 * hop
-    latencies = range(-centre * hop, samples - centre * hop)
-    first_lost = frames - int(lost(samples, tail, samples).sum())
-    if 0 < first_lost < frames:  # tells it to within a hop
-        latencies = range(tail - first_lost * hop, tail - first_lost * hop + hop - 1)
-    latency = latencies.start + bisect_left(
-        latencies, True, key=lambda late: not middle_lost(samples, centre * hop + late + 1, samples)
-    )
-    later = (centre + 2) * hop + latency
     if not lost(samples, later, samples)[centre + 2] or lost(samples, later + 1, samples)[centre + 2]:
         raise InputError(
             f"stage {stage!r}: has no fixed hop: its frames are not evenly spaced over the samples"
         )
 
-    longer = next((n for n in lengths if n >= samples and not middle_lost(n, 0, 1)), None)
+    start = 1 + (latency if latency >= 0 else latency % hop)  # some frame sees one of these
+    longer = next((n for n in lengths if n >= samples and not middle_lost(n, 0, start)), None)
     if longer is None:
         return None, latency
     centre, head = len(lost(longer, 0, 0)) // 2, 4 * hop
@@ -200,23 +254,24 @@ def find_kernels(encoder: ModuleEncoder, stage: str, length: int) -> None:
     played = torch.stack([one + two, one, two, 0 * one])
     both, first, second, silence = _activations(encoder, stage, played)
     inside = _whole_frames(known, length, silence.shape[-1])
-    bias = silence[:, inside.start, None]
-    if not _close(silence[:, inside], bias.expand(-1, len(inside))):
+    steady = silence[:, inside.start, None].expand(-1, len(inside))
+    if stage not in encoder.noisy and not _close(silence[:, inside], steady):
         return
     if not _close(both - silence, first + second - 2 * silence):  # the cheap test, before the impulses
         return
-    kernels = _impulse_kernels(encoder, stage, length, bias)
-    start = inside.start * known.hop + known.latency - field + 1
-    windows = one[start:].unfold(0, field, known.hop)[: len(inside)]  # [F, L]
-    for gain in (0.1, 100.0):
-        response = _activations(encoder, stage, gain * one[None])[0, :, inside]
-        if not _close(response - bias, gain * kernels @ windows.T):
-            return
-    exact = _conv_weights(encoder.module.get_submodule(encoder.taps[stage]))
-    if exact is not None and exact.shape == kernels.shape and _close(exact.to(kernels), kernels):
+    exact = _conv_weights(tapped_module(encoder.module, encoder.taps[stage])[0])
+    if exact is not None and exact.shape == (known.channels, field):
         kernels = exact
+    else:
+        kernels = _impulse_kernels(encoder, stage, silence, length).double()
+    start = inside.start * known.hop + known.latency - field + 1
+    windows = one[start:].double().unfold(0, field, known.hop)[: len(inside)]  # [F, L]
+    for seed, gain in enumerate((0.1, 100.0), start=1):  # noise that multiplies is another each time
+        silent, response = _activations(encoder, stage, torch.stack([0 * one, gain * one]), seed)
+        if not _close((response - silent)[:, inside].double(), gain * kernels @ windows.T):
+            return
     encoder.stages[stage] = replace(known, kind="convolution")
-    encoder._kernels[stage] = kernels.double().cpu().numpy()
+    encoder._kernels[stage] = kernels.cpu().numpy()
 
 
 def _whole_frames(stage: Stage, length: int, frames: int) -> range:
@@ -225,15 +280,15 @@ def _whole_frames(stage: Stage, length: int, frames: int) -> range:
     return range(max(0, -(-before // stage.hop)), min(frames, (length - 1 - stage.latency) // stage.hop + 1))
 
 
-def _impulse_kernels(encoder: ModuleEncoder, stage: str, length: int, bias: Tensor) -> Tensor:  # [C, L]
+def _impulse_kernels(encoder: ModuleEncoder, stage: str, silence: Tensor, length: int) -> Tensor:  # [C, L]
     """Read kernels off the answers to impulses at `hop` neighbouring samples; each gives every hop-th tap."""
     known = encoder.stages[stage]
     field, hop = known.receptive_field or 1, known.hop
-    kernels = torch.zeros(known.channels, field, device=bias.device)
+    kernels = torch.zeros(known.channels, field, device=silence.device)
     for positions in torch.arange(field, field + hop).split(64):
         impulses = torch.zeros(len(positions), length)
         impulses[torch.arange(len(positions)), positions] = 1
-        answers = _activations(encoder, stage, impulses) - bias
+        answers = _activations(encoder, stage, impulses) - silence
         for answer, position in zip(answers, positions.tolist(), strict=True):
             newest = -(-(position - known.latency) // hop)  # the first frame that sees the impulse
             taps = list(range(position - (newest * hop + known.latency - field + 1), -1, -hop))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from itertools import count
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .base import ModuleEncoder, check_activations, check_stages
+from .preserving import unchanged
+from .taps import tapped_module
 from .threads import suited_threads
 
 
@@ -99,25 +102,30 @@ class ResumableEncoder(ModuleEncoder):
         expected = self._activations(self._noise(2, self._long_enough()), [stage, *deeper])
         found: dict[str, Tensor] = {}
         with suppress(Exception):  # whatever a module may raise where a detour does not fit
-            self._resume(stage, expected[stage], deeper, found)
+            found = self._resumed(stage, expected[stage], deeper)
         return tuple(s for s in deeper if s in found and torch.equal(found[s], expected[s]))
 
     def _resumed(self, stage: str, activations: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        if self.singly and len(activations) > 1:
+            rows = [self._resumed(stage, row, stages) for row in activations.split(1)]
+            return {other: torch.cat([row[other] for row in rows]) for other in stages}
         found: dict[str, Tensor] = {}
-        self._resume(stage, activations, stages, found)
+        with unchanged(self.module) if self.restores else nullcontext():
+            self._resume(stage, activations, stages, found)
         return found
 
     def _resume(
         self, stage: str, activations: Tensor, stages: Sequence[str], found: dict[str, Tensor]
     ) -> None:
         changed = activations.to(self.device)
+        part, call = tapped_module(self.module, self.taps[stage])
+        calls = count()
 
         def put(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-            handle.remove()  # a module that is called again is left alone, as `run` does not look either
-            return self._write(stage, output, changed)
+            return self._write(stage, output, changed) if next(calls) == call else None
 
         waveforms = self._noise(len(activations), self._samples_for(stage, activations.shape[2]), seed=1)
-        handle = self.module.get_submodule(self.taps[stage]).register_forward_hook(put)
+        handle = part.register_forward_hook(put)
         try:
             with self._recording(stages, found):
                 self._forward(waveforms)

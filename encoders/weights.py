@@ -275,7 +275,7 @@ def randomly_initialised(build: Callable[[], nn.Module], seed: int) -> nn.Module
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
     """Return the weights of a module itself by name; those under a weight norm as they take effect."""
     found: dict[str, Tensor] = dict(module.named_parameters(recurse=False))
-    for norm in _weight_norms(module):
+    for norm in weight_norms(module):
         for part in (f"{norm.name}_g", f"{norm.name}_v"):
             found.pop(part)
         found[norm.name] = norm.compute_weight(module)
@@ -293,7 +293,7 @@ def set_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
     RuntimeError, NotImplementedError
         If a parametrisation does not say which parameters give them.
     """
-    norms = {norm.name: norm for norm in _weight_norms(module)}
+    norms = {norm.name: norm for norm in weight_norms(module)}
     for name, values in weights.items():
         if name in norms:
             getattr(module, f"{name}_g").copy_(torch.norm_except_dim(values, 2, norms[name].dim))
@@ -305,7 +305,8 @@ def set_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
             getattr(module, name).copy_(values)
 
 
-def _weight_norms(module: nn.Module) -> list[WeightNorm]:
+def weight_norms(module: nn.Module) -> list[WeightNorm]:
+    """Return the weight norms of a module itself, in torch's older form."""
     return [hook for hook in module._forward_pre_hooks.values() if isinstance(hook, WeightNorm)]
 
 

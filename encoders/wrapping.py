@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from ..synth.errors import InputError
 from .base import CANONICAL_STAGES, ModuleEncoder, Stage, Weights
+from .decoding import Decoder, decoder_of, let_decode
+from .drawing import check_unused, copied, drawn_anew, shuffle_buffers
 from .layouts import Layout, first_tensor, with_first_tensor
-from .measuring import find_input, find_kernels, first_line, layout_of, measured_stage, noise_for
+from .measuring import find_input, find_kernels, layout_of, measured_stage, noise_for, usual_lengths
+from .pieces import PieceEncoder, one_frame, piece_stages
+from .preserving import unchanged
 from .redrawing import redrawn, through_stages
+from .repeatability import settle
 from .resuming import ResumableEncoder
+from .taps import check_calls, check_tap, listed
 from .weights import fill, read_state, state_sha256
-
-Decoder = str | nn.Module | Callable[..., Any]
 
 
 def wrap(
@@ -34,6 +39,8 @@ def wrap(
     prepare: Callable[[Tensor], Any] | None = None,
     fixed: Sequence[str] = (),
     decode: Decoder | None = None,
+    make: Callable[[], nn.Module] | None = None,
+    piece: int | None = None,
 ) -> ModuleEncoder:
     """Make an encoder of a torch module, which is put into evaluation mode.
 
@@ -46,13 +53,16 @@ def wrap(
     Parameters
     ----------
     module : nn.Module
-        Takes float32 [B, 1, T] or [B, T] (found out by running), or what `prepare` makes.
+        Takes [B, 1, T] or [B, T] (found out by running), or what `prepare` makes. Afterwards it is as it was
+        before, to the bit, but for its mode; lazy parameters are there.
     sample_rate : int > 0
         Samples per second of the waveforms it expects.
     stages : mapping of str to str, or sequence of str
         Stage name -> submodule name, as in ``module.named_modules()``. Use the canonical names
         (`CANONICAL_STAGES`) where they apply; names of submodules alone are names of stages too. Of a tuple,
-        the first tensor is recorded; axes other than batch and time become channels. Integers are codes.
+        the first tensor is recorded; axes other than batch and time become channels. Integers are codes. Of
+        a submodule that is called several times name the call, counted from 0: "act:1". "" is the module's
+        own output, the only one of a scripted module.
     name : str, optional
         By default the module's class.
     prepare : callable, optional
@@ -65,11 +75,18 @@ def wrap(
         of a submodule; or a function ``decode(module, latent)``, an unbound method, say, which is handed the
         module since baselines have one of their own. It takes the latent in the axes that the module gives
         it in, and returns waveforms [B, T] or [B, 1, T] of ``F * hop`` samples. `interventions` need it.
+    make : callable, optional
+        Returns another network of this architecture, untrained, drawn from torch's random state. Needed for
+        random baselines only where nothing else says how something is drawn.
+    piece : int, optional
+        For a module that takes waveforms of one length, or frames of so many samples: each waveform is played
+        to it in pieces of this length, one after the other, of which none knows of another.
 
     Returns
     -------
     ModuleEncoder
-        Its stages are in the order in which the module reaches them.
+        Its stages are in the order in which the module reaches them. ``noisy`` names those with noise of
+        their own in the forward pass.
 
     Raises
     ------
@@ -80,7 +97,9 @@ def wrap(
     Warns
     -----
     UserWarning
-        If the name of a stage is nearly a canonical one.
+        If the name of a stage is nearly a canonical one; if what the module answers to a sound depends on
+        chance, on what it heard before or on the other sounds of a batch. It is then played so that it
+        depends on the sound alone; noise stays.
 
     Examples
     --------
@@ -92,69 +111,163 @@ def wrap(
     name = name or type(module).__name__
     stages = _named(stages)
     if not stages:
-        raise InputError(f"{name}: no stages given; its submodules are {_listed(_submodules(module))}")
+        there = [one for one, _ in module.named_modules() if one]
+        raise InputError(f"{name}: no stages given; its submodules are {listed(there)}")
     for stage, submodule in stages.items():
-        _check_submodule(f"stage {stage!r}", name, module, submodule)
+        check_tap(f"stage {stage!r}", name, module, submodule)
     for submodule in fixed:
-        _check_submodule("fixed", name, module, submodule)
+        check_tap("fixed", name, module, submodule)
+    _check_holds_values(name, module)
+    if isinstance(module, torch.jit.ScriptModule):
+        module = _Scripted(module)
     _warn_of_near_names(stages)
-    return _wrapped(module, sample_rate, stages, name, prepare, fixed, _decoder(decode, name, module))
+    own = decoder_of(decode, name, module)
+    rate = _whole("sample_rate", sample_rate)
+    given = Given(rate, dict(stages), name, prepare, tuple(fixed), own, make, piece)
+    encoder = _wrapped(module, given)
+    if encoder.weights.note:
+        warnings.warn(f"{name}: {encoder.weights.note}", stacklevel=2)
+    return encoder
 
 
-def _wrapped(
-    module: nn.Module,
-    sample_rate: int,
-    stages: Mapping[str, str],
-    name: str,
-    prepare: Callable[[Tensor], Any] | None,
-    fixed: Sequence[str],
-    decoder: Callable[[nn.Module, Tensor], Any] | None,
-) -> ModuleEncoder:
-    """Do what `wrap` does, with what it was given in one form."""
+class _Scripted(nn.Module):
+    """A scripted module, which takes no hooks itself."""
+
+    def __init__(self, scripted: nn.Module) -> None:
+        super().__init__()
+        self.scripted = scripted
+
+    def forward(self, waveforms: Tensor) -> Any:
+        return self.scripted(waveforms)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What `wrap` was given, in one form."""
+
+    sample_rate: int
+    stages: Mapping[str, str]
+    name: str
+    prepare: Callable[[Tensor], Any] | None
+    fixed: tuple[str, ...]
+    decoder: Callable[[nn.Module, Tensor], Any] | None
+    make: Callable[[], nn.Module] | None
+    piece: int | None
+
+
+def _wrapped(module: nn.Module, given: Given) -> ModuleEncoder:
+    was_lazy = any(map(is_lazy, module.parameters()))
+    with torch.random.fork_rng():
+        encoder = _unmeasured(module, given)
+        if was_lazy:
+            _make_parameters(encoder, _forms(module, given.prepare))
+        with unchanged(module):
+            length, layouts = _measure(encoder, given)
+    if given.decoder is not None:
+        let_decode(encoder, given.decoder, layouts, length)
+    _let_redraw(encoder, given, length)
+    return encoder
+
+
+def _unmeasured(module: nn.Module, given: Given) -> ModuleEncoder:
+    stages = {stage: Stage(stage, 1, 1, None, 0) for stage in given.stages}
+    about = given.name, module, given.sample_rate, stages, given.stages, Weights("given", "")
+    if given.piece is not None:
+        return PieceEncoder(*about, read=first_tensor, piece=_whole("piece", given.piece))
+    kind = ResumableEncoder if len(set(given.stages.values())) > 1 else ModuleEncoder
+    return kind(*about, read=first_tensor)
+
+
+def _measure(encoder: ModuleEncoder, given: Given) -> tuple[int, dict[str, Layout]]:
+    """Find out everything about an encoder by running it; return a length it takes, and layouts."""
+    module = encoder.module
     state = {key: value for key, value in module.state_dict().items() if isinstance(value, Tensor)}
     spoilt = next((key for key, value in state.items() if value.isnan().any()), None)
     if spoilt is not None:
-        raise InputError(f"{name}: {spoilt} holds NaN; every weight must be a number")
-    kind = ResumableEncoder if len(set(stages.values())) > 1 else ModuleEncoder
-    encoder = kind(
-        name,
-        module,
-        sample_rate,
-        {stage: Stage(stage, 1, 1, None, 0) for stage in stages},  # measured below
-        stages,
-        Weights("given", state_sha256(state)),
-        read=first_tensor,
-    )
-    forms = [lambda waveforms: waveforms[:, None], lambda waveforms: waveforms]
-    length, order = find_input(encoder, forms if prepare is None else [prepare])
-    layouts = {stage: layout_of(encoder, stage, length) for stage in order}
-    # cloned, since modules further on may work in place
-    encoder._read = lambda stage, output: layouts[stage].arrange(first_tensor(stage, output)).clone()
+        raise InputError(f"{encoder.name}: {spoilt} holds NaN; every weight must be a number")
+    sha256 = state_sha256(state)
+    lengths = usual_lengths(given.sample_rate) if given.piece is None else [given.piece]
+    length, order = find_input(encoder, _forms(module, given.prepare), lengths)
+    check_calls(module, encoder.taps, lambda: module(encoder._prepare(noise_for(encoder, 2, length))))
+    layouts: dict[str, Layout] = {}
+    if isinstance(encoder, PieceEncoder):
+        about = piece_stages(encoder, order)
+        encoder.stages = {stage: found for stage, (found, _) in about.items()}
+        layouts = {stage: layout for stage, (_, layout) in about.items() if layout is not None}
+    else:
+        layouts = {stage: layout_of(encoder, stage, length) for stage in order}
+    encoder._read = partial(_recorded, encoder.stages, layouts)
     if isinstance(encoder, ResumableEncoder):
         encoder._write = lambda stage, output, changed: with_first_tensor(
             output, lambda own: layouts[stage].restore(own, changed)
         )
-    encoder.stages = {stage: measured_stage(encoder, stage, length) for stage in order}
-    _read_kernels(encoder, length)
-    if decoder is not None:
-        _let_decode(encoder, decoder, layouts, length)
+    encoder.weights = Weights("given", sha256, settle(encoder, length))
+    if not isinstance(encoder, PieceEncoder):
+        encoder.stages = {stage: measured_stage(encoder, stage, length) for stage in order}
+        _read_kernels(encoder, length)
+    return length, layouts
+
+
+def _recorded(stages: Mapping[str, Stage], layouts: Mapping[str, Layout], stage: str, output: Any) -> Tensor:
+    """Return what a submodule gives as [B, C, F]; cloned, since modules further on may work in place."""
+    if stage in layouts:
+        found = layouts[stage].arrange(first_tensor(stage, output)).clone()
+    else:
+        found = one_frame(stage, output, stages[stage].channels).clone()
+    return found.float() if found.is_floating_point() else found
+
+
+def _forms(module: nn.Module, prepare: Callable[[Tensor], Any] | None) -> dict[str, Callable[[Tensor], Any]]:
+    """Return the forms of waveforms to try, in the module's own precision."""
+    if prepare is not None:
+        return {"what `prepare` makes": prepare}
+    tensor = next((one for one in module.parameters() if one.is_floating_point()), None)
+    dtype = torch.float32 if tensor is None else tensor.dtype
+    return {
+        "[B, 1, T]": lambda waveforms: waveforms[:, None].to(dtype),
+        "[B, T]": lambda waveforms: waveforms.to(dtype),
+    }
+
+
+def _make_parameters(encoder: ModuleEncoder, forms: Mapping[str, Callable[[Tensor], Any]]) -> None:
+    """Run a module of lazy parameters once, which is what makes them."""
+    for form in forms.values():
+        with torch.no_grad(), suppress(Exception):  # whether it runs at all is found out later
+            encoder.module(form(noise_for(encoder, 2, encoder.sample_rate)))
+
+
+def _let_redraw(encoder: ModuleEncoder, given: Given, length: int) -> None:
+    """Give an encoder what draws its baselines, and what fills it from a file."""
+    module, name = encoder.module, given.name
     play = through_stages(encoder, length)
 
+    def draw(kind: str, seed: int) -> nn.Module:
+        if kind == "permuted":
+            return copied(name, module)
+        twin, left = drawn_anew(name, module, seed, given.fixed, given.make)
+        if left:
+            check_unused(encoder, twin, left, length)
+        return twin
+
     def randomised(seed: int, kind: str = "random") -> ModuleEncoder:
-        draw = partial(_copied, name, module, None if kind == "permuted" else seed, fixed)
-        twin, note = redrawn(kind, module, draw, play, seed, fixed)
-        drawn = _wrapped(twin, sample_rate, stages, name, prepare, fixed, decoder)
-        drawn.weights = replace(drawn.weights, source=kind, note=note)
+        twin, note = redrawn(kind, module, partial(draw, kind, seed), play, seed, given.fixed)
+        if kind == "permuted":
+            shuffle_buffers(twin, given.fixed, seed)
+        drawn = _wrapped(twin, given)
+        drawn.weights = replace(
+            drawn.weights, source=kind, note="; ".join(filter(None, [note, drawn.weights.note]))
+        )
         return drawn
 
     def filled(path: str | Path) -> ModuleEncoder:
         left_out = fill(module, read_state(path), str(path))
-        encoder.weights = Weights(str(path), state_sha256(module.state_dict()), left_out)
-        _read_kernels(encoder, length)  # all else follows from the architecture
+        note = _joined(left_out, encoder.weights.note)
+        encoder.weights = Weights(str(path), state_sha256(module.state_dict()), note)
+        with torch.random.fork_rng(), unchanged(module):
+            _read_kernels(encoder, length)  # all else follows from the architecture
         return encoder
 
     encoder.randomised, encoder.filled = randomised, filled
-    return encoder
 
 
 def _read_kernels(encoder: ModuleEncoder, length: int) -> None:
@@ -181,101 +294,24 @@ def _warn_of_near_names(stages: Mapping[str, str]) -> None:
             )
 
 
-def _decoder(
-    decode: Decoder | None, name: str, module: nn.Module
-) -> Callable[[nn.Module, Tensor], Any] | None:
-    """Return what decodes by a module, that of a baseline as well."""
-    if isinstance(decode, nn.Module):
-        own = next((n for n, one in module.named_modules() if one is decode), None)
-        if own is None:
-            raise InputError(f"decode: is no submodule of {name}; baselines could not have one of their own")
-        decode = own
-    if isinstance(decode, str):
-        _check_submodule("decode", name, module, submodule := decode)
-        return lambda module, latent: module.get_submodule(submodule)(latent)
-    if getattr(decode, "__self__", None) is module:
-        return decode.__func__  # type: ignore[union-attr]
-    return decode
+def _joined(*sentences: str) -> str:
+    return "; ".join(filter(None, sentences))
 
 
-def _let_decode(
-    encoder: ModuleEncoder,
-    decoder: Callable[[nn.Module, Tensor], Any],
-    layouts: Mapping[str, Layout],
-    length: int,
-) -> None:
-    """Give an encoder `decode`, and try it."""
-    stage = next((s for s in ("latent", "quantized") if s in encoder.stages), None)
-    if stage is None:
-        raise InputError(f"decode: takes the stage 'latent'; {encoder.name} has {', '.join(encoder.stages)}")
-    found: dict[str, Tensor] = {}
-    arrange, encoder._read = encoder._read, first_tensor
-    with torch.inference_mode(), encoder._recording([stage], found):
-        encoder._forward(noise_for(encoder, 2, length))
-    encoder._read = arrange
-    shape, layout = tuple(found[stage].shape), layouts[stage]
+def _check_holds_values(name: str, module: nn.Module) -> None:
+    for key, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if tensor.device.type == "meta":
+            raise InputError(
+                f"{name}: {key} lies on the meta device and holds no values; load its weights first"
+            )
 
-    def decode(latent: Tensor, scale: Tensor | None = None) -> Tensor:
-        there = latent.to(encoder.device, torch.float32)
-        with torch.inference_mode():
-            sound = first_tensor("decode", decoder(encoder.module, layout.disarranged(there, shape)))
-        return sound[:, 0] if sound.ndim == 3 and sound.shape[1] == 1 else sound
 
-    latent = encoder.run(noise_for(encoder, 2, length), [stage])[stage]
-    wanted = (2, latent.shape[2] * encoder.stages[stage].hop)
+def _whole(name: str, value: Any) -> int:
+    """Return a number of samples as int; numpy's and 16000.0 are such too."""
     try:
-        given = tuple(decode(latent).shape)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"decode: cannot be called as decode(module, {stage}) with {stage} of {shape} "
-            f"({first_line(error)})"
-        ) from None
-    if given != wanted:
-        raise InputError(
-            f"decode: gives {given} of {latent.shape[2]} frames of {stage}; must be [B, T] or [B, 1, T] with "
-            f"{wanted[1]} samples, the hop for each frame"
-        )
-    encoder.decode = decode
-
-
-def _copied(name: str, module: nn.Module, seed: int | None, fixed: Sequence[str]) -> nn.Module:
-    """Return a copy of a module; with a seed, its parameters drawn anew, each submodule in its own way."""
-    try:
-        twin = copy.deepcopy(module)
-    except RuntimeError as error:
-        raise InputError(f"{name}: no random baseline: it cannot be copied ({first_line(error)})") from None
-    if seed is None:
-        return twin
-    with torch.random.fork_rng(), torch.no_grad():
-        torch.manual_seed(seed)
-        for tensor in twin.parameters():
-            tensor.fill_(torch.nan)  # what is still NaN afterwards was not drawn: a weight norm's parts, say
-        for part in twin.modules():
-            reset: Any = getattr(part, "reset_parameters", None)
-            if callable(reset):
-                reset()
-    for one in fixed:
-        twin.get_submodule(one).load_state_dict(module.get_submodule(one).state_dict())
-    left = [key for key, tensor in twin.named_parameters() if tensor.isnan().any()]
-    if left:
-        raise InputError(f"{name}: no random baseline: nothing says how {left[0]!r} is initialised")
-    return twin
-
-
-def _submodules(module: nn.Module) -> list[str]:
-    return [name for name, _ in module.named_modules() if name]
-
-
-def _check_submodule(about: str, name: str, module: nn.Module, submodule: str) -> None:
-    known = _submodules(module)
-    if submodule not in known and submodule:
-        nearest = difflib.get_close_matches(submodule, known, n=5, cutoff=0.3)
-        names = [*nearest, *(other for other in known if other not in nearest)]
-        raise InputError(f"{about}: {name} has no submodule {submodule!r}; it has {_listed(names) or 'none'}")
-
-
-def _listed(names: list[str], most: int = 20) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+        found = int(value)
+        if found > 0 and found == value and not isinstance(value, bool | str):
+            return found
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InputError(f"{name} {value!r}: must be a whole number of samples above 0")

@@ -291,7 +291,8 @@ def test_a_stage_without_time(tap):
         (lambda x: x.flatten(), "one batch axis and one time axis"),
         (lambda x: "sound", "gives str, not a tensor"),
         (lambda x: x.reshape(len(x), -1, 100), "refuses waveforms of"),
-        (lambda x: x.no_such_thing, r"takes neither \[B, 1, T\] nor \[B, T\] waveforms"),
+        (lambda x: x.no_such_thing, "its forward pass fails .*no_such_thing"),
+        (lambda x: x.unfold(-1, 10**9, 1), r"takes neither \[B, 1, T\] \(.*\) nor \[B, T\] \("),
     ],
 )
 def test_what_cannot_be_wrapped_is_told_in_one_line(function, message):
@@ -329,12 +330,26 @@ def test_the_random_baseline_is_drawn_anew_and_never_by_half():
     assert one.stages == encoder.stages
     assert len({twin.weights.sha256 for twin in (encoder, one, other)}) == 3
     assert one.weights.sha256 == same.weights.sha256
-    # under a weight norm, `reset_parameters` leaves what the weight is made of as it was
-    normed: Any = wrap(
-        nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv1d(1, 2, 3))), RATE, {"a": "0"}
-    )
-    with pytest.raises(InputError, match="no random baseline"):
-        normed.randomised(0)
+    with torch.no_grad():  # as nothing says how they are drawn
+        module.register_parameter("gain", nn.Parameter(torch.ones(1)))
+    scaled: Any = wrap(module, RATE, {"latent": "1"})
+    assert scaled.randomised(0).module.gain == 1  # which no stage hears
+    heard: Any = wrap(_Table(module), RATE, {"latent": "module.1"})
+    with pytest.raises(InputError, match=r"nothing says how 'table' is initialised; give wrap\(..., make="):
+        heard.randomised(0)
+    assert heard.randomised(0, "permuted").weights.source == "permuted"
+
+
+class _Table(nn.Module):
+    """Multiplies by what it has learned into a buffer."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.register_buffer("table", torch.full((2, 3), 0.5))
+
+    def forward(self, waveforms):
+        return self.module(waveforms * self.table.mean())
 
 
 class Codec(nn.Module):
