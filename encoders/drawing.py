@@ -195,19 +195,25 @@ def check_unused(encoder: ModuleEncoder, twin: nn.Module, left: Sequence[str], l
     there = {**dict(twin.named_parameters()), **dict(twin.named_buffers())}
     listening = copy.copy(encoder)
     listening.module = twin
-    noise, answers = noise_for(encoder, 1, length), []
-    for gain in (-1.0, 2.0, 1.0):
-        with torch.no_grad():
-            for key in left:
-                there[key].copy_(gain * own[key] + (1 - gain))
+    noise = noise_for(encoder, 1, length)
+
+    def answers() -> list[Tensor]:
         torch.manual_seed(0)
-        answers.append(listening.activations(noise, list(encoder.stages)))
-    for stage, found in answers[-1].items():
-        if not all(torch.equal(other[stage], found) for other in answers):
-            raise InputError(
-                f"{encoder.name}: no random baseline: nothing says how {left[0]!r} is initialised; {WAYS}; "
-                "name what is a fixed table in wrap(..., fixed=)"
-            )
+        return list(listening.activations(noise, list(encoder.stages)).values())
+
+    with torch.random.fork_rng(), torch.no_grad():
+        for key in left:
+            there[key].copy_(own[key])
+        expected = answers()
+        for key in left:
+            for gain in (-1.0, 2.0):
+                there[key].copy_(gain * own[key] + (1 - gain))
+                if not all(map(torch.equal, answers(), expected)):
+                    raise InputError(
+                        f"{encoder.name}: no random baseline: nothing says how {key!r} is initialised; {WAYS}; "
+                        "name what is a fixed table in wrap(..., fixed=)"
+                    )
+            there[key].copy_(own[key])
 
 
 def shuffle_buffers(twin: nn.Module, fixed: Sequence[str], seed: int) -> None:
