@@ -1,6 +1,7 @@
-from .base import Encoder, ModuleEncoder, Stage
+from .base import Encoder, ModuleEncoder, Stage, Weights
 from .conformance import check
 from .errors import InputError
+from .functions import wrap_function
 from .registry import available, load, register
 from .wrapping import wrap
 
@@ -9,9 +10,11 @@ __all__ = [
     "InputError",
     "ModuleEncoder",
     "Stage",
+    "Weights",
     "available",
     "check",
     "load",
     "register",
     "wrap",
+    "wrap_function",
 ]

@@ -126,7 +126,8 @@ class Encoder(Protocol):
     Notes
     -----
     What else an encoder can do is declared by the protocols of `abilities`: `Decodes`, `RunsFrom`,
-    `Quantizes`, `Redraws`, `Differentiates`. `check` tries all of it.
+    `Quantizes`, `Redraws`, `Differentiates`. `check` tries all of it. Stages that answer the same sound
+    otherwise each time are named in an attribute `noisy`, a tuple, where there are such.
     """
 
     # read-only here, so that an attribute, a property or a narrower type all meet the contract

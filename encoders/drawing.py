@@ -210,7 +210,8 @@ def check_unused(encoder: ModuleEncoder, twin: nn.Module, left: Sequence[str], l
                 there[key].copy_(gain * own[key] + (1 - gain))
                 if not all(map(torch.equal, answers(), expected)):
                     raise InputError(
-                        f"{encoder.name}: no random baseline: nothing says how {key!r} is initialised; {WAYS}; "
+                        f"{encoder.name}: no random baseline: nothing says how {key!r} is initialised; "
+                        f"{WAYS}; "
                         "name what is a fixed table in wrap(..., fixed=)"
                     )
             there[key].copy_(own[key])

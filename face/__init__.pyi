@@ -1,5 +1,5 @@
 from . import encoders, probes, reports, synth
-from .encoders import load, wrap
+from .encoders import load, wrap, wrap_function
 from .probes import Hypothesis, Session, probe
 from .reports import compare, export, open, plot, report
 from .synth import InputError
@@ -22,4 +22,5 @@ __all__ = [
     "reports",
     "synth",
     "wrap",
+    "wrap_function",
 ]

@@ -10,7 +10,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -52,11 +52,16 @@ class Listening:
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to play and where to listen; `tile_seconds` of audio go through the encoder at once."""
+    """How long to play and where to listen; `tile_seconds` of audio go through the encoder at once.
+
+    `noise` is the RMS deviation of silence from silence played before, float32 [C] of each stage that has
+    noise of its own (`ModuleEncoder.noisy`): what a channel's response has to exceed.
+    """
 
     n_samples: int
     listening: Mapping[str, Listening]
     tile_seconds: float | None
+    noise: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Reducer(Protocol):
@@ -184,7 +189,20 @@ def respond(
                 advance(rows.stop - rows.start)
                 done = rows.stop
         blocks.close()
-    return Plan(plan.n_samples, plan.listening, tiles.seconds)
+        noise = _noise(encoder, stages, plan, silence)
+    return Plan(plan.n_samples, plan.listening, tiles.seconds, noise)
+
+
+def _noise(
+    encoder: Encoder, stages: Sequence[str], plan: Plan, silence: Mapping[str, Tensor]
+) -> dict[str, np.ndarray]:
+    """Return how far silence is from silence, channel by channel, where a stage has noise of its own."""
+    noisy = [s for s in stages if s in getattr(encoder, "noisy", ()) and encoder.stages[s].has_power]
+    if not noisy:
+        return {}
+    again = encoder.run(torch.zeros(1, plan.n_samples), noisy)
+    apart = {s: _steady(again[s], plan.listening[s])[0] - silence[s] for s in noisy}  # [C, F]
+    return {s: apart[s].square().mean(-1).sqrt().cpu().numpy() for s in noisy}
 
 
 def _written_as(reducer: Reducer) -> str:

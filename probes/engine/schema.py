@@ -124,7 +124,7 @@ def stage_coordinates(encoder: Encoder, stages: Sequence[str], plan: Plan) -> di
     """Describe the stages recorded: the coordinates along `stage`, and `channel` up to the widest."""
     stages_there = [encoder.stages[s] for s in stages]
     fields = [np.nan if s.receptive_field is None else s.receptive_field for s in stages_there]
-    return {
+    described = {
         "stage": np.array(stages),
         "channel": np.arange(max(s.channels for s in stages_there)),
         "n_channels": np.array([s.channels for s in stages_there]),
@@ -136,6 +136,12 @@ def stage_coordinates(encoder: Encoder, stages: Sequence[str], plan: Plan) -> di
         "n_frames": np.array([plan.listening[s].frames for s in stages]),
         "settled": np.array([plan.listening[s].settled for s in stages]),
     }
+    if plan.noise:  # elsewhere there is none
+        floor = np.zeros((len(stages), len(described["channel"])), dtype=np.float32)
+        for i, stage in enumerate(stages):
+            floor[i, : len(plan.noise.get(stage, ()))] = plan.noise.get(stage, ())
+        described["noise_floor"] = floor
+    return described
 
 
 def stimuli_dataset(stimuli: StimulusSet) -> xr.Dataset:

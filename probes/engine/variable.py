@@ -30,6 +30,9 @@ STAGE = {
     "first_frame": Variable(("stage",), "frames", "frames dropped before the steady state"),
     "n_frames": Variable(("stage",), "frames", "steady frames recorded"),
     "settled": Variable(("stage",), "1", "whether a steady state was reached"),
+    "noise_floor": Variable(
+        ("stage", "channel"), "activation", "RMS deviation of silence from silence, of stages with noise"
+    ),
     "level": Variable(("level",), "dB re full-scale sine", "level of the stimulus, of several"),
     "level_dbfs": Variable(("level",), "dB re full-scale sine", "level of the stimulus"),
 }

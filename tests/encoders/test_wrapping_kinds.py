@@ -1,0 +1,494 @@
+"""Modules of the forms that people have: each kind with its right value."""
+
+import copy
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations
+
+from tonotopy.encoders import InputError, check, wrap, wrap_function
+from tonotopy.encoders.abilities import Redraws
+from tonotopy.probes import Session, selectivity
+from tonotopy.synth import partials
+
+RATE = 16_000
+
+
+@pytest.fixture(autouse=True)
+def drawn_the_same_each_time():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+def front(stride: int = 16, kernel: int = 64) -> nn.Conv1d:
+    return nn.Conv1d(1, 8, kernel, stride=stride)
+
+
+class Just(nn.Module):
+    """A front end, and a function of what it gives."""
+
+    def __init__(self, function, conv=None) -> None:
+        super().__init__()
+        self.conv, self.function = conv or front(), function
+
+    def forward(self, waveforms):
+        return self.function(self.conv(waveforms))
+
+
+def geometry(encoder) -> tuple[int, int | None, int]:
+    (stage,) = encoder.stages.values()
+    return stage.hop, stage.receptive_field, stage.latency
+
+
+# Geometry
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.lstm = front(320, 400), nn.LSTM(8, 4, batch_first=True, bidirectional=True)
+
+    def forward(self, waveforms):
+        return self.lstm(self.conv(waveforms).mT)[0]
+
+
+class Attending(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.attend = front(320, 400), nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+    def forward(self, waveforms):
+        return self.attend(self.conv(waveforms).mT)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Sequential(nn.Conv1d(1, 4, 400, stride=320), nn.GroupNorm(1, 4)),
+        nn.Sequential(nn.Conv1d(1, 4, 400, stride=320), nn.InstanceNorm1d(4)),
+        Recurrent(),
+        Attending(),
+    ],
+    ids=["group norm", "instance norm", "lstm both ways", "transformer"],
+)
+def test_what_hears_everything_behind_a_front_end_without_padding(module):
+    assert geometry(wrap(module, RATE, {"latent": ""})) == (320, None, 399)
+
+
+@pytest.mark.parametrize("kernel", [1601, 3801, 7001])
+def test_a_wide_field_that_is_padded(kernel):
+    encoder = wrap(nn.Sequential(nn.Conv1d(1, 2, kernel, stride=100, padding=kernel // 2)), RATE, {"a": "0"})
+    assert geometry(encoder) == (100, kernel, kernel // 2)
+    assert encoder.stages["a"].kind == "convolution"
+
+
+@pytest.mark.parametrize("padding", [0, 20, 49])
+def test_gaps_between_frames(padding):
+    encoder = wrap(nn.Sequential(nn.Conv1d(1, 2, 100, stride=320, padding=padding)), RATE, {"a": "0"})
+    assert geometry(encoder) == (320, 100, 99 - padding)
+
+
+def test_a_hop_of_seconds():
+    assert geometry(wrap(nn.Sequential(nn.Conv1d(1, 2, 8, stride=20_000)), RATE, {"a": "0"})) == (
+        20_000,
+        8,
+        7,
+    )
+
+
+# Others in a batch, chance, and what played before
+
+
+def over_the_batch(values):
+    return values / values.abs().max()
+
+
+def limited(values):
+    level = 20 * values.abs().clamp(min=1e-10).log10()
+    return level.clamp(min=level.max() - 80)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Sequential(front(), nn.BatchNorm1d(8, track_running_stats=False), nn.ReLU()),
+        Just(over_the_batch),
+        Just(limited, nn.Conv1d(1, 8, 64, stride=16, bias=False)),
+    ],
+    ids=["statistics of the batch", "peak of the batch", "80 dB below the batch's maximum"],
+)
+def test_a_sound_is_played_alone_where_others_would_matter(module, noise):
+    with pytest.warns(UserWarning, match="depends on the other sounds of a batch: they are played one at"):
+        encoder = wrap(module, RATE, {"latent": ""})
+    waveforms = torch.cat([noise(1, 4000), 100 * noise(1, 4000)])
+    found = encoder.run(waveforms, ["latent"])["latent"]
+    for row in range(2):
+        assert torch.equal(found[row], encoder.run(waveforms[row : row + 1], ["latent"])["latent"][0])
+    check(encoder)
+
+
+def test_tuning_does_not_depend_on_how_many_play_at_once():
+    module = nn.Sequential(front(), nn.BatchNorm1d(8, track_running_stats=False), nn.ReLU())
+    with pytest.warns(UserWarning, match="one at a time"):
+        encoder = wrap(module, RATE, {"latent": "2"})
+    tones = partials(200, 6000, per_octave=4)
+    best = [
+        selectivity(Session(encoder, tile_seconds=seconds), tones).best_frequency.values
+        for seconds in (0.3, 1.0, 8.0)
+    ]
+    np.testing.assert_array_equal(best[0], best[1])
+    np.testing.assert_array_equal(best[0], best[2])
+
+
+def test_sounds_that_others_do_not_touch_play_together():
+    encoder = wrap(nn.Sequential(front(), nn.BatchNorm1d(8), nn.ReLU()), RATE, {"latent": "2"})
+    assert not encoder.singly
+    assert not encoder.noisy
+    assert not encoder.restores
+    assert not encoder.weights.note
+
+
+def plus_noise(values):
+    return values + 0.05 * torch.randn_like(values)
+
+
+def test_noise_is_found_and_stands_beside_the_response():
+    with pytest.warns(UserWarning, match="noise in its forward pass, at latent$"):
+        encoder: Any = wrap(Just(plus_noise), RATE, {"first_layer": "conv", "latent": ""})
+    assert encoder.noisy == ("latent",)
+    for stage in encoder.stages.values():  # the noise hides nothing of what lies below it
+        assert (stage.hop, stage.receptive_field, stage.latency, stage.kind) == (16, 64, 63, "convolution")
+    np.testing.assert_allclose(encoder.kernels("latent"), encoder.kernels("first_layer"), atol=1e-6)
+    tuning = selectivity(Session(encoder), partials(200, 6000, per_octave=4, level_dbfs=-60.0))
+    floor = tuning.noise_floor
+    assert not floor.sel(stage="first_layer").any()
+    np.testing.assert_allclose(floor.sel(stage="latent"), 0.05 * 2**0.5, rtol=0.5)
+    rms = 10 ** (-60 / 20) / 2**0.5
+    assert (tuning.peak_response.sel(stage="latent") * rms < 3 * floor.sel(stage="latent")).all()
+    check(encoder)
+
+
+def test_dropout_that_is_always_at_work_is_no_convolution():
+    with pytest.warns(UserWarning, match="noise in its forward pass"):
+        encoder = wrap(Just(lambda values: nn.functional.dropout(values, 0.3)), RATE, {"latent": ""})
+    assert encoder.stages["latent"].kind == "nonlinear"
+    assert geometry(encoder) == (16, 64, 63)
+
+
+class Running(nn.Module):
+    """Divides by a running level, a buffer; counts its calls, and keeps the last sound."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = front()
+        self.register_buffer("level", torch.ones(()))
+        self.calls, self.last, self.seen = 0, None, []
+
+    def forward(self, waveforms):
+        self.level.mul_(0.9).add_(0.1 * waveforms.abs().mean())
+        self.calls, self.last = self.calls + 1, waveforms
+        self.seen.append(len(waveforms))
+        return self.conv(waveforms) / self.level
+
+
+class Pinned(nn.BatchNorm1d):
+    """Stays in training mode."""
+
+    def train(self, mode: bool = True):
+        return super().train(True)
+
+
+@pytest.mark.parametrize(
+    "make", [Running, lambda: nn.Sequential(front(), Pinned(8))], ids=["running level", "pinned norm"]
+)
+def test_what_a_module_keeps_is_as_before(make, noise):
+    module = make()
+    before = copy.deepcopy(module)
+    with pytest.warns(UserWarning, match="every run starts from what it held at first"):
+        encoder = wrap(module, RATE, {"latent": ""})
+    loud, quiet = noise(1, 4000), 0.01 * noise(1, 3000)
+    first = encoder.run(loud, ["latent"])["latent"]
+    encoder.run(quiet, ["latent"])
+    assert torch.equal(encoder.run(loud, ["latent"])["latent"], first)
+    for key, values in before.state_dict().items():
+        assert torch.equal(module.state_dict()[key], values), key
+    if isinstance(module, Running):
+        assert (module.calls, module.last, module.seen) == (0, None, [])
+
+
+# Submodules that are called several times, scripts, and outputs
+
+
+class Twice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.act = nn.Conv1d(1, 4, 8, stride=4), nn.Conv1d(4, 4, 3), nn.ReLU()
+
+    def forward(self, waveforms):
+        return self.act(self.two(self.act(self.one(waveforms))))
+
+
+def test_a_call_is_named(noise):
+    with pytest.raises(InputError, match=r"'act' is called 2 times .* name one of them, 'act:0' to 'act:1'"):
+        wrap(Twice(), RATE, {"latent": "act"})
+    module = Twice()
+    encoder: Any = wrap(module, RATE, {"shallow": "act:0", "latent": "act:1"})
+    assert {s: stage.receptive_field for s, stage in encoder.stages.items()} == {"shallow": 8, "latent": 16}
+    found = encoder.run(waveforms := noise(2, 900), ["shallow", "latent"])
+    with torch.no_grad():
+        assert torch.equal(found["shallow"], module.one(waveforms[:, None]).relu())
+        assert torch.equal(found["latent"], module(waveforms[:, None]))
+    assert encoder.stages_from("shallow") == ("latent",)
+    check(encoder)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_a_scripted_module_gives_its_output(noise):
+    scripted = torch.jit.script(nn.Sequential(front(), nn.ReLU()))
+    encoder = wrap(scripted, RATE, {"latent": ""})
+    assert geometry(encoder) == (16, 64, 63)
+    with torch.no_grad():
+        expected = scripted(noise(1, 900)[:, None])
+    torch.testing.assert_close(encoder.run(noise(1, 900), ["latent"])["latent"], expected)
+    with pytest.raises(InputError, match="'0' lies within a scripted module, which gives its output only"):
+        wrap(scripted, RATE, {"latent": "0"})
+
+
+@dataclasses.dataclass
+class Output:
+    loss: torch.Tensor | None
+    hidden: torch.Tensor
+
+
+@pytest.mark.parametrize(
+    "form", [lambda h: (None, h), lambda h: [None, (h, 1)], lambda h: Output(None, h), lambda h: {"a": h}]
+)
+def test_the_first_tensor_is_heard_wherever_it_lies(form):
+    encoder = wrap(Just(form), RATE, {"latent": ""})
+    assert encoder.stages["latent"].kind == "convolution"
+
+
+# Types
+
+
+@pytest.mark.parametrize("prepare", [None, lambda waveforms: waveforms[:, None].double()])
+def test_double_precision(prepare, noise):
+    module = nn.Sequential(front()).double()
+    encoder = wrap(module, RATE, {"first_layer": "0"}, prepare=prepare)
+    assert encoder.stages["first_layer"].kind == "convolution"
+    assert encoder.run(noise(1, 900), ["first_layer"])["first_layer"].dtype == torch.float32
+    check(encoder)
+
+
+def test_half_precision():
+    encoder = wrap(nn.Sequential(front()).bfloat16(), RATE, {"first_layer": "0"})
+    assert geometry(encoder) == (16, 64, 63)
+    assert encoder.run(torch.zeros(1, 900), ["first_layer"])["first_layer"].dtype == torch.float32
+
+
+def test_lazy_parameters():
+    module = nn.Sequential(nn.LazyConv1d(8, 64, stride=16), nn.ReLU(), nn.LazyConv1d(4, 3))
+    assert wrap(module, RATE, {"first_layer": "0", "latent": "2"}).stages["latent"].receptive_field == 96
+
+
+def test_no_values():
+    with pytest.raises(InputError, match=r"0\.weight lies on the meta device and holds no values"):
+        wrap(nn.Sequential(nn.Conv1d(1, 8, 64, device="meta")), RATE, {"a": "0"})
+
+
+@pytest.mark.parametrize("rate", [np.int64(RATE), float(RATE), np.float32(RATE), np.array(RATE)])
+def test_a_rate_is_any_whole_number(rate):
+    encoder = wrap(nn.Sequential(front()), rate, {"a": "0"})
+    assert encoder.sample_rate == RATE
+    assert type(encoder.sample_rate) is int
+
+
+@pytest.mark.parametrize("rate", [RATE + 0.5, "16k", 0, -1, True, float("nan"), float("inf"), None])
+def test_a_rate_that_is_none(rate):
+    with pytest.raises(InputError, match=r"^sample_rate .*: must be a whole number of samples above 0$"):
+        wrap(nn.Sequential(front()), rate, {"a": "0"})
+
+
+# What cannot be played to says why
+
+
+class Wants(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = front()
+
+    def forward(self, waveforms, lengths, scale=1.0):
+        return self.conv(waveforms) * scale
+
+
+class Raises(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = front()
+
+    def forward(self, waveforms):
+        raise RuntimeError("no licence found")
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "message"),
+    [
+        (Wants(), {}, "needs lengths besides the waveforms"),
+        (Raises(), {}, "its forward pass fails .no licence found."),
+        (
+            nn.Sequential(front()),
+            {"prepare": lambda w: w.no_such_thing},
+            "what `prepare` makes .*no_such_thing",
+        ),
+    ],
+)
+def test_the_real_cause_is_named(module, options, message):
+    with pytest.raises(InputError, match=message) as raised:
+        wrap(module, RATE, {"latent": ""}, **options)
+    assert len(str(raised.value)) < 500
+
+
+# One length only
+
+
+class Fixed(nn.Module):
+    """Takes 6,000 samples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.pool = nn.Conv1d(1, 4, 9, padding=4), nn.AvgPool1d(100)
+        self.attend = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+
+    def forward(self, waveforms):
+        if waveforms.shape[-1] != 6000:
+            raise ValueError(f"needs 6000 samples, not {waveforms.shape[-1]}")
+        return self.attend(self.pool(self.conv(waveforms)).mT).mean(1)
+
+
+def test_pieces_of_one_length(noise):
+    with pytest.raises(InputError, match=r"needs 6000 samples, not .*`piece` if it takes one length only"):
+        wrap(Fixed(), RATE, {"latent": ""})
+    module = Fixed()
+    stages = {"first_layer": "conv", "stack_end": "pool", "attended": "attend", "latent": ""}
+    encoder: Any = wrap(module, RATE, stages, piece=6000)
+    assert {s: (stage.channels, stage.hop) for s, stage in encoder.stages.items()} == {
+        "first_layer": (4, 1), "stack_end": (4, 100), "attended": (4, 100), "latent": (4, 6000),
+    }  # fmt: skip
+    assert {stage.latency for stage in encoder.stages.values()} == {5999}
+    waveforms = noise(2, 14_000)
+    found = encoder.run(waveforms, list(stages))
+    assert {s: values.shape[2] for s, values in found.items()} == {
+        "first_layer": 8001, "stack_end": 81, "attended": 81, "latent": 2,
+    }  # fmt: skip
+    with torch.no_grad():
+        expected = [module(waveforms[:, None, i : i + 6000]) for i in (0, 6000)]
+    torch.testing.assert_close(found["latent"], torch.stack(expected, 2))
+    with pytest.raises(InputError, match="hears pieces of 6000 samples; the waveforms have 5999"):
+        encoder.run(waveforms[:, :5999], ["latent"])
+    check(encoder)
+
+
+def test_frames_that_a_module_wants():
+    module = nn.Sequential(nn.Linear(1024, 32), nn.ReLU(), nn.Linear(32, 8))
+    encoder = wrap(module, RATE, {"first_layer": "0", "latent": "2"}, piece=1024)
+    assert {(s.hop, s.receptive_field, s.latency) for s in encoder.stages.values()} == {(1024, 1024, 1023)}
+    check(encoder)
+
+
+# Baselines
+
+
+class Learned(nn.Module):
+    """A codebook kept as a buffer, a basis, a table that files do not hold, and a gain nobody draws."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = front()
+        self.register_buffer("book", torch.randn(8, 5))
+        self.register_buffer("window", torch.hann_window(5), persistent=False)
+        self.gain = nn.Parameter(torch.ones(5))
+
+    def forward(self, waveforms):
+        return self.conv(waveforms).mT @ self.book * self.window * self.gain
+
+
+def test_what_is_learned_is_drawn_or_refused():
+    encoder: Any = wrap(Learned(), RATE, {"latent": ""})
+    with pytest.raises(InputError, match=r"'(gain|book)' is initialised; give wrap\(.*baselines=0"):
+        encoder.randomised(0)
+    shuffled = encoder.randomised(0, "permuted").module
+    assert not torch.equal(shuffled.book, encoder.module.book)
+    assert torch.equal(shuffled.book.flatten().sort().values, encoder.module.book.flatten().sort().values)
+    assert torch.equal(shuffled.window, encoder.module.window)
+    made: Any = wrap(Learned(), RATE, {"latent": ""}, make=Learned)
+    for kind in ("random", "matched"):
+        assert not torch.equal(made.randomised(0, kind).module.book, made.module.book)
+    check(made)
+
+
+def test_what_follows_the_stages_does_not_count():
+    encoder: Any = wrap(Learned(), RATE, {"latent": "conv"})
+    assert not torch.equal(encoder.randomised(3).module.conv.weight, encoder.module.conv.weight)
+
+
+@pytest.mark.parametrize("make", [lambda: Twice(), lambda: nn.Sequential(nn.Conv1d(1, 8, 9))])
+def test_a_factory_of_something_else(make):
+    encoder: Any = wrap(Learned(), RATE, {"latent": ""}, make=make)
+    with pytest.raises(InputError, match="make: builds another architecture than Learned"):
+        encoder.randomised(0)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
+@pytest.mark.parametrize("norm", [nn.utils.weight_norm, parametrizations.weight_norm])
+@pytest.mark.parametrize("kind", ["random", "matched", "permuted"])
+def test_weights_under_a_norm_are_drawn(norm, kind):
+    module = nn.Sequential(norm(front()), nn.ReLU(), norm(nn.Conv1d(8, 4, 3)))
+    before = copy.deepcopy(module.state_dict())
+    encoder: Any = wrap(module, RATE, {"first_layer": "0", "latent": "2"})
+    drawn = encoder.randomised(3, kind).module
+    for part in ("0", "2"):
+        ours, theirs = (of.get_submodule(part).weight for of in (encoder.module, drawn))
+        assert not torch.equal(ours, theirs)
+        if kind == "random":  # as without the norm
+            bound = (theirs[0].numel()) ** -0.5
+            assert 0.8 * bound < theirs.abs().max() <= bound * (1 + 1e-5)
+    assert all(torch.equal(values, before[key]) for key, values in module.state_dict().items())
+
+
+# Functions
+
+
+def halves(waveforms):
+    frames = waveforms[:, : waveforms.shape[1] // 20 * 20].reshape(len(waveforms), -1, 20)
+    return {"samples": frames, "levels": np.abs(frames).sum(2)}
+
+
+def test_a_function_is_an_encoder():
+    encoder = wrap_function(halves, RATE, {"first_layer": "samples", "latent": "levels"})
+    assert {s: (x.channels, x.hop, x.kind) for s, x in encoder.stages.items()} == {
+        "first_layer": (20, 20, "convolution"), "latent": (1, 20, "nonlinear"),
+    }  # fmt: skip
+    assert encoder.name == "halves"
+    assert not isinstance(encoder, Redraws)
+    check(encoder)
+    several = wrap_function(lambda w: tuple(halves(w).values()), RATE, ["first_layer", "latent"], name="pair")
+    assert several.stages == encoder.stages
+    alone = wrap_function(lambda w: halves(w)["levels"], RATE)
+    assert alone.stages == {"latent": encoder.stages["latent"]}
+    with pytest.raises(InputError, match="returns no 'third'; it returns samples, levels"):
+        wrap_function(halves, RATE, {"latent": "third"})
+
+
+def test_a_function_of_an_untrained_network_is_its_baseline():
+    def make(seed):
+        kernel = np.random.default_rng(seed).normal(size=(20, 3)).astype(np.float32)
+        return lambda waveforms: halves(waveforms)["samples"] @ kernel
+
+    encoder = wrap_function(make(7), RATE, name="projection", make=make)
+    assert isinstance(encoder, Redraws)
+    check(encoder)
