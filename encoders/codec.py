@@ -6,7 +6,7 @@ import json
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .encodec import EncodecEncoder, listen, redrawable
-from .weights import fill, randomly_initialised, read_state, stored_config, without_prefix
+from .state_names import as_named
+from .weights import fill, randomly_initialised, read_checkpoint, stored_config
 
 METADATA_KEY = "codec"
 # What only the training of a codebook needs: how often entries were used, sums of what chose them, a flag.
@@ -213,9 +214,14 @@ def _from_file(
 ) -> EncodecEncoder:
     config = read_config(path) or default
     model = randomly_initialised(lambda: build(config), 0)  # leaves the caller's random state alone
-    state, _ = without_prefix(read_state(path), model.state_dict())
+    state, where = read_checkpoint(path)
+    needed = {key: tensor for key, tensor in model.state_dict().items() if not key.endswith(_LEARNING)}
+    state, form = as_named(state, needed)
     fill(model, _with_learning(state, model), str(path))
-    return redrawable(listen(name, model, codebooks, source), lambda: build(config))
+    encoder = listen(name, model, codebooks, source)
+    said = filter(None, [f"of {where!r} in the file" if where else "", form, encoder.weights.note])
+    encoder.weights = replace(encoder.weights, note="; ".join(said))
+    return redrawable(encoder, lambda: build(config))
 
 
 def _with_learning(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:

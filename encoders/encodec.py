@@ -21,7 +21,7 @@ from .redrawing import redrawn, reference
 from .resuming import ResumableEncoder
 from .seanet import quantized_stages, seanet_stages, time_convolutions
 from .threads import suited_threads
-from .weights import download, fill, randomly_initialised, read_state, state_sha256
+from .weights import download, fill_from, randomly_initialised, state_sha256
 
 CHECKPOINTS = {24_000: "encodec_24khz-d7cc33bc.th", 48_000: "encodec_48khz-7e698e3e.th"}
 
@@ -226,10 +226,13 @@ class _Quantize(nn.Module):
 def _encodec(sample_rate: int, source: str | Path, seed: int, codebooks: int) -> EncodecEncoder:
     name = f"encodec_{sample_rate // 1000}khz"
     codec: Any = randomly_initialised(lambda: _build(sample_rate), seed)
+    form = ""
     if source != "random":
-        path = _download(sample_rate) if source == "pretrained" else source
-        fill(codec, read_state(path), str(path))
-    return redrawable(listen(name, codec, codebooks, str(source), seed), lambda: _build(sample_rate))
+        form = fill_from(codec, _download(sample_rate) if source == "pretrained" else source)
+    encoder = listen(name, codec, codebooks, str(source), seed)
+    if form:
+        encoder.weights = replace(encoder.weights, note="; ".join(filter(None, [form, encoder.weights.note])))
+    return redrawable(encoder, lambda: _build(sample_rate))
 
 
 def redrawable(encoder: EncodecEncoder, build: Callable[[], nn.Module]) -> EncodecEncoder:
@@ -277,7 +280,11 @@ def listen(name: str, codec: Any, codebooks: int | None, origin: str, seed: int 
         raise InputError(f"codebooks {used}: {name} has 1 to {available}")
     books = [layer._codebook for layer in codec.quantizer.vq.layers[:used]]
     with suited_threads(codec):
-        note = "" if all(book.inited for book in books) else fill_codebooks(codec.eval(), books, seed)
+        note = (
+            ""
+            if all(book.inited and book.embed.any() for book in books)
+            else fill_codebooks(codec.eval(), books, seed)
+        )
     taps = {stage: f"codec.encoder.model.{index}" for stage, index in BLOCKS.items()}
     taps["first_layer"] += ".conv.conv"  # before its norm
     stages = _stages(codec, used)

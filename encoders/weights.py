@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,8 +19,10 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from ..synth.errors import InputError
 from .base import Weights
+from .state_names import as_named
 
 Config = TypeVar("Config")
+IN_FOLDERS = ("model.safetensors", "pytorch_model.bin", "diffusion_pytorch_model.safetensors")
 NESTED = ("state_dict", "model_state_dict", "model", "module", "net", "network")  # where checkpoints keep it
 
 
@@ -37,7 +39,8 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
 def read_state(path: str | Path) -> dict[str, Tensor]:
     """Read a state dict from safetensors, or from a pickle that holds nothing but tensors and plain values.
 
-    Of a training's checkpoint it is the part that `NESTED` names, or the only part that is one.
+    Of a training's checkpoint it is the part that `NESTED` names, or the only part that is one; see
+    `read_checkpoint`.
 
     Raises
     ------
@@ -45,12 +48,25 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         If the file is missing, truncated, or a pickle of anything else (it is not run); if it holds no state
         dict, or several of which none is named as usual.
     """
+    return read_checkpoint(path)[0]
+
+
+def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], str]:
+    """Do what `read_state` does, and say where in the file the state dict lay: "best_state.model", say.
+
+    Parameters
+    ----------
+    path : path
+        A file, or a folder with one of the names in `IN_FOLDERS`.
+    """
     path = Path(path)
+    if path.is_dir():
+        path = next((path / name for name in IN_FOLDERS if (path / name).is_file()), path / IN_FOLDERS[0])
     if not path.is_file():
         raise InputError(f"weights {path}: no such file")
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return load_file(path), ""
         state = torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise InputError(f"weights {path}: not a whole safetensors file ({error})") from None
@@ -63,10 +79,10 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     return _state_in(state, str(path))
 
 
-def _state_in(found: Any, origin: str) -> dict[str, Tensor]:
-    """Return the state dict in what a file held, however deep it lies."""
+def _state_in(found: Any, origin: str, where: tuple[str, ...] = ()) -> tuple[dict[str, Tensor], str]:
+    """Return the state dict in what a file held, however deep it lies, and where."""
     if _is_state(found):
-        return found
+        return found, ".".join(where)
     parts = {key: value for key, value in found.items() if _holds_state(value)} if _is_mapping(found) else {}
     chosen = next((key for key in NESTED if key in parts), None)
     if chosen is None and len(parts) > 1:
@@ -74,7 +90,8 @@ def _state_in(found: Any, origin: str) -> dict[str, Tensor]:
     if not parts:
         there = f"; it holds {', '.join(list(found)[:8])}" if _is_mapping(found) and found else ""
         raise InputError(f"weights {origin}: does not hold a mapping of names to tensors{there}")
-    return _state_in(parts[next(iter(parts)) if chosen is None else chosen], origin)
+    key = next(iter(parts)) if chosen is None else chosen
+    return _state_in(parts[key], origin, (*where, key))
 
 
 def _is_mapping(found: Any) -> bool:
@@ -189,13 +206,12 @@ def no_weights(name: str, weights: str | Path, module: nn.Module, note: str = ""
 def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> str:
     """Load a state dict, strictly; the error names the first tensors that do not fit.
 
-    Names may begin with more than the module's own do, as "module." of `DataParallel` or "model." of
-    Lightning: see `without_prefix`.
+    Names may be those of another form, as under "module." of `DataParallel`: see `as_named`.
 
     Returns
     -------
     note : str
-        What of the state dict was left out; empty if nothing.
+        In which form the state dict was, and what of it was left out; empty if there is nothing to say.
 
     Raises
     ------
@@ -203,7 +219,7 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> str:
         If a tensor is missing, left over, of another shape, or holds NaN or Inf.
     """
     own = module.state_dict()
-    state, note = without_prefix(state, own)
+    state, note = as_named(state, own)
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or extra:
         what = f"lacks {_first(missing)}" if missing else f"has {_first(extra)}, which the model lacks"
@@ -224,45 +240,15 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> str:
     return note
 
 
+def fill_from(module: nn.Module, path: str | Path) -> str:
+    """Do what `fill` does with a file; return what is to be said of both."""
+    state, where = read_checkpoint(path)
+    form = fill(module, state, str(path))
+    return "; ".join(filter(None, [f"of {where!r} in the file" if where else "", form]))
+
+
 def _first(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(map(repr, names[:most])) + " ..." * (len(names) > most)
-
-
-def without_prefix(state: Mapping[str, Tensor], own: Collection[str]) -> tuple[Mapping[str, Tensor], str]:
-    """Return a state dict as a module has it, whose names may lie under a common prefix in it.
-
-    Parameters
-    ----------
-    state : mapping of str to Tensor
-    own : collection of str
-        Names of the module's.
-
-    Returns
-    -------
-    state : mapping of str to Tensor
-        As it is if most of the module's names are in it, or none is under any prefix; otherwise what is under
-        the prefix that most are under.
-    note : str
-        How many tensors beside it were left out: those of a loss, say.
-
-    Examples
-    --------
-    >>> weight = torch.zeros(1)
-    >>> without_prefix({"model.weight": weight, "loss.scale": weight}, ["weight"])
-    ({'weight': tensor([0.])}, "1 tensor outside 'model.' left out")
-    """
-    if all(name in state for name in own):
-        return state, ""
-    names = list(own)
-    tried = {names[0], names[len(names) // 2], names[-1]} if names else set()  # any of which may be missing
-    prefixes = dict.fromkeys(n.removesuffix(one) for n in state for one in tried if n.endswith(f".{one}"))
-    found = {prefix: sum(prefix + name in state for name in own) for prefix in ("", *prefixes)}
-    prefix = max(found, key=lambda prefix: found[prefix])
-    if not prefix or not found[prefix]:
-        return state, ""
-    under = {n.removeprefix(prefix): tensor for n, tensor in state.items() if n.startswith(prefix)}
-    left = len(state) - len(under)
-    return under, f"{left} tensor{'s' * (left > 1)} outside {prefix!r} left out" if left else ""
 
 
 def randomly_initialised(build: Callable[[], nn.Module], seed: int) -> nn.Module:

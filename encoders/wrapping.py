@@ -28,7 +28,7 @@ from .redrawing import redrawn, through_stages
 from .repeatability import settle
 from .resuming import ResumableEncoder
 from .taps import check_calls, check_tap, listed
-from .weights import fill, read_state, state_sha256
+from .weights import fill_from, state_sha256
 
 
 def wrap(
@@ -260,8 +260,8 @@ def _let_redraw(encoder: ModuleEncoder, given: Given, length: int) -> None:
         return drawn
 
     def filled(path: str | Path) -> ModuleEncoder:
-        left_out = fill(module, read_state(path), str(path))
-        note = _joined(left_out, encoder.weights.note)
+        form = fill_from(module, path)
+        note = _joined(form, encoder.weights.note)
         encoder.weights = Weights(str(path), state_sha256(module.state_dict()), note)
         with torch.random.fork_rng(), unchanged(module):
             _read_kernels(encoder, length)  # all else follows from the architecture

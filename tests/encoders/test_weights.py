@@ -80,10 +80,10 @@ def test_a_checkpoint_without_one_state(tmp_path, held, message):
 def test_names_may_begin_with_what_a_training_put_before_them(prefix):
     module, trained = nn.Linear(3, 2), nn.Linear(3, 2)
     state = {f"{prefix}{name}": tensor for name, tensor in trained.state_dict().items()}
-    assert fill(module, state, "here.pt") == ""
+    assert fill(module, state, "here.pt") == f"under {prefix!r}"
     assert torch.equal(module.weight, trained.weight)
     left = fill(module, {**state, "loss.weight": torch.ones(1), "loss.bias": torch.ones(1)}, "here.pt")
-    assert left == f"2 tensors outside {prefix!r} left out"
+    assert left == f"under {prefix!r}, 2 tensors outside it left out"
     del state[f"{prefix}bias"]
     with pytest.raises(InputError, match=r"the file lacks 'bias' \(1 tensors missing, 0 left over\)"):
         fill(module, state, "here.pt")

@@ -1,0 +1,144 @@
+"""One network's state dict under other names: prefixes, norms of weights, EnCodec as transformers has it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+import torch
+from torch import Tensor
+
+# What stands for several names of one thing; either side of a comparison is written so.
+_WEIGHT_NORM = (
+    (r"\.parametrizations\.weight\.original0$", ".weight_g"),
+    (r"\.parametrizations\.weight\.original1$", ".weight_v"),
+)
+_SEANET = (
+    (r"(^|\.)(encoder|decoder)\.model\.", r"\1\2.layers."),
+    (r"\.(conv|convtr)\.\1\.", ".conv."),
+    (r"\.(conv|convtr)\.norm\.", ".norm."),
+    (r"(^|\.)quantizer\.vq\.layers\.", r"\1quantizer.layers."),
+    (r"\._codebook\.", ".codebook."),
+)
+
+
+def as_named(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], str]:
+    """Return a state dict by the names of a module's own, where it is that module's in another form.
+
+    Forms are a common prefix (see `without_prefix`), torch's two ways of naming what lies under a weight
+    norm, weights whose norm was removed, and EnCodec's names in its own package and in transformers.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+    own : mapping of str to Tensor
+        The module's own.
+
+    Returns
+    -------
+    state : mapping of str to Tensor
+        As it is if no form fits better.
+    form : str
+        What was found, and what was left out; "" if nothing.
+
+    Examples
+    --------
+    >>> kernel, gain = torch.zeros(2, 1, 3), torch.ones(2, 1, 1)
+    >>> newer = {"a.parametrizations.weight.original0": gain, "a.parametrizations.weight.original1": kernel}
+    >>> found, form = as_named(newer, {"a.weight_g": gain, "a.weight_v": kernel})
+    >>> list(found), form
+    (['a.weight_g', 'a.weight_v'], "weight norm under torch's newer names")
+    """
+    best, form = without_prefix(state, own)
+    fitting = sum(name in best for name in own)
+    for rules in (_WEIGHT_NORM, (*_WEIGHT_NORM, *_SEANET)):
+        canonical = {_canonical(name, rules): name for name in own}
+        renamed = {_canonical(name, rules): tensor for name, tensor in state.items()}
+        if fitting == len(own) or len(canonical) < len(own) or len(renamed) < len(state):
+            continue
+        renamed, outside = without_prefix(renamed, canonical)
+        renamed, plain = _under_norms(renamed, canonical)
+        if (found := sum(name in renamed for name in canonical)) > fitting:
+            fitting = found
+            best = {canonical.get(name, name): tensor for name, tensor in renamed.items()}
+            names = _encodec_form(state) if rules is not _WEIGHT_NORM else ""
+            form = "; ".join(filter(None, [names, _norm_form(state, own), plain, outside]))
+    return best, form
+
+
+def _encodec_form(state: Collection[str]) -> str:
+    """Say whose names of EnCodec's layers these are."""
+    others = any(re.search(r"(encoder|decoder)\.layers\.", name) for name in state)
+    return f"EnCodec as {'transformers names it' if others else 'its own package names it'}"
+
+
+def without_prefix(state: Mapping[str, Tensor], own: Collection[str]) -> tuple[Mapping[str, Tensor], str]:
+    """Return a state dict as a module has it, whose names may lie under a common prefix in it.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+    own : collection of str
+        Names of the module's.
+
+    Returns
+    -------
+    state : mapping of str to Tensor
+        As it is if most of the module's names are in it, or none is under any prefix; otherwise what is under
+        the prefix that most are under.
+    note : str
+        The prefix, and how many tensors beside it were left out: those of a loss, say.
+
+    Examples
+    --------
+    >>> weight = torch.zeros(1)
+    >>> without_prefix({"model.weight": weight, "loss.scale": weight}, ["weight"])
+    ({'weight': tensor([0.])}, "under 'model.', 1 tensor outside it left out")
+    """
+    if all(name in state for name in own):
+        return state, ""
+    names = list(own)
+    tried = {names[0], names[len(names) // 2], names[-1]} if names else set()  # any of which may be missing
+    prefixes = dict.fromkeys(n.removesuffix(one) for n in state for one in tried if n.endswith(f".{one}"))
+    found = {prefix: sum(prefix + name in state for name in own) for prefix in ("", *prefixes)}
+    prefix = max(found, key=lambda prefix: found[prefix])
+    if not prefix or not found[prefix]:
+        return state, ""
+    under = {n.removeprefix(prefix): tensor for n, tensor in state.items() if n.startswith(prefix)}
+    left = len(state) - len(under)
+    return under, f"under {prefix!r}" + (
+        f", {left} tensor{'s' * (left > 1)} outside it left out" if left else ""
+    )
+
+
+def _canonical(name: str, rules: Collection[tuple[str, str]]) -> str:
+    for pattern, instead in rules:
+        name = re.sub(pattern, instead, name)
+    return name
+
+
+def _under_norms(state: Mapping[str, Tensor], own: Collection[str]) -> tuple[Mapping[str, Tensor], str]:
+    """Split weights whose norm was removed into length and direction, as the module has them."""
+    found = dict(state)
+    gains = [name for name in own if name.endswith("weight_g") and name not in state]
+    for gain in gains:
+        weight = f"{gain.removesuffix('_g')}"
+        if weight in found and weight not in own:
+            values = found.pop(weight)
+            found[gain] = torch.norm_except_dim(values, 2, 0)
+            found[f"{weight}_v"] = values
+    return found, "weights without their norm" if len(found) > len(state) else ""
+
+
+def _norm_form(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    """Say how a file names what lies under weight norms, where the module names it otherwise."""
+
+    def newer(names: Collection[str]) -> bool:
+        return any(".parametrizations.weight.original" in name for name in names)
+
+    def older(names: Collection[str]) -> bool:
+        return any(name.endswith((".weight_g", ".weight_v")) for name in names)
+
+    if newer(state) and older(own):
+        return "weight norm under torch's newer names"
+    return "weight norm under torch's older names" if older(state) and newer(own) else ""
