@@ -15,14 +15,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: $(VENV)/installed
 	$(BIN)/tonotopy demo
 
+# Two at a time, each on one thread, a file's tests in one process.
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Without AVX-512 and bfloat16 in torch's networks, and without any extension in what numba compiles, which it
 # keeps apart from what it compiled for this processor. On one thread: the number of them should not matter either,
 # and on a busy machine networks as small as these wait for one another.
 test-generic: $(VENV)/installed-test
-	ONEDNN_MAX_CPU_ISA=AVX2 NUMBA_CPU_NAME=generic OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'numerical and not slow'
+	ONEDNN_MAX_CPU_ISA=AVX2 NUMBA_CPU_NAME=generic OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile \
+	    -m 'numerical and not slow'
 
 check: test lint
 

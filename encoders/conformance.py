@@ -25,6 +25,7 @@ from .shared_checks import check_members, check_redraws, equal
 
 MEMBERS = ("name", "modality", "sample_rate", "stages", "weights", "device", "run", "kernels")
 LEVELS = (1.0, 0.3, 0.01)  # of the waveforms of a batch, which no norm over the batch leaves alone
+TIES = 0.1  # of frames
 FRAMES = 4  # in a row, whose place on the samples is tried
 
 
@@ -114,7 +115,7 @@ def _check_activations(encoder: Encoder) -> None:
         alone = _run(encoder, waveforms[row : row + 1], list(encoder.stages))
         for name in certain:
             found = first[name]
-            if not _close(alone[name], found[row : row + 1]):
+            if not _close_but_for_ties(encoder.stages[name], alone[name], found[row : row + 1]):
                 raise faults.BatchMatters(
                     f"{encoder.name}: stage {name!r} gives something else of a waveform alone than in a batch"
                 )
@@ -222,7 +223,7 @@ def _check_abilities(encoder: Encoder) -> None:
             with torch.random.fork_rng():
                 torch.manual_seed(0)
                 answer = encoder.differentiable(stage.name)(waveforms)
-            if not stage.is_stepwise and not _close(answer.detach(), found[stage.name]):
+            if not stage.is_stepwise and not _close_but_for_ties(stage, answer.detach(), found[stage.name]):
                 raise faults.DifferentiableDisagrees(
                     f"{encoder.name}: `differentiable` is not what `run` evaluates at {stage.name!r}"
                 )
@@ -314,6 +315,14 @@ def _noise(encoder: Encoder, length: int | None = None) -> Tensor:  # [B, T]
     length = _length(encoder) if length is None else length
     generator = torch.Generator().manual_seed(length)
     return 0.1 * torch.tensor(LEVELS)[:, None] * torch.randn(len(LEVELS), length, generator=generator)
+
+
+def _close_but_for_ties(stage: Stage, found: Tensor, expected: Tensor) -> bool:
+    """Whether two are equal but for rounding, which may decide a few frames behind a quantizer."""
+    if not (stage.is_stepwise or stage.codebooks) or found.shape != expected.shape:
+        return _close(found, expected)
+    far = (found.double() - expected.double()).norm(dim=1) > TOLERANCE * expected.double().norm(dim=1)
+    return int(far.sum()) <= max(1, TIES * far.numel())
 
 
 def _close(found: Tensor, expected: Tensor) -> bool:

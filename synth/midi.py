@@ -22,6 +22,7 @@ DRUM_CHANNEL = 9
 DRUMS = "notes of drums"
 OTHER_PROGRAMS = f"notes of programs {PROGRAMS.stop} to 127"
 NEVER_ENDED = "notes that never end"
+EMPTY = "notes that end as they begin"
 UNREADABLE = "files that cannot be read"
 NO_MELODY = "files without a melody"
 
@@ -92,8 +93,8 @@ def midi_melodies(path: str | Path, bars: int = 2, progress: bool = False) -> Co
 def read_midi(path: str | Path) -> tuple[Score, Counter[str]]:
     """Read the notes of a MIDI file that a melody may be looked for in.
 
-    A note-off ends every sounding note of its pitch and channel that began before it, as pretty_midi
-    has it.
+    A note-off ends every sounding note of its pitch and channel that began before it; where there is none,
+    those that begin with it are empty and left out, as pretty_midi has it.
 
     Parameters
     ----------
@@ -164,10 +165,15 @@ def _notes(number: int, track, left_out: Counter[str]) -> Iterator[tuple[int, in
             sounding[message.channel, message.note].append((tick, programs[message.channel]))
         elif message.type in ("note_on", "note_off"):
             begun = sounding.pop((message.channel, message.note), [])
+            now = [(onset, program) for onset, program in begun if onset == tick]
+            if len(now) < len(begun):  # they go on; where nothing was ended, they were empty
+                sounding[message.channel, message.note] = now
+            else:
+                left_out[EMPTY] += len(now)
             for onset, program in begun:
                 if onset == tick:
-                    sounding[message.channel, message.note].append((onset, program))
-                elif message.channel == DRUM_CHANNEL:
+                    continue
+                if message.channel == DRUM_CHANNEL:
                     left_out[DRUMS] += 1
                 elif program not in PROGRAMS:
                     left_out[OTHER_PROGRAMS] += 1

@@ -107,6 +107,19 @@ def test_a_note_off_ends_every_note_of_its_pitch_that_began_before(tmp_path):
     assert +left_out == {midi.NEVER_ENDED: 1}
 
 
+def test_an_empty_note_is_none(tmp_path):
+    """A note that ends at the tick at which it begins does not swallow the next of its pitch."""
+    on, off = mido.Message("note_on", note=72, velocity=80), mido.Message("note_off", note=72)
+    events = [(0, on), (0, off), (0, on), (0, on), (0, off)]
+    melody = []
+    for i, pitch in enumerate((60, 62, 64, 65, 67, 69, 71, 72)):
+        melody += [(100 * i, mido.Message("note_on", note=pitch)), (100 * i + 100, off.copy(note=pitch))]
+    score, left_out = read_midi(write(tmp_path / "a.mid", events + melody))
+    assert score.midi[np.argsort(score.onsets)].tolist() == [60, 62, 64, 65, 67, 69, 71, 72]
+    assert +left_out == {midi.EMPTY: 3}
+    assert score.onsets.max() == 700
+
+
 def test_channels_programs_and_tracks_are_voices_of_their_own(tmp_path):
     both = played([(0, 10, 60)], channel=0) + played([(0, 10, 61)], channel=1)
     changed = [

@@ -83,13 +83,23 @@ def test_baselines_are_the_random_ones_unless_a_kind_is_named(wrapped, tmp_path)
     assert baseline_kind(earlier) == "random"
 
 
+class Gain(nn.Module):
+    """Has a parameter, and does not say how it is drawn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.linspace(0.5, 2, 4)[:, None])
+
+    def forward(self, x):
+        return x * self.gain
+
+
 def test_a_kind_that_is_not_drawn_is_left_out_with_the_reason(tmp_path):
-    module = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv1d(1, 4, 16, stride=4)))
-    normed = wrap(module, 8_000, {"latent": "0"}, name="normed")
-    tree = measured(normed, tmp_path / "run.zarr", STRENGTH)
-    assert list(subjects(tree)) == ["normed", "normed.permuted0", "normed.permuted1"]
+    gained = wrap(nn.Sequential(nn.Conv1d(1, 4, 16, stride=4), Gain()), 8_000, {"latent": "1"}, name="gained")
+    tree = measured(gained, tmp_path / "run.zarr", STRENGTH)
+    assert list(subjects(tree)) == ["gained", "gained.permuted0", "gained.permuted1"]
     (one,) = encoders_of(tree)
-    assert "random: normed: no random baseline: nothing says how" in one.not_drawn
+    assert "random: gained: no random baseline: nothing says how '1.gain' is initialised" in one.not_drawn
     assert "; matched: " in one.not_drawn
     by_seed = wrap(nn.Sequential(nn.Conv1d(1, 4, 16)), 8_000, {"latent": "0"}, name="by_seed")
     draw = by_seed.randomised
