@@ -151,6 +151,7 @@ PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn"}
 # Declared without being imported.
 NOT_IMPORTED = {
     "setuptools": "builds the wheel of a test",
+    "pytest-xdist": "runs tests two at a time",
     "ruff": "a tool",
     "pyright": "a tool",
 }
