@@ -199,7 +199,7 @@ def recording_slices(folder: str | Path, seconds: float = 1.0, per_file: int = 1
     if per_file < 1:
         raise InputError(f"per_file {per_file}: must be at least 1")
     rows = []
-    lasting, left_out = _lasting(folder, seconds)
+    lasting, left_out = lasting_recordings(folder, seconds)
     if left_out:
         warnings.warn(f"{len(left_out)} recordings left out: {'; '.join(left_out)}", stacklevel=2)
     for recording, lasts_s in lasting:
@@ -212,13 +212,17 @@ def recording_slices(folder: str | Path, seconds: float = 1.0, per_file: int = 1
     return StimulusSet.of(rows)
 
 
-def whole_recordings(folder: str | Path) -> tuple[StimulusSet, tuple[str, ...]]:
+def whole_recordings(
+    folder: str | Path, longest_s: float | None = None
+) -> tuple[StimulusSet, tuple[str, ...]]:
     """Take the user's own recordings as stimuli, each as long as it lasts.
 
     Parameters
     ----------
     folder : path
         As in `find_recordings`.
+    longest_s : float > 0, optional
+        Of what lasts longer it is the middle.
 
     Returns
     -------
@@ -232,16 +236,24 @@ def whole_recordings(folder: str | Path) -> tuple[StimulusSet, tuple[str, ...]]:
     InputError
         If the folder holds no audio that can be read.
     """
-    lasting, left_out = _lasting(folder, 0.0)
-    rows = [
-        Stimulus((), RecordingSlice(one.path), {**_about(one, folder), "start_s": 0.0, "duration_s": lasts_s})
-        for one, lasts_s in lasting
-    ]
+    lasting, left_out = lasting_recordings(folder, 0.0)
+    rows = []
+    for one, lasts_s in lasting:
+        spare = 0.0 if longest_s is None else max(0.0, lasts_s - longest_s)
+        start = math.floor(spare / 2 * 1000) / 1000
+        about = {**_about(one, folder), "start_s": start, "duration_s": lasts_s - spare}
+        rows.append(Stimulus((), RecordingSlice(one.path, start), about))
     return StimulusSet.of(rows), tuple(left_out)
 
 
-def _lasting(folder: str | Path, seconds: float) -> tuple[list[tuple[Recording, float]], list[str]]:
-    """Return the recordings that last so long, each with its seconds, and why others do not count."""
+def lasting_recordings(folder: str | Path, seconds: float) -> tuple[list[tuple[Recording, float]], list[str]]:
+    """Return the recordings that last so long, each with its seconds, and why others do not count.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     lasting, left_out = [], []
     for recording in find_recordings(folder):
         try:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
+from .mp3 import FRAME, with_length
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 MAX_FRAMES = 1 << 29  # three hours at 48 kHz
@@ -231,8 +232,9 @@ def _open(path: Path):
         raise InputError(f"recording {path}: no such file")
     if path.stat().st_size == 0:
         raise InputError(f"recording {path}: the file is empty")
+    counted = with_length(path) if path.suffix.lower() == ".mp3" else None
     try:
-        file = soundfile.SoundFile(path)
+        file = soundfile.SoundFile(path if counted is None else counted)
     except soundfile.LibsndfileError as error:
         raise InputError(f"recording {path}: not audio that can be read ({error.error_string})") from None
     channels, frames = file.channels, file.frames
@@ -261,7 +263,7 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
                 n += len(block)
         except soundfile.LibsndfileError as error:
             raise InputError(f"recording {path}: corrupt after {n} frames ({error.error_string})") from None
-        if n < file.frames:
+        if n < file.frames - (FRAME if path.suffix.lower() == ".mp3" else 0):
             raise InputError(
                 f"recording {path}: truncated, holds {n} of the {file.frames} frames it announces"
             )

@@ -255,6 +255,9 @@ class StimulusSet:
         parts = []
         for name, (form, is_always_named) in _LABELLING.items():
             values = np.asarray(self.coordinates.get(name, [])).tolist()
+            files = self.coordinates.get("recording", [])
+            if name == "start_s" and len(set(files)) == len(files):
+                continue  # one part of each
             if values and (is_always_named or len(set(values)) > 1):
                 parts.append([form.format(value) for value in values])
         words = [" ".join(row) for row in zip(*parts, strict=True)] or ["stimulus"] * len(self)

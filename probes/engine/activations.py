@@ -34,6 +34,7 @@ def activations(
     out: str | Path,
     *,
     seconds: float | None = None,
+    strict: bool = False,
 ) -> Path:
     """Write the activations themselves to a zarr store, a tile at a time.
 
@@ -51,8 +52,10 @@ def activations(
         Coordinates: the stimulus's name and what else is known of it, `time_s` of each frame (that of its
         number times hop), and `n_frames` of each stimulus: beyond them NaN, or -1 of codes.
     seconds : float > 0, optional
-        How long every stimulus sounds, by default one second; a recording at most so long, by default as long
-        as it lasts, but for ten minutes.
+        How long every stimulus sounds, by default one second; a recording at most so long, from its middle,
+        by default as long as it lasts, but for ten minutes.
+    strict : bool
+        Raise where something would be left out.
 
     Returns
     -------
@@ -71,7 +74,9 @@ def activations(
     left_out: list[str] = []
     are_files = not isinstance(stimuli, StimulusSet)
     if not isinstance(stimuli, StimulusSet):
-        stimuli, unread = whole_recordings(stimuli)
+        stimuli, unread = whole_recordings(stimuli, seconds)
+        if strict and unread:
+            raise InputError(unread[0])
         left_out += unread
     stimuli.below_nyquist(encoder.sample_rate)
     partial = fresh(out.with_name(out.name + ".partial"))
@@ -79,7 +84,7 @@ def activations(
     if seconds is None:
         left_out += _too_long(stimuli)
     try:
-        _write(session, stimuli, partial, stages, lengths, left_out, are_files)
+        _write(session, stimuli, partial, stages, lengths, left_out, are_files, strict)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -124,6 +129,7 @@ def _write(
     lengths: np.ndarray,
     left_out: list[str],
     are_files: bool,
+    strict: bool,
 ) -> None:
     encoder = session.encoder
     root = zarr.open_group(str(folder), mode="w", zarr_format=ZARR_FORMAT)
@@ -144,7 +150,7 @@ def _write(
                     raise InputError(f"recording {names[rows[0]]}: {lengths[rows[0]]} samples give no frame")
                 waveforms = stimuli[rows].render(encoder.sample_rate, int(lengths[rows[0]]))
             except InputError as reason:
-                if not are_files:
+                if strict or not are_files:
                     raise
                 left_out.append(str(reason))
                 continue

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ...synth.chords import chords
-from ...synth.contexts import Noise, RecordingSlice
+from ...synth.contexts import Noise, RecordingSlice, lasting_recordings
 from ...synth.errors import InputError
 from ...synth.partials import partials_at
 from ...synth.pitches import TIMBRES, Timbre, pitches
-from ...synth.recordings import duration_s, find_recordings
 from ...synth.stimuli import Context, Partial, Stimulus, StimulusSet
 
 LEVEL_DBFS = -20.0
@@ -111,7 +111,10 @@ def _beating(count: int, step_hz: float, generator: np.random.Generator) -> Stim
 
 
 def _recordings(folder: str | Path) -> list[Stimulus]:
-    long = [(r.path, s) for r in find_recordings(folder) if (s := duration_s(r.path)) >= RECORDING_SECONDS]
+    lasting, unread = lasting_recordings(folder, 0.0)
+    if unread:
+        warnings.warn(f"{len(unread)} recordings left out: {'; '.join(unread)}", stacklevel=3)
+    long = [(one.path, lasts_s) for one, lasts_s in lasting if lasts_s >= RECORDING_SECONDS]
     if not long:
         raise InputError(f"folder {folder}: no recording in it lasts {RECORDING_SECONDS:g} s")
     chosen = np.unique(np.linspace(0, len(long) - 1, min(len(long), MAX_RECORDINGS)).round().astype(int))

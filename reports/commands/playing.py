@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,9 +43,14 @@ def activations(
     seconds: Annotated[
         float | None,
         typer.Option(
-            help="Length of each sound. [default: 1; recordings as long as they last]", show_default=False
+            help="Length of each sound; of longer recordings the middle. [default: 1; recordings as long as "
+            "they last]",
+            show_default=False,
         ),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first recording that cannot be used.")
+    ] = False,
     weights: Weights = "pretrained",
     seed: Seed = 0,
 ) -> None:
@@ -71,7 +76,10 @@ def activations(
 
     encoder = load_for("waveform", name, weights, seed)
     session = Session(encoder, names(stages), progress=Progress())
-    written = write_activations(session, played, out, seconds=seconds)
-    for reason in zarr.open_group(str(written), mode="r").attrs["left_out"]:  # type: ignore[union-attr]
+    written = write_activations(session, played, out, seconds=seconds, strict=strict)
+    reasons: Any = zarr.open_group(str(written), mode="r").attrs["left_out"]
+    if reasons:
+        print(f"{len(reasons)} left out:", file=sys.stderr)
+    for reason in reasons:
         print(f"left out: {reason}", file=sys.stderr)
     print(written)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import tonotopy.synth.recordings as recordings
 from tonotopy.synth import InputError, Recording, find_recordings, level_dbfs, read_recording
+from tonotopy.synth.recordings import duration_s
 
 
 def tone(frequency_hz, rate, seconds=1.0, amplitude=0.5):
@@ -257,3 +258,36 @@ def test_real_recordings_are_read(audio):
     waveform = read_recording(trumpet.path, 24_000)
     assert recordings.duration_s(trumpet.path) == pytest.approx(len(waveform) / 24_000, abs=1e-3)
     assert -40 < level_dbfs(waveform) < 0
+
+
+@pytest.mark.parametrize("mode", ["VARIABLE", "CONSTANT"])
+@pytest.mark.parametrize("rate", [44_100, 22_050, 8_000])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("loud_first", [True, False])
+def test_an_mp3_without_its_length_is_counted(tmp_path, mode, rate, channels, loud_first):
+    """Its first frame, which says how many there are, was taken off; frames of the halves differ in size."""
+    level = np.repeat([0.3, 0.0003] if loud_first else [0.0003, 0.3], 2 * rate)
+    noise = np.random.default_rng(0).standard_normal((4 * rate, channels)) * level[:, None]
+    whole, cut = tmp_path / "whole.mp3", tmp_path / "cut.mp3"
+    soundfile.write(
+        whole, noise, rate, format="MP3", subtype="MPEG_LAYER_III", bitrate_mode=mode, compression_level=0.5
+    )
+    data = whole.read_bytes()
+    second = data.index(data[:2], 4)
+    cut.write_bytes(b"ID3\4\0\0\0\0\0\x0a" + bytes(10) + data[second:])
+    assert duration_s(whole) == pytest.approx(4, abs=2e-3)
+    assert duration_s(cut) == pytest.approx(4, abs=4 * 1152 / rate)
+    found = read_recording(cut, rate, cache=tmp_path / "cache")
+    assert len(found) == pytest.approx(duration_s(cut) * rate, abs=1)
+    ends = [float(np.std(part)) for part in (found[rate // 2 : rate], found[-rate:])]
+    assert (ends[0] > 100 * ends[1]) == loud_first
+    assert (ends[1] > 100 * ends[0]) != loud_first
+
+
+def test_an_mp3_that_ends_in_a_frame_is_read(tmp_path):
+    path = tmp_path / "a.mp3"
+    noise = 0.1 * np.random.default_rng(0).standard_normal(44_100)
+    soundfile.write(path, noise, 44_100, format="MP3", subtype="MPEG_LAYER_III")
+    data = path.read_bytes()
+    path.write_bytes(data[data.index(data[:2], 4) : -40] + b"TAG" + bytes(125))
+    assert len(read_recording(path, 44_100, cache=tmp_path)) == pytest.approx(44_100, abs=4 * 1152)

@@ -64,6 +64,10 @@ def test_seconds_cut_and_a_single_file_is_a_folder_of_one(folder, tmp_path):
     assert cut["n_frames"].sel(stimulus="b.wav") == whole["n_frames"].sel(stimulus="b.wav")
     frames = int(cut["n_frames"].sel(stimulus="a.wav"))
     assert frames == (0.15 * RATE - 1024) // 320 + 1
+    assert opened(tmp_path / "cut.zarr")["stimuli"]["coordinate_start_s"].values.tolist() == [0.05, 0.0]
+    middle = soundfile.read(folder / "a.wav", dtype="float32")[0][round(0.05 * RATE) :][: round(0.15 * RATE)]
+    expected = session.encoder.run(torch.from_numpy(middle[None]), ["first_layer"])["first_layer"][0]
+    np.testing.assert_array_equal(cut["activation"].sel(stimulus="a.wav"), expected)
 
 
 def test_what_cannot_be_read_is_left_out_and_named(folder, tmp_path):
@@ -76,6 +80,12 @@ def test_what_cannot_be_read_is_left_out_and_named(folder, tmp_path):
     unread, short = left_out(out)
     assert "broken.wav" in unread
     assert "short.wav: 20 samples give no frame" in short
+    with pytest.raises(InputError, match=r"broken\.wav"):
+        activations(Session(load("filterbank:stft")), folder, tmp_path / "strict.zarr", strict=True)
+    (folder / "broken.wav").unlink()
+    with pytest.raises(InputError, match=r"short\.wav: 20 samples give no frame"):
+        activations(Session(load("filterbank:stft")), folder, tmp_path / "strict.zarr", strict=True)
+    assert not list(tmp_path.glob("strict*"))
 
 
 def test_nothing_left_is_refused_and_nothing_remains(tmp_path):
