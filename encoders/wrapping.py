@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import re
 import warnings
@@ -155,6 +156,15 @@ class Given:
     piece: int | None
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What was found out about an architecture: a length it takes, axes, and how it has to be played."""
+
+    length: int
+    layouts: Mapping[str, Layout]
+    said: str
+
+
 def _wrapped(module: nn.Module, given: Given) -> ModuleEncoder:
     was_lazy = any(map(is_lazy, module.parameters()))
     with torch.random.fork_rng():
@@ -162,10 +172,10 @@ def _wrapped(module: nn.Module, given: Given) -> ModuleEncoder:
         if was_lazy:
             _make_parameters(encoder, _forms(module, given.prepare))
         with unchanged(module):
-            length, layouts = _measure(encoder, given)
+            found = _measure(encoder, given)
     if given.decoder is not None:
-        let_decode(encoder, given.decoder, layouts, length)
-    _let_redraw(encoder, given, length)
+        let_decode(encoder, given.decoder, found.layouts, found.length)
+    _let_redraw(encoder, given, found)
     return encoder
 
 
@@ -178,8 +188,8 @@ def _unmeasured(module: nn.Module, given: Given) -> ModuleEncoder:
     return kind(*about, read=first_tensor)
 
 
-def _measure(encoder: ModuleEncoder, given: Given) -> tuple[int, dict[str, Layout]]:
-    """Find out everything about an encoder by running it; return a length it takes, and layouts."""
+def _measure(encoder: ModuleEncoder, given: Given) -> Measured:
+    """Find out everything about an encoder by running it."""
     module = encoder.module
     state = {key: value for key, value in module.state_dict().items() if isinstance(value, Tensor)}
     spoilt = next((key for key, value in state.items() if value.isnan().any()), None)
@@ -201,11 +211,12 @@ def _measure(encoder: ModuleEncoder, given: Given) -> tuple[int, dict[str, Layou
         encoder._write = lambda stage, output, changed: with_first_tensor(
             output, lambda own: layouts[stage].restore(own, changed)
         )
-    encoder.weights = Weights("given", sha256, settle(encoder, length))
+    said = settle(encoder, length)
+    encoder.weights = Weights("given", sha256, said)
     if not isinstance(encoder, PieceEncoder):
         encoder.stages = {stage: measured_stage(encoder, stage, length) for stage in order}
-        _read_kernels(encoder, length)
-    return length, layouts
+    _read_kernels(encoder, length)
+    return Measured(length, layouts, said)
 
 
 def _recorded(stages: Mapping[str, Stage], layouts: Mapping[str, Layout], stage: str, output: Any) -> Tensor:
@@ -236,38 +247,53 @@ def _make_parameters(encoder: ModuleEncoder, forms: Mapping[str, Callable[[Tenso
             encoder.module(form(noise_for(encoder, 2, encoder.sample_rate)))
 
 
-def _let_redraw(encoder: ModuleEncoder, given: Given, length: int) -> None:
+def _let_redraw(encoder: ModuleEncoder, given: Given, found: Measured) -> None:
     """Give an encoder what draws its baselines, and what fills it from a file."""
     module, name = encoder.module, given.name
-    play = through_stages(encoder, length)
+    play = through_stages(encoder, found.length)
 
     def draw(kind: str, seed: int) -> nn.Module:
         if kind == "permuted":
             return copied(name, module)
         twin, left = drawn_anew(name, module, seed, given.fixed, given.make)
         if left:
-            check_unused(encoder, twin, left, length)
+            check_unused(encoder, twin, left, found.length)
         return twin
 
     def randomised(seed: int, kind: str = "random") -> ModuleEncoder:
         twin, note = redrawn(kind, module, partial(draw, kind, seed), play, seed, given.fixed)
         if kind == "permuted":
             shuffle_buffers(twin, given.fixed, seed)
-        drawn = _wrapped(twin, given)
-        drawn.weights = replace(
-            drawn.weights, source=kind, note="; ".join(filter(None, [note, drawn.weights.note]))
-        )
-        return drawn
+        return _twin(encoder, twin, given, found, kind, note)
 
     def filled(path: str | Path) -> ModuleEncoder:
         form = fill_from(module, path)
-        note = _joined(form, encoder.weights.note)
+        note = _joined(form, found.said)
         encoder.weights = Weights(str(path), state_sha256(module.state_dict()), note)
         with torch.random.fork_rng(), unchanged(module):
-            _read_kernels(encoder, length)  # all else follows from the architecture
+            _read_kernels(encoder, found.length)  # all else follows from the architecture
         return encoder
 
     encoder.randomised, encoder.filled = randomised, filled
+
+
+def _twin(
+    encoder: ModuleEncoder, module: nn.Module, given: Given, found: Measured, kind: str, note: str
+) -> ModuleEncoder:
+    """Return an encoder of a module with other weights: all but the kernels follows from the architecture."""
+    twin = copy.copy(encoder)
+    twin.module, twin._kernels = module.eval(), {}
+    twin.stages = {
+        name: replace(stage, kind="nonlinear") if stage.is_linear else stage
+        for name, stage in encoder.stages.items()
+    }
+    twin.weights = Weights(kind, state_sha256(module.state_dict()), _joined(note, found.said))
+    with torch.random.fork_rng(), unchanged(module):
+        _read_kernels(twin, found.length)
+    if given.decoder is not None:
+        let_decode(twin, given.decoder, found.layouts, found.length)
+    _let_redraw(twin, given, found)
+    return twin
 
 
 def _read_kernels(encoder: ModuleEncoder, length: int) -> None:

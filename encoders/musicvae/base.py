@@ -42,11 +42,11 @@ class LatentModel(Protocol):
         ...
 
     def decode(self, latents: np.ndarray, temperature: float | None = None, seed: int = 0) -> np.ndarray:
-        """Return melodies uint8 [N, T], free-running; the likeliest steps without a temperature."""
+        """Return melodies as integers [N, T], free-running; the likeliest steps without a temperature."""
         ...
 
     def predict(self, latents: np.ndarray, rolls: np.ndarray) -> np.ndarray:
-        """Return the likeliest class of every step, uint8 [N, T], the true steps before it given."""
+        """Return the likeliest class of every step, integers [N, T], the true steps before it given."""
         ...
 
 

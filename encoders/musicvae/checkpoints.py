@@ -16,6 +16,7 @@ from ...synth.errors import InputError
 from ...synth.melodies import HIGHEST_MIDI, LOWEST_MIDI, STEPS_PER_BAR
 
 MANIFEST, CONFIG = "weights_manifest.json", "config.json"
+EARLIER = "manifest.json"  # of 2018: a file for each variable
 
 # How values lie in a shard, little-endian.
 _STORED = {"float32": "<f4", "int32": "<i4", "bool": "|u1", "uint8": "|u1", "uint16": "<u2", "float16": "<f2"}
@@ -73,6 +74,8 @@ class _Entry:
 def read_magenta_js(folder: str | Path) -> MagentaJS:
     """Read a folder of ``weights_manifest.json``, shards and, if it is there, ``config.json``.
 
+    In folders of 2018 there is ``manifest.json`` instead, and a file of float32 for each variable.
+
     Parameters
     ----------
     folder : path
@@ -95,6 +98,8 @@ def read_magenta_js(folder: str | Path) -> MagentaJS:
     """
     folder = Path(folder)
     bars, segments = _read_config(folder / CONFIG)
+    if not (folder / MANIFEST).is_file() and (folder / EARLIER).is_file():
+        return MagentaJS(_read_earlier(folder / EARLIER), bars, segments, ())
     groups = _read_manifest(folder / MANIFEST)
     for paths, entries in groups:
         _check_sizes(folder, paths, entries)
@@ -105,6 +110,22 @@ def read_magenta_js(folder: str | Path) -> MagentaJS:
             variables[entry.name], data = entry.read(data), data[entry.bytes :]
     stored = {entry.stored for _, entries in groups for entry in entries} & set(_QUANTIZED)
     return MagentaJS(variables, bars, segments, tuple(sorted(stored)))
+
+
+def _read_earlier(path: Path) -> dict[str, np.ndarray]:
+    """Return the variables of a manifest of 2018: name -> file and shape."""
+    manifest = _read_json(path)
+    if not isinstance(manifest, Mapping) or not manifest:
+        raise InputError(f"{path}: must say which file holds each variable")
+    groups = []
+    for name, about in manifest.items():
+        shape = tuple(_get(about, "shape", list, path))
+        if not all(_whole(size) for size in shape):
+            raise InputError(f"{path}: variable {name!r} of shape {shape}: must be whole numbers")
+        groups.append((_shard(path, _get(about, "filename", str, path)), _Entry(name, shape, "float32")))
+    for file, entry in groups:
+        _check_sizes(path.parent, [file], [entry])
+    return {entry.name: entry.read(memoryview(file.read_bytes())) for file, entry in groups}
 
 
 def _read_config(path: Path) -> tuple[int | None, int | None]:

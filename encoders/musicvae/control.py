@@ -62,7 +62,7 @@ class PlantedLatents:
         step = np.arange(STEPS)
         above = (step // lasting[:, None]) % 2 * cell[MELODY][:, None]  # [N, T]
         classes = FIRST_NOTE + LOWEST_PITCH - LOWEST_MIDI + cell[PITCH][:, None] + above
-        return np.where(step % lasting[:, None] == 0, classes, 0).astype(np.uint8)
+        return np.where(step % lasting[:, None] == 0, classes, 0).astype(np.int16)
 
     def predict(self, latents: np.ndarray, rolls: np.ndarray) -> np.ndarray:
         """Return the melodies of the latents: what came before a step tells nothing more."""

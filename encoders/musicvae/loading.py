@@ -7,7 +7,7 @@ from pathlib import Path
 from ...synth.errors import InputError
 from ..base import Weights
 from ..weights import fill, read_state, state_sha256
-from .checkpoints import MANIFEST, read_magenta_js
+from .checkpoints import EARLIER, MANIFEST, read_magenta_js
 from .config import MusicVAEConfig, read_config
 from .model import MusicVAE
 from .tensorflow import is_checkpoint, read_tensorflow
@@ -40,7 +40,7 @@ def load_weights(path: str | Path, name: str = "musicvae", like: MusicVAEConfig 
         If there is nothing there, it cannot be read, or is of another architecture.
     """
     path = Path(path)
-    if (path / MANIFEST).is_file():
+    if (path / MANIFEST).is_file() or (path / EARLIER).is_file():
         model = _from_magenta_js(path, name)
     elif is_checkpoint(path):
         model = from_variables(read_tensorflow(path), None, name, str(path), "TensorFlow checkpoint")

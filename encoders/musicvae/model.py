@@ -192,7 +192,8 @@ class MusicVAE(nn.Module):
 
         Returns
         -------
-        rolls : uint8 [N, T]
+        rolls : int16 [N, T]
+            Signed, so that differences of steps are what they are.
 
         Raises
         ------
@@ -203,7 +204,7 @@ class MusicVAE(nn.Module):
         latents, decoder = self._latents(latents), self._decoder()
         if temperature is not None and not temperature > 0:
             raise InputError(f"temperature {temperature}: must be above 0; leave it out for the likeliest")
-        rolls = np.empty((len(latents), self.steps), np.uint8)
+        rolls = np.empty((len(latents), self.steps), np.int16)
         for rows in self._batches(len(latents)):
             generator = torch.Generator().manual_seed((seed * 1_000_003 + rows.start) % 2**63)
 
@@ -226,7 +227,7 @@ class MusicVAE(nn.Module):
 
         Returns
         -------
-        predicted : uint8 [N, T]
+        predicted : int16 [N, T]
 
         Raises
         ------
@@ -236,7 +237,7 @@ class MusicVAE(nn.Module):
         latents, rolls, decoder = self._latents(latents), self._fitting(rolls), self._decoder()
         if len(latents) != len(rolls):
             raise InputError(f"{len(latents)} latents for {len(rolls)} melodies: must be as many")
-        predicted = np.empty_like(rolls)
+        predicted = np.empty(rolls.shape, np.int16)
         for rows in self._batches(len(rolls)):
             logits = decoder(torch.from_numpy(latents[rows]), one_hot(rolls[rows]))
             predicted[rows] = logits.argmax(2).numpy()

@@ -63,7 +63,7 @@ class Hypothesis:
     threshold : float
     stage : str
         Stage that the verdict is about, by default the latent; of melody models "", as they have none.
-        Controls are taken at their deepest.
+        Controls are taken at their deepest, and so are encoders without a latent.
     group : str
         Group of the result that it needs; by default it is judged whatever was measured.
     claim : str

@@ -23,7 +23,7 @@ from .deciding import (
     verdict_p,
 )
 from .evidence import Evidence
-from .hypothesis import REFUTED, SUPPORTED, Control, Hypothesis, NoEvidence
+from .hypothesis import REFUTED, SUPPORTED, USUAL, Control, Hypothesis, NoEvidence
 from .registry import HYPOTHESES
 from .variables import VARIABLES
 
@@ -38,6 +38,7 @@ class Finding:
 
     controls: str = ""
     remark: str = ""
+    stage: str = ""
     effect: float = np.nan
     low: float = np.nan
     high: float = np.nan
@@ -187,11 +188,23 @@ def deepest(run: xr.DataTree, node: str, hypothesis: Hypothesis) -> str:
     return deep[-1]
 
 
+def judged_at(run: xr.DataTree, node: str, hypothesis: Hypothesis) -> str:
+    """Return the stage at which a hypothesis is judged; where there is no latent, the deepest there is."""
+    if hypothesis.stage != USUAL or hypothesis.group not in run[node].children:
+        return hypothesis.stage
+    probe = run[node][hypothesis.group].to_dataset()
+    if "stage" not in probe.dims or USUAL in probe["stage"].values:
+        return hypothesis.stage
+    stage = deepest(run, node, hypothesis)
+    return hypothesis.stage if stage == "first_layer" else stage  # of which deep claims say nothing
+
+
 def _found(run: xr.DataTree, node: str, hypothesis: Hypothesis, gate: tuple[str, str], seed: int) -> Finding:
     """Measure a hypothesis at a subject; what its gate refuses has an effect, and no p."""
     controls, refusal = gate
-    found = found_at(run, node, hypothesis, hypothesis.stage, seed)
-    found.controls = controls
+    stage = judged_at(run, node, hypothesis)
+    found = found_at(run, node, hypothesis, stage, seed)
+    found.controls, found.stage = controls, stage
     if refusal and found.evidence is not None:
         found.remark, found.p = refusal, np.nan
     return found
@@ -271,7 +284,7 @@ def _tabulated(hypotheses: Sequence[Hypothesis], found: Sequence[Finding]) -> xr
         VARIABLES["hypotheses"],
         {
             "hypothesis": np.array([h.name for h in hypotheses]),
-            "judged_at": np.array([h.stage for h in hypotheses]),
+            "judged_at": np.array([one.stage for one in found]),
             **{name: np.array([getattr(h, name) for h in hypotheses]) for name in declared},
             **{name: np.array([getattr(one, name) for one in found]) for name in measured},
             "agrees": np.array(agrees),

@@ -34,6 +34,13 @@ def melodies(model, count=40):
     return random_notes(count, model.config.bars)
 
 
+def test_steps_of_decoded_melodies_may_be_subtracted():
+    model = load("control:planted")
+    latents = np.random.default_rng(0).standard_normal((8, model.latent_dimensions)).astype(np.float32)
+    for rolls in (model.decode(latents), model.predict(latents, model.decode(latents))):
+        assert np.diff(rolls).min() < 0
+
+
 def test_it_is_a_latent_model(model):
     assert isinstance(model, LatentModel)
     assert not isinstance(load("filterbank:stft"), LatentModel)

@@ -84,6 +84,25 @@ def test_quantized_weights(tmp_path, quantized, levels):
     assert load_weights(tmp_path).weights.note == f"magenta-js, quantized to {quantized}"
 
 
+def test_a_folder_of_2018_has_a_file_for_each_variable(tmp_path):
+    variables = random_variables(FLAT)
+    manifest = {}
+    for name, values in variables.items():
+        file = name.replace("/", "_")
+        (tmp_path / file).write_bytes(values.astype("<f4").tobytes())
+        manifest[name] = {"filename": file, "shape": list(values.shape)}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    model = load_weights(tmp_path)
+    assert model.weights.note == "magenta-js"
+    for name, values in read_magenta_js(tmp_path).variables.items():
+        np.testing.assert_array_equal(values, variables[name])
+    first = next(iter(manifest.values()))["filename"]
+    (tmp_path / first).write_bytes(b"123")
+    assert "3 bytes, the manifest says" in complaint(load_weights, tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps({"a": {"filename": "../a", "shape": [1]}}))
+    assert "must be the name of a file beside the manifest" in complaint(load_weights, tmp_path)
+
+
 def test_quantized_bytes_by_hand(tmp_path):
     weights = [
         {

@@ -129,6 +129,24 @@ def test_controls_are_taken_at_their_deepest_stage():
     assert evaluate(run, [gated])["a"]["controls"].item() == "good 9 (must be >= 3)"
 
 
+def test_deep_claims_are_judged_at_the_deepest_stage_where_there_is_no_latent():
+    run = a_run({"a": ("encoder", "", SHARP), "b": ("encoder", "", SHARP)})
+    variables = {
+        "stage": np.array(["first_layer", "stack_end", "codes"]),
+        "channel": np.arange(20),
+        "quality": np.stack([SHARP, SHARP + 5, SHARP]),
+    }
+    run["a/selectivity"] = xr.DataTree(dataset(schema()["selectivity"], variables))
+    deep = [a_hypothesis("deep", stage="latent", group="selectivity"), a_hypothesis("first")]
+    found = evaluate(run, deep)
+    assert found["a"]["judged_at"].values.tolist() == ["stack_end", "first_layer"]
+    assert found["a"]["verdict"].values.tolist() == ["supported", "supported"]
+    assert float(found["a"]["effect"][0] - found["a"]["effect"][1]) == pytest.approx(5)
+    # one that was measured at its first layer only says nothing of deeper ones
+    assert found["b"]["judged_at"].values.tolist() == ["latent", "first_layer"]
+    assert found["b"]["verdict"].values.tolist() == ["no verdict", "supported"]
+
+
 def test_controls_are_those_of_the_subject_s_sample_rate():
     gated = a_hypothesis(controls=(Control("good", low=3.0),))
     run = a_run({"a": ("encoder", "", SHARP)}, {"good": ("control", "", SHARP)})
