@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ...synth.errors import InputError
+from ..hub import files_of, quiet, read_json, tensors_of
 from ..measuring import first_line
 from ..weights import randomly_initialised
 from .decoder import transformers_musicgen
 
-SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 PARTS = {"text_encoder": "t5", "audio_encoder": "encodec", "decoder": "musicgen_decoder"}
 # Constants that older files hold beside the weights, under names that the module computes by itself.
 CONSTANTS = ("embed_positions.weights",)
@@ -51,15 +47,7 @@ class PublishedFolder:
         InputError
             If a tensor cannot be read, or holds NaN or Inf.
         """
-        found = {}
-        for file in sorted({file for name, file in self.files.items() if name.startswith(prefix)}):
-            with _opened(file) as opened:
-                for name in opened.keys():  # noqa: SIM118 (it is no mapping)
-                    if name.startswith(prefix):
-                        found[name.removeprefix(prefix)] = tensor = opened.get_tensor(name)
-                        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                            raise InputError(f"weights {file}: {name!r} holds NaN or Inf")
-        return found
+        return tensors_of(self.files, prefix)
 
     def load(self, kind: Any, part: str) -> nn.Module:
         """Return a part in float32, in evaluation mode, filled by transformers from tensors of its prefix.
@@ -135,11 +123,11 @@ def open_folder(path: Path) -> PublishedFolder:
         what = "a file; must be the folder that holds config.json" if path.exists() else "no such folder"
         raise InputError(f"weights {path}: {what}")
     config = _config(path)
-    return PublishedFolder(path, config, _files(path))
+    return PublishedFolder(path, config, files_of(path))
 
 
 def _config(path: Path) -> Any:
-    about = _json(path / "config.json")
+    about = read_json(path / "config.json")
     if about.get("model_type") != "musicgen":
         raise InputError(
             f"weights {path}: config.json is of model type {about.get('model_type')!r}; must be 'musicgen'"
@@ -176,65 +164,3 @@ def check_config(where: str, config: Any) -> None:
     for name, (found, must) in needed.items():
         if found != must:
             raise InputError(f"weights {where}: {name} {found!r}; must be {must!r} here")
-
-
-def _files(path: Path) -> dict[str, Path]:
-    if (path / SINGLE).is_file():
-        shards = [SINGLE]
-    elif (path / INDEX).is_file():
-        named = _json(path / INDEX).get("weight_map")
-        if not (isinstance(named, dict) and all(isinstance(file, str) for file in named.values())):
-            raise InputError(f"weights {path / INDEX}: has no 'weight_map' of tensors to files")
-        shards = sorted(set(named.values()))
-    else:
-        pickles = sorted(file.name for pattern in PICKLES for file in path.glob(pattern))
-        has = f"holds pickles only ({pickles[0]}), which are not opened" if pickles else "holds no weights"
-        raise InputError(f"weights {path}: {has}; must hold {SINGLE}, or {INDEX} and its files")
-    files = {}
-    for shard in shards:
-        if Path(shard).name != shard or not shard.endswith(".safetensors"):
-            raise InputError(
-                f"weights {path / INDEX}: names {shard!r}; must be a .safetensors file of the folder"
-            )
-        if not (path / shard).is_file():
-            raise InputError(f"weights {path}: {INDEX} names {shard}, which is not there")
-        with _opened(path / shard) as opened:
-            files.update(dict.fromkeys(opened.keys(), path / shard))
-    return files
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[Any]:
-    try:
-        with safe_open(file, framework="pt") as opened:
-            yield opened
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"weights {file}: not a whole safetensors file ({first_line(error)})") from None
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except OSError:
-        raise InputError(f"weights {file.parent}: has no {file.name} that can be read") from None
-    except ValueError as error:
-        raise InputError(f"weights {file}: not JSON ({first_line(error)})") from None
-    if not isinstance(found, dict):
-        raise InputError(f"weights {file}: must hold a JSON object")
-    return found
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers' reports and progress bars off the terminal as long as this lasts."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

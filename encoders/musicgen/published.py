@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from ...synth.errors import InputError
-from ..measuring import first_line
+from ..hub import fetched, quiet
 from ..weights import fill, randomly_initialised
 from .decoder import transformers_musicgen
-from .folder import PublishedFolder, open_folder, quiet
+from .folder import PublishedFolder, open_folder
 from .model import MusicGen
 from .published_codec import codec_of
 from .text import TextConditions, TextEncoder, has_tokenizer, without_padding
@@ -132,29 +130,9 @@ def _published(name: str, weights: str | Path, seed: int) -> MusicGen:
 def _fetched(model: Published) -> Path:
     """Return the folder of a model in the hub's cache; what is not there yet is downloaded."""
     transformers_musicgen()  # says in one line that it is not installed
-    import huggingface_hub
-
-    def fetch(local: bool) -> Path:
-        return Path(
-            huggingface_hub.snapshot_download(
-                model.repository,
-                revision=model.revision,
-                allow_patterns=list(FETCHED),
-                local_files_only=local,
-            )
-        )
-
-    with suppress(Exception):  # without a network the hub's client tries on for half a minute
-        folder = fetch(local=True)
-        if has_tokenizer(open_folder(folder).path):
-            return folder
-    try:
-        return fetch(local=False)
-    except Exception as error:  # of the hub, of its client, of the disk
-        raise InputError(
-            f"weights {model.repository}: not in the cache and not to be had from the hub "
-            f"({first_line(error)}); weights= takes a folder that holds them, or 'random'"
-        ) from None
+    return fetched(
+        model.repository, model.revision, FETCHED, lambda folder: has_tokenizer(open_folder(folder).path)
+    )
 
 
 def musicgen_of(name: str, folder: PublishedFolder, source: str, note: str = "") -> MusicGen:

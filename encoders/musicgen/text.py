@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ...synth.errors import InputError
+from ..hub import quiet
 from ..measuring import first_line
-from .folder import PublishedFolder, quiet
+from .folder import PublishedFolder
 
 TOKENIZERS = ("tokenizer.json", "spiece.model")
 

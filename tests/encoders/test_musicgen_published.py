@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tonotopy.encoders import InputError, check, load
+from tonotopy.encoders.hub import quiet
 from tonotopy.encoders.musicgen.decoder import blocks_of, logits_of
 from tonotopy.encoders.musicgen.delay import delayed
-from tonotopy.encoders.musicgen.folder import open_folder, quiet
+from tonotopy.encoders.musicgen.folder import open_folder
 from tonotopy.encoders.musicgen.published import (
     SIZES,
     architecture,
