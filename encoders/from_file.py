@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .base import Encoder
 
 USUAL = "make"  # the function where a name says none
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")  # of the hub
 OURS = ("filterbank", "control", "hf")  # what stands before a colon in names of the library's own
 
 
@@ -55,6 +57,18 @@ def check_there(name: str) -> None:
                 f"encoder {name!r}: no package {place.split('.')[0]!r} is installed or lies here, and it is "
                 "no encoder of the library's, which `tonotopy encoders` lists"
             )
+
+
+def check_place(place: str) -> None:
+    """Raise unless a place is a folder that is there, or may be a repository of the hub.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    if not Path(place).is_dir() and not REPOSITORY.fullmatch(place):
+        raise InputError(f"encoder 'hf:{place}': neither a folder that is there nor ORG/NAME of the hub")
 
 
 def load_from_file(name: str, weights: str | Path, seed: int, options: Mapping[str, object]) -> Encoder:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from ..synth.errors import InputError, near
-from .from_file import check_there, load_from_file, names_a_file
+from .from_file import check_place, check_there, load_from_file, names_a_file
 
 if TYPE_CHECKING:  # names are known without torch, which takes seconds to import
     from .base import Encoder
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # names are known without torch, which takes seconds to impor
     from .musicvae.model import MusicVAE
 
 ENTRY_POINT_GROUP = "tonotopy.encoders"
+HUB = "hf:"  # before the name of a model on the hub, or of a folder of its form
 
 _factories: dict[str, str | Callable[..., Encoder]] = {
     "samplecnn_tiny": ".samplecnn:samplecnn_tiny",
@@ -98,13 +100,16 @@ def check_known(name: str) -> None:
     known = available()
     if name in known:
         return
+    if name.startswith(HUB):
+        check_place(name.removeprefix(HUB))
+        return
     if names_a_file(name):
         check_there(name)
         return
     models = ", ".join(one for one in known if ":" not in one)
     raise InputError(
         f"encoder {name!r}: not known{near(name, known)}; known are {models} and others, which `tonotopy "
-        "encoders` lists; one of yours is my_codec.py:make"
+        "encoders` lists; one of the hub is hf:ORG/NAME, one of yours my_codec.py:make"
     )
 
 
@@ -122,6 +127,10 @@ def factory_of(name: str) -> Callable[..., Encoder] | None:
     'decimator'
     """
     factory = _factories.get(name)
+    if factory is None and name.startswith(HUB):
+        from .families.published import published
+
+        return partial(published, name.removeprefix(HUB))
     if factory is None:
         plugin = next((e for e in entry_points(group=ENTRY_POINT_GROUP) if e.name == name), None)
         if plugin is None:
@@ -154,8 +163,9 @@ def load(
     Parameters
     ----------
     name : str
-        One of `available()`; or a file of yours and a function in it that returns an encoder, as in
-        "my_codec.py:make", or "package.module:make".
+        One of `available()`; a model of transformers on the hub, "hf:ORG/NAME" or "hf:ORG/NAME@REVISION",
+        or in a folder of that form, "hf:FOLDER"; or a file of yours and a function in it that returns an
+        encoder, as in "my_codec.py:make", or "package.module:make".
     weights : {"pretrained", "random"} or path
         Published or bundled weights, a random initialisation, or a file.
     seed : int

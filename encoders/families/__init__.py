@@ -1,0 +1,1 @@
+"""Models of other libraries by how they are built: transformers', torchaudio's."""

@@ -1,0 +1,124 @@
+"""Models on the hub, or in a folder of its form, recognised by how they are built."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ...synth.errors import InputError
+from ..base import ModuleEncoder
+from ..from_file import check_place
+from ..hub import fetched, files_of, quiet, read_json, tensors_of
+from ..measuring import first_line
+from ..weights import randomly_initialised
+from .dac import dac, is_dac
+from .hidden_states import hidden_states, stages_of
+
+PATTERNS = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
+
+
+def published(place: str, weights: str | Path = "pretrained", seed: int = 0) -> ModuleEncoder:
+    """Return the encoder of a model on the hub, or in a folder; see `load`.
+
+    Parameters
+    ----------
+    place : str
+        "ORG/NAME", "ORG/NAME@REVISION", or a folder with ``config.json`` and safetensors.
+    weights : {"pretrained", "random"} or path
+        What is published there, drawn by transformers from the configuration, or a folder of the same form.
+    seed : int
+        Of the random initialisation.
+
+    Raises
+    ------
+    InputError
+        If transformers is not installed, there is no such model, it cannot be had, its weights do not fit, or
+        it is of a kind that is not known.
+    """
+    folder, commit = folder_of(place)
+    about = read_json(folder / "config.json")
+    own = Path(str(weights)) if str(weights) not in ("pretrained", "random") else folder
+    model = _model(about, None if weights == "random" else own, place, seed)
+    encoder = _encoder(model, folder, place)
+    source = {"pretrained": "pretrained", "random": "random"}.get(str(weights), str(weights))
+    note = "; ".join(filter(None, [commit and f"{place}, commit {commit}", encoder.weights.note]))
+    encoder.weights = replace(encoder.weights, source=source, note=note)
+    return encoder
+
+
+def folder_of(place: str) -> tuple[Path, str]:
+    """Return the folder of a place, downloaded if need be, and the commit; "" of a folder of one's own."""
+    check_place(place)
+    if Path(place).is_dir():
+        return Path(place), ""
+    repository, _, revision = place.partition("@")
+    folder = fetched(repository, revision or None, PATTERNS, lambda there: (there / "config.json").is_file())
+    return folder, folder.name
+
+
+def _model(about: dict[str, Any], folder: Path | None, place: str, seed: int) -> nn.Module:
+    """Return the model of a configuration, in float32, with the weights of a folder or drawn."""
+    transformers = _transformers()
+    kind = str(about.get("model_type"))
+    try:
+        with quiet():
+            config = transformers.AutoConfig.for_model(**about)
+            made = transformers.AutoModel._model_mapping[type(config)]
+    except Exception as error:  # of whatever a configuration may hold
+        raise InputError(
+            f"encoder 'hf:{place}': config.json is of no model that transformers knows ({kind!r}: "
+            f"{first_line(error)})"
+        ) from None
+
+    def build() -> nn.Module:
+        with quiet():
+            return made(copy.deepcopy(config))
+
+    if folder is None:
+        return randomly_initialised(build, seed).eval()
+    info: dict[str, Any] = {}
+
+    def fill() -> nn.Module:
+        state = tensors_of(files_of(folder))
+        with quiet():
+            model, found = made.from_pretrained(
+                None, config=copy.deepcopy(config), state_dict=state, output_loading_info=True,
+                ignore_mismatched_sizes=True,  # named below
+            )  # fmt: skip
+        info.update(found)
+        return model.float()
+
+    model = randomly_initialised(fill, 0)  # what is missing is drawn before it is named
+    lacking, shapes = sorted(info["missing_keys"]), sorted(info["mismatched_keys"])
+    if lacking or shapes:
+        what = f"lacks {lacking[0]!r}" if lacking else f"{shapes[0][0]!r} is {tuple(shapes[0][1])}"
+        raise InputError(f"weights {folder}: of another architecture than its configuration: {what}")
+    return model.eval()
+
+
+def _encoder(model: Any, folder: Path, place: str) -> ModuleEncoder:
+    name = Path(place.partition("@")[0]).name
+    if stages_of(model) is not None:
+        preprocessor = folder / "preprocessor_config.json"
+        about = read_json(preprocessor) if preprocessor.is_file() else {}
+        rate, normalize = int(about.get("sampling_rate", 16_000)), bool(about.get("do_normalize", False))
+        return hidden_states(model, rate, name, normalize)
+    if is_dac(model):
+        return dac(model, name)
+    families: tuple[str, ...] = ("wav2vec 2.0 and its kin", "DAC")
+    raise InputError(
+        f"encoder 'hf:{place}': {type(model).__name__} is built as none of {', '.join(families)}; "
+        "`tonotopy.wrap` takes it with the names of its submodules"
+    )
+
+
+def _transformers() -> Any:
+    try:
+        import transformers
+    except ImportError:
+        raise InputError("hf: needs transformers: pip install 'tonotopy[models]'") from None
+    return transformers
