@@ -14,6 +14,7 @@ from ..base import ModuleEncoder
 from ..from_file import check_place
 from ..hub import fetched, files_of, quiet, read_json, tensors_of
 from ..measuring import first_line
+from ..musicgen.published_codec import codec_of
 from ..weights import randomly_initialised
 from .dac import dac, is_dac
 from .hidden_states import hidden_states, stages_of
@@ -43,7 +44,7 @@ def published(place: str, weights: str | Path = "pretrained", seed: int = 0) -> 
     about = read_json(folder / "config.json")
     own = Path(str(weights)) if str(weights) not in ("pretrained", "random") else folder
     model = _model(about, None if weights == "random" else own, place, seed)
-    encoder = _encoder(model, folder, place)
+    encoder = _encoder(model, folder, place, seed)
     source = {"pretrained": "pretrained", "random": "random"}.get(str(weights), str(weights))
     note = "; ".join(filter(None, [commit and f"{place}, commit {commit}", encoder.weights.note]))
     encoder.weights = replace(encoder.weights, source=source, note=note)
@@ -100,7 +101,7 @@ def _model(about: dict[str, Any], folder: Path | None, place: str, seed: int) ->
     return model.eval()
 
 
-def _encoder(model: Any, folder: Path, place: str) -> ModuleEncoder:
+def _encoder(model: Any, folder: Path, place: str, seed: int) -> ModuleEncoder:
     name = Path(place.partition("@")[0]).name
     if stages_of(model) is not None:
         preprocessor = folder / "preprocessor_config.json"
@@ -109,11 +110,22 @@ def _encoder(model: Any, folder: Path, place: str) -> ModuleEncoder:
         return hidden_states(model, rate, name, normalize)
     if is_dac(model):
         return dac(model, name)
-    families: tuple[str, ...] = ("wav2vec 2.0 and its kin", "DAC")
+    if is_encodec(model):
+        return codec_of(name, model, "pretrained", seed)
+    families: tuple[str, ...] = ("wav2vec 2.0 and its kin", "DAC", "a mono EnCodec")
     raise InputError(
         f"encoder 'hf:{place}': {type(model).__name__} is built as none of {', '.join(families)}; "
         "`tonotopy.wrap` takes it with the names of its submodules"
     )
+
+
+def is_encodec(model: Any) -> bool:
+    """Whether a model is built as transformers' ``EncodecModel``, for one channel as it is."""
+    steps = getattr(getattr(model, "quantizer", None), "layers", None)
+    if not steps or not hasattr(getattr(steps[0], "codebook", None), "embed"):
+        return False
+    config = model.config
+    return config.audio_channels == 1 and not config.normalize and config.norm_type == "weight_norm"
 
 
 def _transformers() -> Any:
