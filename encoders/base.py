@@ -204,7 +204,9 @@ class ModuleEncoder:
         kernels: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.name, self.sample_rate, self.stages, self.weights = name, sample_rate, dict(stages), weights
-        self.module = module.eval()
+        with suppress(NotImplementedError):  # an exported module has no modes
+            module.eval()
+        self.module = module
         self.taps = dict(taps)
         self._prepare, self._read, self._kernels = prepare, read, dict(kernels or {})
 

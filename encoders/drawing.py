@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from .measuring import noise_for
 from .weights import is_fixed, set_weights, weight_norms, weights_of
 
 RESETS = ("reset_parameters", "_reset_parameters")  # the second of torch's attention
+APART = 1_000_003  # from the small seeds under which people draw the network itself
 CONSTANT = ("torch.nn.", "torchaudio.")  # whose buffers are tables, or statistics that are reset
 WAYS = "give wrap(..., make=) what builds the network untrained, or ask for none (baselines=0)"
 
@@ -62,7 +64,7 @@ def drawn_anew(
     ([], True)
     """
     with torch.random.fork_rng(), torch.no_grad():
-        torch.manual_seed(seed)
+        torch.manual_seed(APART + seed)
         twin = _made(name, module, make) if make is not None else _reset(copied(name, module))
     for one in fixed:
         twin.get_submodule(one).load_state_dict(module.get_submodule(one).state_dict())
@@ -77,10 +79,15 @@ def copied(name: str, module: nn.Module) -> nn.Module:
     InputError
         If it cannot be copied.
     """
-    normed = [(part, norm.name) for part in module.modules() for norm in weight_norms(part)]
-    held = [(part, key, getattr(part, key)) for part, key in normed]
+    held = [
+        (part, key, value)
+        for part in module.modules()
+        if not isinstance(part, torch.jit.ScriptModule)
+        for key, value in vars(part).items()
+        if isinstance(value, Tensor) and value.grad_fn is not None
+    ]
     try:
-        for part, key, values in held:  # the weight that a norm makes is a result, which torch does not copy
+        for part, key, values in held:  # what a norm of weights makes is a result, which torch does not copy
             setattr(part, key, values.detach())
         return copy.deepcopy(module)
     except (RuntimeError, TypeError) as error:
@@ -111,7 +118,7 @@ def learned_buffers(module: nn.Module, fixed: Sequence[str] = ()) -> Iterator[tu
 def _drawn(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Yield what ought to be drawn: floating-point parameters, and buffers that look learned."""
     for key, tensor in module.named_parameters():
-        if tensor.is_floating_point():
+        if tensor.is_floating_point() or tensor.is_complex():
             yield key, tensor
     for part, key, name in learned_buffers(module):
         yield name, part.get_buffer(key)
@@ -170,7 +177,8 @@ def _reset_part(part: Any, reset: str) -> None:
         key: nn.Parameter(torch.empty_like(values)) for key, values in weights_of(part).items()
     }
     getattr(plain, reset)()
-    set_weights(part, {key: values.detach() for key, values in plain.named_parameters(recurse=False)})
+    with suppress(RuntimeError, NotImplementedError):  # a parametrisation may have no inverse: it stays NaN
+        set_weights(part, {key: values.detach() for key, values in plain.named_parameters(recurse=False)})
 
 
 def check_unused(encoder: ModuleEncoder, twin: nn.Module, left: Sequence[str], length: int) -> None:

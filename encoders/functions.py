@@ -76,12 +76,26 @@ def wrap_function(
     named = name or getattr(function, "__name__", type(function).__name__)
     module = _Outputs(function, keys)
     taps = {stage: f"outputs.{i}" for i, stage in enumerate(keys)}
-    encoder = wrap(module, sample_rate, taps, named, prepare=lambda waveforms: waveforms, piece=piece)
-    del encoder.randomised, encoder.filled  # of modules; a function has no weights to be seen
+    encoder = wrap(module, sample_rate, taps, named, prepare=_as_they_are, piece=piece)
+    del encoder.filled  # of modules; a function has no weights to be seen
     encoder.weights = replace(encoder.weights, sha256=_answers_sha256(encoder))
     if make is not None:
         encoder.randomised = lambda seed: wrap_function(make(seed), sample_rate, stages, named, make, piece)
     return encoder
+
+
+def _as_they_are(waveforms: Tensor) -> Tensor:
+    return waveforms
+
+
+_as_they_are.form = "waveforms float32 [B, T]"  # type: ignore[attr-defined]
+
+
+def _only(found: Any) -> Any:
+    """Return the one thing that a function returns, in a list or a mapping of its own perhaps."""
+    while isinstance(found, list | tuple | Mapping) and len(found) == 1:
+        found = next(iter(found.values() if isinstance(found, Mapping) else found))
+    return None if isinstance(found, list | tuple | Mapping) else found
 
 
 def _answers_sha256(encoder: ModuleEncoder) -> str:
@@ -100,13 +114,14 @@ class _Outputs(nn.Module):
         self.outputs = nn.ModuleList(nn.Identity() for _ in keys)
 
     def forward(self, waveforms: Tensor) -> None:
-        found = self.function(waveforms.detach().cpu().numpy())
-        if isinstance(found, np.ndarray) and len(self.keys) == 1:
-            found = {self.keys[0]: found}
+        found = self.function(waveforms.detach().cpu().numpy().copy())
+        if len(self.keys) == 1 and (only := _only(found)) is not None:
+            found = {self.keys[0]: only}
         for key, output in zip(self.keys, self.outputs, strict=True):
             try:
                 values = found[key]
             except (KeyError, IndexError, TypeError):
                 there = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
-                raise InputError(f"stages: the function returns no {key!r}; it returns {there}") from None
+                which = f"no {key!r}" if key is not None else "several things, and no stage says which"
+                raise InputError(f"stages: the function returns {which}; it returns {there}") from None
             output(torch.from_numpy(np.array(values)).to(waveforms.device))

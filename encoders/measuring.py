@@ -17,6 +17,7 @@ from .base import ModuleEncoder, Stage
 from .layouts import Layout
 from .taps import tapped_module
 
+TOLERANCES = {torch.float16: 5e-3, torch.bfloat16: 4e-2}  # the same in half precision
 LENGTHS = 6  # of waveforms, each twice as long: from a quarter of a second to 16
 LONGEST_S = 4.0  # a frame that still hears both ends of this much sound has no bounded receptive field
 OTHER_FORMS = "give `prepare`, which makes what it takes, or `piece` if it takes one length only"
@@ -241,37 +242,57 @@ def _field(encoder: ModuleEncoder, stage: str, hop: int, late: int, length: int)
     return (field if _close(again, response) else None), latency
 
 
-def _close(found: Tensor, expected: Tensor) -> bool:
-    return bool((found - expected).norm() <= TOLERANCE * expected.norm())
+def _close(found: Tensor, expected: Tensor, tolerance: float = TOLERANCE) -> bool:
+    return bool((found - expected).norm() <= tolerance * expected.norm())
 
 
 def find_kernels(encoder: ModuleEncoder, stage: str, length: int) -> None:
     """Make a stage a "convolution" if it is an affine function of its window, the same in every frame."""
     known = encoder.stages[stage]
     field = known.receptive_field or 1
-    length = max(length, 2 * field + 16 * known.hop + abs(known.latency))
+    length = max(length, 3 * field + 16 * known.hop + 2 * abs(known.latency))
     one, two = noise_for(encoder, 2, length)
     played = torch.stack([one + two, one, two, 0 * one])
     both, first, second, silence = _activations(encoder, stage, played)
     inside = _whole_frames(known, length, silence.shape[-1])
     steady = silence[:, inside.start, None].expand(-1, len(inside))
-    if stage not in encoder.noisy and not _close(silence[:, inside], steady):
+    if stage not in encoder.noisy and not _close(silence[:, inside], steady, _tolerance(encoder)):
         return
-    if not _close(both - silence, first + second - 2 * silence):  # the cheap test, before the impulses
+    cheap = _tolerance(encoder)  # before the impulses
+    if not _close(both - silence, first + second - 2 * silence, cheap):
         return
-    exact = _conv_weights(tapped_module(encoder.module, encoder.taps[stage])[0])
-    if exact is not None and exact.shape == (known.channels, field):
-        kernels = exact
-    else:
-        kernels = _impulse_kernels(encoder, stage, silence, length).double()
     start = inside.start * known.hop + known.latency - field + 1
     windows = one[start:].double().unfold(0, field, known.hop)[: len(inside)]  # [F, L]
-    for seed, gain in enumerate((0.1, 100.0), start=1):  # noise that multiplies is another each time
-        silent, response = _activations(encoder, stage, torch.stack([0 * one, gain * one]), seed)
-        if not _close((response - silent)[:, inside].double(), gain * kernels @ windows.T):
+    exact = _conv_weights(tapped_module(encoder.module, encoder.taps[stage])[0])
+    fits = exact is not None and exact.shape == (known.channels, field)
+    kernels = exact if fits and _follows(encoder, stage, one, windows, exact, inside) else None
+    if kernels is None:  # something before or behind the layer may scale
+        kernels = _impulse_kernels(encoder, stage, silence, length).double()
+        if not _follows(encoder, stage, one, windows, kernels, inside):
             return
     encoder.stages[stage] = replace(known, kind="convolution")
     encoder._kernels[stage] = kernels.cpu().numpy()
+
+
+def _follows(
+    encoder: ModuleEncoder, stage: str, sound: Tensor, windows: Tensor, kernels: Tensor, inside: range
+) -> bool:
+    """Whether kernels [C, L] tell what comes of a sound [T], at two levels and with other noise each time."""
+    for seed, gain in enumerate((0.1, 100.0), start=1):  # noise that multiplies is another each time
+        try:
+            silent, response = _activations(encoder, stage, torch.stack([0 * sound, gain * sound]), seed)
+        except InputError:  # a module may refuse what is so loud
+            continue
+        expected = gain * kernels @ windows.T
+        if not _close((response - silent)[:, inside].double(), expected, _tolerance(encoder)):
+            return False
+    return True
+
+
+def _tolerance(encoder: ModuleEncoder) -> float:
+    """Return what rounding may make of an activation's norm, in a module's own precision."""
+    tensor = next((one for one in encoder.module.parameters() if one.is_floating_point()), None)
+    return TOLERANCES.get(torch.float32 if tensor is None else tensor.dtype, TOLERANCE)
 
 
 def _whole_frames(stage: Stage, length: int, frames: int) -> range:
@@ -285,7 +306,8 @@ def _impulse_kernels(encoder: ModuleEncoder, stage: str, silence: Tensor, length
     known = encoder.stages[stage]
     field, hop = known.receptive_field or 1, known.hop
     kernels = torch.zeros(known.channels, field, device=silence.device)
-    for positions in torch.arange(field, field + hop).split(64):
+    first = field + max(0, known.latency)  # so that frames see the impulses, where the first are cropped
+    for positions in torch.arange(first, first + hop).split(64):
         impulses = torch.zeros(len(positions), length)
         impulses[torch.arange(len(positions)), positions] = 1
         answers = _activations(encoder, stage, impulses) - silence

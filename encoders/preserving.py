@@ -6,19 +6,22 @@ import copy
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-CONTAINERS = (list, dict, set, deque)
+CONTAINERS = (dict, list, set, deque)
+DEPTH = 4  # of containers and objects within one another that are looked into
 
 
 class Kept:
     """What a module holds at a moment, so that it can be compared, and put back.
 
-    Of every submodule it is the tensors, those under plain attributes too, and the attributes themselves; a
-    list, dictionary or set among them by what lies in it.
+    Of every submodule it is the tensors and arrays, those under plain attributes too, and the attributes
+    themselves; what is a container or an object is looked into.
 
     Parameters
     ----------
@@ -37,50 +40,56 @@ class Kept:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._parts: list[tuple[nn.Module, dict[str, Any], dict[str, Any]]] = []
-        self._values: dict[int, tuple[Tensor, Tensor]] = {}
+        self._held: dict[int, tuple[Any, Any]] = {}  # by identity: a container, and a copy of it
+        self._values: dict[int, tuple[Any, Any]] = {}  # a tensor or an array, and its values
         for part in module.modules():
-            own = {} if isinstance(part, torch.jit.ScriptModule) else dict(part.__dict__)
-            held = {
-                name: copy.copy(value)
-                for name, value in own.items()
-                if isinstance(value, CONTAINERS) and _may_change(name)
-            }
-            self._parts.append((part, own, held))
-            for tensor in (*part.parameters(False), *part.buffers(False), *own.values()):
-                if isinstance(tensor, Tensor) and tensor.device.type != "meta":
-                    self._values[id(tensor)] = tensor, tensor.detach().clone()
+            for tensor in (*part.parameters(False), *part.buffers(False)):
+                self._keep(tensor, 0)
+            if not isinstance(part, torch.jit.ScriptModule):
+                self._keep(part.__dict__, 0)
 
     def differs(self) -> bool:
         """Whether the module holds something else by now."""
-        for part, own, held in self._parts:
-            if not own:
-                continue
-            now = part.__dict__
-            if now.keys() != own.keys() or any(_other(now[name], value) for name, value in own.items()):
-                return True
-            if any(_changed(now[name], value) for name, value in held.items()):
-                return True
-        return any(not _same(tensor, before) for tensor, before in self._values.values())
+        if any(_changed(now, before) for now, before in self._held.values()):
+            return True
+        return any(not _same(now, before) for now, before in self._values.values())
 
     def restore(self) -> None:
         """Put back what there was, to the bit."""
-        for part, own, held in self._parts:
-            if not own:
-                continue
-            part.__dict__.clear()
-            part.__dict__.update(own)
-            for name, value in held.items():
-                if _changed(own[name], value):
-                    _refill(own[name], value)
+        for now, before in self._held.values():
+            if _changed(now, before, by_value=False):
+                _refill(now, before)
         with torch.no_grad():
-            for tensor, before in self._values.values():
-                if not _same(tensor, before):
-                    tensor.copy_(before)
+            for now, before in self._values.values():
+                if not _same(now, before):
+                    if isinstance(now, Tensor):
+                        now.copy_(before)
+                    else:
+                        now[...] = before
+
+    def _keep(self, found: Any, depth: int) -> None:
+        if id(found) in self._held or id(found) in self._values or depth > DEPTH:
+            return
+        if isinstance(found, Tensor):
+            if found.device.type != "meta":
+                self._values[id(found)] = found, found.detach().clone()
+        elif isinstance(found, np.ndarray):
+            self._values[id(found)] = found, found.copy()
+        elif isinstance(found, CONTAINERS):
+            self._held[id(found)] = found, copy.copy(found)
+            items = found.items() if isinstance(found, dict) else ((None, one) for one in found)
+            for name, one in items:
+                if "hook" not in str(name):
+                    self._keep(one, depth + 1)
+        elif isinstance(found, tuple):
+            for one in found:
+                self._keep(one, depth + 1)
+        elif not (isinstance(found, nn.Module | ModuleType | type) or callable(found)):
+            self._keep(getattr(found, "__dict__", None), depth + 1)
 
 
 @contextmanager
-def unchanged(module: nn.Module) -> Iterator[None]:
+def unchanged(module: nn.Module) -> Iterator[Kept]:
     """Leave a module as it was, whatever runs inside.
 
     Examples
@@ -93,21 +102,30 @@ def unchanged(module: nn.Module) -> Iterator[None]:
     """
     kept = Kept(module)
     try:
-        yield
+        yield kept
     finally:
         kept.restore()
 
 
-def _may_change(name: str) -> bool:
-    """Whether an attribute is the module's own, or where torch keeps tensors; hooks stay as they are."""
-    return not name.startswith("_") or name in ("_parameters", "_buffers") or "hook" not in name
+def _changed(now: Any, before: Any, by_value: bool = True) -> bool:
+    """Whether a container holds something else; by value, what is equal to what was there is the same."""
+    if len(now) != len(before):
+        return True
+    if isinstance(now, dict):
+        return any(k not in before or _other(v, before[k], by_value) for k, v in now.items())
+    if isinstance(now, set):
+        return now != before
+    return any(_other(one, other, by_value) for one, other in zip(now, before, strict=True))
 
 
-def _other(now: Any, before: Any) -> bool:
+def _other(now: Any, before: Any, by_value: bool) -> bool:
     if now is before:
         return False
-    if isinstance(now, Tensor) and isinstance(before, Tensor):  # made anew, as under a norm of weights
-        return not _same(now, before)
+    if not by_value:
+        return True
+    arrays = Tensor, np.ndarray
+    if isinstance(now, arrays) and isinstance(before, arrays):  # made anew, as under a norm of weights
+        return type(now) is not type(before) or not _same(now, before)
     plain = (bool, int, float, str, bytes, type(None), tuple)
     return not (isinstance(now, plain) and type(now) is type(before) and _equal(now, before))
 
@@ -119,16 +137,6 @@ def _equal(now: Any, before: Any) -> bool:
         return False
 
 
-def _changed(now: Any, before: Any) -> bool:
-    if len(now) != len(before):
-        return True
-    if isinstance(now, dict):
-        return any(k not in before or _other(v, before[k]) for k, v in now.items())
-    if isinstance(now, set):
-        return now != before
-    return any(_other(one, other) for one, other in zip(now, before, strict=True))
-
-
 def _refill(container: Any, values: Any) -> None:
     container.clear()
     if isinstance(container, dict | set):
@@ -137,9 +145,13 @@ def _refill(container: Any, values: Any) -> None:
         container.extend(values)
 
 
-def _same(now: Tensor, before: Tensor) -> bool:
-    if now.shape != before.shape:
+def _same(now: Any, before: Any) -> bool:
+    if now.shape != before.shape or now.dtype != before.dtype:
         return False
-    return torch.equal(now, before) or (
-        torch.equal(now.isnan(), before.isnan()) and torch.equal(now.nan_to_num(), before.nan_to_num())
-    )
+    if isinstance(now, np.ndarray):
+        return now.dtype.hasobject or now.tobytes() == before.tobytes()
+    if torch.equal(now, before):
+        return True
+    if not (now.is_floating_point() or now.is_complex()):
+        return False
+    return torch.equal(now.isnan(), before.isnan()) and torch.equal(now.nan_to_num(), before.nan_to_num())

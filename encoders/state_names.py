@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor
 
+from ..synth.errors import InputError
+
 # What stands for several names of one thing; either side of a comparison is written so.
 _WEIGHT_NORM = (
     (r"\.parametrizations\.weight\.original0$", ".weight_g"),
@@ -89,6 +91,11 @@ def without_prefix(state: Mapping[str, Tensor], own: Collection[str]) -> tuple[M
     note : str
         The prefix, and how many tensors beside it were left out: those of a loss, say.
 
+    Raises
+    ------
+    InputError
+        If it fits under several prefixes alike: a student and a teacher, say.
+
     Examples
     --------
     >>> weight = torch.zeros(1)
@@ -104,6 +111,9 @@ def without_prefix(state: Mapping[str, Tensor], own: Collection[str]) -> tuple[M
     prefix = max(found, key=lambda prefix: found[prefix])
     if not prefix or not found[prefix]:
         return state, ""
+    if len(alike := [one for one, count in found.items() if count == found[prefix]]) > 1:
+        there = " and ".join(map(repr, alike))
+        raise InputError(f"weights: such a network lies under each of {there}; keep one")
     under = {n.removeprefix(prefix): tensor for n, tensor in state.items() if n.startswith(prefix)}
     left = len(state) - len(under)
     return under, f"under {prefix!r}" + (

@@ -49,10 +49,10 @@ def check_tap(about: str, name: str, module: nn.Module, tap: str) -> None:
         names = [*nearest, *(other for other in known if other not in nearest)]
         raise InputError(f"{about}: {name} has no submodule {submodule!r}; it has {listed(names) or 'none'}")
     around = ["", *itertools.accumulate(submodule.split("."), "{}.{}".format)][:-1] if submodule else []
-    if any(isinstance(modules[one], torch.jit.ScriptModule) for one in around):
+    if any(isinstance(modules[one], torch.jit.ScriptModule) for one in (*around, *filter(None, [submodule]))):
         raise InputError(
-            f"{about}: {submodule!r} lies within a scripted module, which gives its output only; "
-            'record that ("" names the whole module), or wrap the module before it is scripted'
+            f"{about}: {submodule!r} lies within a scripted module, or is one; such give their output only: "
+            'record that of the whole ("" names it), or wrap the module before it is scripted'
         )
 
 

@@ -36,6 +36,12 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def tensors_in(module: nn.Module) -> dict[str, Tensor]:
+    """Return the tensors of a module's state, which may hold other things; quantized ones as integers."""
+    state = {key: value for key, value in module.state_dict().items() if isinstance(value, Tensor)}
+    return {key: value.int_repr() if value.is_quantized else value for key, value in state.items()}
+
+
 def read_state(path: str | Path) -> dict[str, Tensor]:
     """Read a state dict from safetensors, or from a pickle that holds nothing but tensors and plain values.
 
@@ -287,8 +293,17 @@ def set_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
             setattr(module, name, norms[name].compute_weight(module))
         elif parametrize.is_parametrized(module, name):
             setattr(module, name, values)
+            _settle_spectral_norms(module, name)
         else:
             getattr(module, name).copy_(values)
+
+
+def _settle_spectral_norms(module: nn.Module, name: str) -> None:
+    """Let spectral norms find the norm of the weights that are there now."""
+    weights: Any = module.get_submodule("parametrizations")[name]  # type: ignore[index]
+    for one in weights:
+        if hasattr(one, "_power_method"):
+            one._power_method(one._reshape_weight_to_matrix(weights.original), 50)
 
 
 def weight_norms(module: nn.Module) -> list[WeightNorm]:

@@ -24,12 +24,12 @@ from .drawing import check_unused, copied, drawn_anew, shuffle_buffers
 from .layouts import Layout, first_tensor, with_first_tensor
 from .measuring import find_input, find_kernels, layout_of, measured_stage, noise_for, usual_lengths
 from .pieces import PieceEncoder, one_frame, piece_stages
-from .preserving import unchanged
+from .preserving import Kept, unchanged
 from .redrawing import redrawn, through_stages
 from .repeatability import settle
 from .resuming import ResumableEncoder
 from .taps import check_calls, check_tap, listed
-from .weights import fill_from, state_sha256
+from .weights import fill_from, is_fixed, state_sha256, tensors_in
 
 
 def wrap(
@@ -171,8 +171,8 @@ def _wrapped(module: nn.Module, given: Given) -> ModuleEncoder:
         encoder = _unmeasured(module, given)
         if was_lazy:
             _make_parameters(encoder, _forms(module, given.prepare))
-        with unchanged(module):
-            found = _measure(encoder, given)
+        with unchanged(module) as kept:
+            found = _measure(encoder, given, kept)
     if given.decoder is not None:
         let_decode(encoder, given.decoder, found.layouts, found.length)
     _let_redraw(encoder, given, found)
@@ -188,17 +188,17 @@ def _unmeasured(module: nn.Module, given: Given) -> ModuleEncoder:
     return kind(*about, read=first_tensor)
 
 
-def _measure(encoder: ModuleEncoder, given: Given) -> Measured:
+def _measure(encoder: ModuleEncoder, given: Given, kept: Kept) -> Measured:
     """Find out everything about an encoder by running it."""
     module = encoder.module
-    state = {key: value for key, value in module.state_dict().items() if isinstance(value, Tensor)}
-    spoilt = next((key for key, value in state.items() if value.isnan().any()), None)
+    state = tensors_in(module)
+    spoilt = next((key for key, v in state.items() if v.is_floating_point() and v.isnan().any()), None)
     if spoilt is not None:
         raise InputError(f"{encoder.name}: {spoilt} holds NaN; every weight must be a number")
     sha256 = state_sha256(state)
     lengths = usual_lengths(given.sample_rate) if given.piece is None else [given.piece]
     length, order = find_input(encoder, _forms(module, given.prepare), lengths)
-    check_calls(module, encoder.taps, lambda: module(encoder._prepare(noise_for(encoder, 2, length))))
+    check_calls(module, encoder.taps, lambda: module(encoder._prepare(noise_for(encoder, 1, length))))
     layouts: dict[str, Layout] = {}
     if isinstance(encoder, PieceEncoder):
         about = piece_stages(encoder, order)
@@ -211,7 +211,7 @@ def _measure(encoder: ModuleEncoder, given: Given) -> Measured:
         encoder._write = lambda stage, output, changed: with_first_tensor(
             output, lambda own: layouts[stage].restore(own, changed)
         )
-    said = settle(encoder, length)
+    said = settle(encoder, length, kept)
     encoder.weights = Weights("given", sha256, said)
     if not isinstance(encoder, PieceEncoder):
         encoder.stages = {stage: measured_stage(encoder, stage, length) for stage in order}
@@ -222,7 +222,13 @@ def _measure(encoder: ModuleEncoder, given: Given) -> Measured:
 def _recorded(stages: Mapping[str, Stage], layouts: Mapping[str, Layout], stage: str, output: Any) -> Tensor:
     """Return what a submodule gives as [B, C, F]; cloned, since modules further on may work in place."""
     if stage in layouts:
-        found = layouts[stage].arrange(first_tensor(stage, output)).clone()
+        tensor = first_tensor(stage, output)
+        if tensor.ndim <= max(layouts[stage].batch, layouts[stage].time):
+            raise InputError(
+                f"stage {stage!r}: gives {tuple(tensor.shape)}, with an axis less than of other waveforms; "
+                "axes of one must stay"
+            )
+        found = layouts[stage].arrange(tensor).clone()
     else:
         found = one_frame(stage, output, stages[stage].channels).clone()
     return found.float() if found.is_floating_point() else found
@@ -230,13 +236,17 @@ def _recorded(stages: Mapping[str, Stage], layouts: Mapping[str, Layout], stage:
 
 def _forms(module: nn.Module, prepare: Callable[[Tensor], Any] | None) -> dict[str, Callable[[Tensor], Any]]:
     """Return the forms of waveforms to try, in the module's own precision."""
+
+    def own(waveforms: Tensor) -> Tensor:  # which a module may work in place on
+        return waveforms.clone(memory_format=torch.contiguous_format)
+
     if prepare is not None:
-        return {"what `prepare` makes": prepare}
+        return {getattr(prepare, "form", "what `prepare` makes"): lambda waveforms: prepare(own(waveforms))}
     tensor = next((one for one in module.parameters() if one.is_floating_point()), None)
     dtype = torch.float32 if tensor is None else tensor.dtype
     return {
-        "[B, 1, T]": lambda waveforms: waveforms[:, None].to(dtype),
-        "[B, T]": lambda waveforms: waveforms.to(dtype),
+        "[B, 1, T]": lambda waveforms: own(waveforms)[:, None].to(dtype),
+        "[B, T]": lambda waveforms: own(waveforms).to(dtype),
     }
 
 
@@ -261,20 +271,26 @@ def _let_redraw(encoder: ModuleEncoder, given: Given, found: Measured) -> None:
         return twin
 
     def randomised(seed: int, kind: str = "random") -> ModuleEncoder:
-        twin, note = redrawn(kind, module, partial(draw, kind, seed), play, seed, given.fixed)
-        if kind == "permuted":
-            shuffle_buffers(twin, given.fixed, seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            twin, note = redrawn(kind, module, partial(draw, kind, seed), play, seed, given.fixed)
+            if kind == "permuted":
+                shuffle_buffers(twin, given.fixed, seed)
+        if state_sha256(tensors_in(twin)) == state_sha256(tensors_in(module)):
+            raise InputError(f"{name}: no {kind} baseline: nothing of it is drawn, the weights are the same")
         return _twin(encoder, twin, given, found, kind, note)
 
     def filled(path: str | Path) -> ModuleEncoder:
         form = fill_from(module, path)
         note = _joined(form, found.said)
-        encoder.weights = Weights(str(path), state_sha256(module.state_dict()), note)
+        encoder.weights = Weights(str(path), state_sha256(tensors_in(module)), note)
         with torch.random.fork_rng(), unchanged(module):
             _read_kernels(encoder, found.length)  # all else follows from the architecture
         return encoder
 
-    encoder.randomised, encoder.filled = randomised, filled
+    encoder.filled = filled
+    if given.make is not None or any(not is_fixed(key, given.fixed) for key, _ in module.named_parameters()):
+        encoder.randomised = randomised  # where there is something to draw
 
 
 def _twin(
@@ -287,7 +303,7 @@ def _twin(
         name: replace(stage, kind="nonlinear") if stage.is_linear else stage
         for name, stage in encoder.stages.items()
     }
-    twin.weights = Weights(kind, state_sha256(module.state_dict()), _joined(note, found.said))
+    twin.weights = Weights(kind, state_sha256(tensors_in(module)), _joined(note, found.said))
     with torch.random.fork_rng(), unchanged(module):
         _read_kernels(twin, found.length)
     if given.decoder is not None:

@@ -12,14 +12,15 @@ _KBITS = {  # by bit-rate index, layer III
     "2": (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
-_TAGS = (b"Xing", b"Info", b"VBRI")
+_TAGS = (b"Xing", b"Info")
 
 
 def with_length(path: Path) -> io.BytesIO | None:
-    """Return an MP3 file with a tag that states its frames, counted; None where it has one, or is no MP3.
+    """Return an MP3 file with a tag that states its frames, counted; None where it states them, or is no MP3.
 
     Decoders estimate the length of a file without such a tag from its first frames, and cut it, or miss what
-    was never there. Files lose the tag where they are cut, or their first frame is taken off.
+    was never there. Files lose the tag where their first frame is taken off, and it is wrong where they are
+    cut or joined.
 
     Parameters
     ----------
@@ -40,8 +41,6 @@ def with_length(path: Path) -> io.BytesIO | None:
     if start < 0:
         return None
     size, place = _size(data, start), start + 4 + _side_information(data, start)
-    if any(tag in data[place : place + 8] for tag in _TAGS) or b"VBRI" in data[start : start + size]:
-        return None
     frames, at, end = 0, start, len(data)
     while at < end - 4:
         size = _size(data, at, like=start)
@@ -49,6 +48,10 @@ def with_length(path: Path) -> io.BytesIO | None:
             at = _next(data, at + 1, like=start)
             continue
         frames, at = frames + 1, at + size
+    if data[place : place + 4] in _TAGS and data[place + 7] & 1:
+        (stated,) = struct.unpack(">I", data[place + 8 : place + 12])
+        if abs(stated + 1 - frames) <= 2:  # it does not count itself
+            return None
     return io.BytesIO(_tag_frame(data, start, frames) + data[start:])
 
 

@@ -121,6 +121,13 @@ def test_another_architecture_is_still_refused(state, tmp_path):
         codec_tiny(weights=tmp_path / "codec.pt")
 
 
+def test_a_student_and_a_teacher_are_two_networks():
+    weight = {"conv.weight": torch.zeros(1)}
+    both = {**under("teacher.", weight), **under("student.", weight)}
+    with pytest.raises(InputError, match=r"lies under each of 'teacher\.' and 'student\.'; keep one"):
+        as_named(both, weight)
+
+
 def test_a_state_dict_of_something_else_is_left_as_it_is():
     state = {"conv.weight": torch.zeros(1)}
     assert as_named(state, {"linear.weight": torch.zeros(1)}) == (state, "")

@@ -101,6 +101,70 @@ def test_a_hop_of_seconds():
     )
 
 
+class Scaled(nn.Module):
+    """Something before the layer scales what comes, as where samples are integers."""
+
+    def __init__(self, before=1.0, crop=0) -> None:
+        super().__init__()
+        self.conv, self.before, self.crop = front(), before, crop
+
+    def forward(self, waveforms):
+        return self.conv(waveforms * self.before)[..., self.crop :]
+
+
+@pytest.mark.parametrize(("before", "crop"), [(0.5, 0), (32_768.0, 0), (1.0, 3), (2.0, 9)])
+def test_scaled_and_cropped_convolutions_are_convolutions(before, crop):
+    module = Scaled(before, crop)
+    encoder: Any = wrap(module, RATE, {"latent": ""})
+    assert geometry(encoder) == (16, 64, 63 + 16 * crop)
+    expected = before * module.conv.weight[:, 0].detach().double().numpy()
+    np.testing.assert_allclose(encoder.kernels("latent"), expected, atol=1e-6 * before)
+    check(encoder)
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
+def test_a_convolution_in_half_precision_is_one(precision):
+    assert wrap(nn.Sequential(front()).to(precision), RATE, {"a": "0"}).stages["a"].kind == "convolution"
+
+
+class Guarded(nn.Module):
+    """Refuses what is louder than full scale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = front()
+
+    def forward(self, waveforms):
+        if waveforms.abs().max() > 1:
+            raise ValueError("louder than full scale")
+        return self.conv(waveforms)
+
+
+def test_what_refuses_loud_sounds_is_heard_below():
+    encoder = wrap(Guarded(), RATE, {"latent": ""})
+    assert geometry(encoder) == (16, 64, 63)
+    assert encoder.stages["latent"].kind == "convolution"
+
+
+class InPlace(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = front()
+
+    def forward(self, waveforms):
+        waveforms -= waveforms.mean(-1, keepdim=True)
+        return self.conv(waveforms.mul_(2))
+
+
+def test_what_works_in_place_leaves_the_sound_alone(noise):
+    encoder = wrap(InPlace(), RATE, {"latent": ""})
+    waveforms = noise(2, 900)
+    kept = waveforms.clone()
+    first = encoder.run(waveforms, ["latent"])["latent"]
+    assert torch.equal(waveforms, kept)
+    assert torch.equal(encoder.run(waveforms, ["latent"])["latent"], first)
+
+
 # Others in a batch, chance, and what played before
 
 
@@ -221,6 +285,53 @@ def test_what_a_module_keeps_is_as_before(make, noise):
         assert (module.calls, module.last, module.seen) == (0, None, [])
 
 
+class Once(nn.Module):
+    """Takes its level from the first sound that it hears; keeps things in containers, objects and arrays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.level = front(), None
+        self.inside = {"level": torch.ones(1), "list": [0, [1]], "array": np.zeros(2)}
+
+    def forward(self, waveforms):
+        if self.level is None:
+            self.level = waveforms.abs().mean() + 0.1
+        self.inside["level"].mul_(0.9).add_(0.1 * waveforms.abs().mean())
+        self.inside["array"] += float(waveforms.abs().mean())
+        self.inside["list"][1].append(1)
+        return self.conv(waveforms) / self.level / self.inside["level"]
+
+
+def test_what_is_set_by_the_first_sound_is_set_by_each(noise):
+    module = Once()
+    with pytest.warns(UserWarning, match="every run starts from what it held at first"):
+        encoder = wrap(module, RATE, {"latent": ""})
+    assert module.level is None
+    assert module.inside["level"] == 1
+    assert module.inside["list"] == [0, [1]]
+    assert not module.inside["array"].any()
+    quiet, loud = noise(1, 2000), 100 * noise(1, 3000)
+    first = encoder.run(quiet, ["latent"])["latent"]
+    encoder.run(loud, ["latent"])
+    assert torch.equal(encoder.run(quiet, ["latent"])["latent"], first)
+
+
+class Seldom(nn.Module):
+    """Leaves a layer out one time in five."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = front()
+
+    def forward(self, waveforms):
+        return self.conv(waveforms) * (1 if torch.rand(()) < 0.8 else 2)
+
+
+def test_noise_that_is_seldom_is_found():
+    with pytest.warns(UserWarning, match="noise in its forward pass"):
+        assert wrap(Seldom(), RATE, {"latent": ""}).noisy == ("latent",)
+
+
 # Submodules that are called several times, scripts, and outputs
 
 
@@ -255,8 +366,16 @@ def test_a_scripted_module_gives_its_output(noise):
     with torch.no_grad():
         expected = scripted(noise(1, 900)[:, None])
     torch.testing.assert_close(encoder.run(noise(1, 900), ["latent"])["latent"], expected)
-    with pytest.raises(InputError, match="'0' lies within a scripted module, which gives its output only"):
+    with pytest.raises(InputError, match="'0' lies within a scripted module, or is one; such give"):
         wrap(scripted, RATE, {"latent": "0"})
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_a_scripted_part_gives_its_output_where_it_is_the_whole():
+    module = nn.Sequential(torch.jit.script(front()), nn.ReLU())
+    with pytest.raises(InputError, match="'0' lies within a scripted module, or is one"):
+        wrap(module, RATE, {"latent": "0"})
+    assert geometry(wrap(module, RATE, {"latent": "1"})) == (16, 64, 63)
 
 
 @dataclasses.dataclass
@@ -438,6 +557,44 @@ def test_what_follows_the_stages_does_not_count():
     assert not torch.equal(encoder.randomised(3).module.conv.weight, encoder.module.conv.weight)
 
 
+class Bare(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.kernel = front(), torch.randn(4, 8, 3)
+
+    def forward(self, waveforms):
+        return nn.functional.conv1d(self.conv(waveforms), self.kernel)
+
+
+def test_a_baseline_that_is_the_network_itself_is_none():
+    module = Bare()
+    kept = wrap(module, RATE, {"latent": ""}, fixed=["conv"])
+    assert not isinstance(kept, Redraws)  # nothing is left to draw
+    same: Any = wrap(module, RATE, {"latent": ""}, make=lambda: module)
+    with pytest.raises(InputError, match="no random baseline: nothing of it is drawn"):
+        same.randomised(0)
+
+
+@pytest.mark.parametrize("kind", ["random", "matched", "permuted"])
+def test_spectral_norms_hold_for_baselines(kind):
+    torch.manual_seed(1)
+    module = nn.Sequential(parametrizations.spectral_norm(front()), nn.ReLU())
+    for _ in range(20):
+        module(torch.randn(1, 1, 200))
+    encoder: Any = wrap(module, RATE, {"latent": "1"})
+    weight = encoder.randomised(0, kind).module[0].weight.detach().flatten(1)
+    assert torch.linalg.matrix_norm(weight, 2) == pytest.approx(1, rel=0.02)
+
+
+def test_baselines_of_noisy_modules_follow_from_their_seed():
+    with pytest.warns(UserWarning, match="noise in its forward pass"):
+        encoder: Any = wrap(Just(plus_noise), RATE, {"latent": ""})
+    state = torch.get_rng_state()
+    one, same = (encoder.randomised(1, "matched").weights.sha256 for _ in range(2))
+    assert one == same
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 @pytest.mark.parametrize("make", [lambda: Twice(), lambda: nn.Sequential(nn.Conv1d(1, 8, 9))])
 def test_a_factory_of_something_else(make):
     encoder: Any = wrap(Learned(), RATE, {"latent": ""}, make=make)
@@ -482,6 +639,10 @@ def test_a_function_is_an_encoder():
     assert several.stages == encoder.stages
     alone = wrap_function(lambda w: halves(w)["levels"], RATE)
     assert alone.stages == {"latent": encoder.stages["latent"]}
+    for form in (lambda found: [found], lambda found: {"level": found}, lambda found: ([found],)):
+        assert wrap_function(lambda w, form=form: form(halves(w)["levels"]), RATE).stages == alone.stages
+    with pytest.raises(InputError, match="several things, and no stage says which; it returns samples"):
+        wrap_function(halves, RATE)
     with pytest.raises(InputError, match="returns no 'third'; it returns samples, levels"):
         wrap_function(halves, RATE, {"latent": "third"})
 

@@ -291,3 +291,15 @@ def test_an_mp3_that_ends_in_a_frame_is_read(tmp_path):
     data = path.read_bytes()
     path.write_bytes(data[data.index(data[:2], 4) : -40] + b"TAG" + bytes(125))
     assert len(read_recording(path, 44_100, cache=tmp_path)) == pytest.approx(44_100, abs=4 * 1152)
+
+
+def test_mp3_files_that_were_joined_are_read_to_the_end(tmp_path):
+    parts = []
+    for seed in range(2):
+        noise = 0.1 * np.random.default_rng(seed).standard_normal(2 * 44_100)
+        soundfile.write(tmp_path / "part.mp3", noise, 44_100, format="MP3", subtype="MPEG_LAYER_III")
+        parts.append((tmp_path / "part.mp3").read_bytes())
+    (tmp_path / "joined.mp3").write_bytes(b"".join(parts))
+    assert duration_s(tmp_path / "joined.mp3") == pytest.approx(4, abs=0.2)
+    (tmp_path / "cut.mp3").write_bytes(parts[0][: len(parts[0]) // 2])
+    assert duration_s(tmp_path / "cut.mp3") == pytest.approx(1, abs=0.2)
