@@ -264,8 +264,9 @@ def find_kernels(encoder: ModuleEncoder, stage: str, length: int) -> None:
     start = inside.start * known.hop + known.latency - field + 1
     windows = one[start:].double().unfold(0, field, known.hop)[: len(inside)]  # [F, L]
     exact = _conv_weights(tapped_module(encoder.module, encoder.taps[stage])[0])
-    fits = exact is not None and exact.shape == (known.channels, field)
-    kernels = exact if fits and _follows(encoder, stage, one, windows, exact, inside) else None
+    if exact is not None and exact.shape != (known.channels, field):
+        exact = None
+    kernels = exact if exact is None or _follows(encoder, stage, one, windows, exact, inside) else None
     if kernels is None:  # something before or behind the layer may scale
         kernels = _impulse_kernels(encoder, stage, silence, length).double()
         if not _follows(encoder, stage, one, windows, kernels, inside):

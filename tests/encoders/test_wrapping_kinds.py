@@ -516,7 +516,7 @@ def test_frames_that_a_module_wants():
     module = nn.Sequential(nn.Linear(1024, 32), nn.ReLU(), nn.Linear(32, 8))
     encoder = wrap(module, RATE, {"first_layer": "0", "latent": "2"}, piece=1024)
     assert {(s.hop, s.receptive_field, s.latency) for s in encoder.stages.values()} == {(1024, 1024, 1023)}
-    kernels = encoder.kernels("first_layer")  # which is linear
+    kernels: Any = encoder.kernels("first_layer")  # which is linear
     np.testing.assert_allclose(kernels, module[0].weight.detach().numpy(), atol=1e-6)
     check(encoder)
 
