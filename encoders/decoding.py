@@ -52,9 +52,9 @@ def let_decode(
     shape, layout = tuple(found[stage].shape), layouts[stage]
 
     def decode(latent: Tensor, scale: Tensor | None = None) -> Tensor:
-        there = latent.to(encoder.device, torch.float32)
+        there = latent.to(encoder.device, found[stage].dtype)  # in the module's own precision
         with torch.inference_mode():
-            sound = first_tensor("decode", decoder(encoder.module, layout.disarranged(there, shape)))
+            sound = first_tensor("decode", decoder(encoder.module, layout.disarranged(there, shape))).float()
         return sound[:, 0] if sound.ndim == 3 and sound.shape[1] == 1 else sound
 
     latent = encoder.run(noise_for(encoder, 2, length), [stage])[stage]

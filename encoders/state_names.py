@@ -58,7 +58,7 @@ def as_named(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[Ma
         renamed = {_canonical(name, rules): tensor for name, tensor in state.items()}
         if fitting == len(own) or len(canonical) < len(own) or len(renamed) < len(state):
             continue
-        renamed, outside = without_prefix(renamed, canonical)
+        renamed, outside = without_prefix(renamed, {key: own[name] for key, name in canonical.items()})
         renamed, plain = _under_norms(renamed, canonical)
         if (found := sum(name in renamed for name in canonical)) > fitting:
             fitting = found
@@ -74,14 +74,16 @@ def _encodec_form(state: Collection[str]) -> str:
     return f"EnCodec as {'transformers names it' if others else 'its own package names it'}"
 
 
-def without_prefix(state: Mapping[str, Tensor], own: Collection[str]) -> tuple[Mapping[str, Tensor], str]:
+def without_prefix(
+    state: Mapping[str, Tensor], own: Mapping[str, Tensor]
+) -> tuple[Mapping[str, Tensor], str]:
     """Return a state dict as a module has it, whose names may lie under a common prefix in it.
 
     Parameters
     ----------
     state : mapping of str to Tensor
-    own : collection of str
-        Names of the module's.
+    own : mapping of str to Tensor
+        The module's own.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def without_prefix(state: Mapping[str, Tensor], own: Collection[str]) -> tuple[M
     Examples
     --------
     >>> weight = torch.zeros(1)
-    >>> without_prefix({"model.weight": weight, "loss.scale": weight}, ["weight"])
+    >>> without_prefix({"model.weight": weight, "loss.scale": weight}, {"weight": weight})
     ({'weight': tensor([0.])}, "under 'model.', 1 tensor outside it left out")
     """
     if all(name in state for name in own):
@@ -107,9 +109,9 @@ def without_prefix(state: Mapping[str, Tensor], own: Collection[str]) -> tuple[M
     names = list(own)
     tried = {names[0], names[len(names) // 2], names[-1]} if names else set()  # any of which may be missing
     prefixes = dict.fromkeys(n.removesuffix(one) for n in state for one in tried if n.endswith(f".{one}"))
-    found = {prefix: sum(prefix + name in state for name in own) for prefix in ("", *prefixes)}
+    found = {prefix: _fitting(state, own, prefix) for prefix in ("", *prefixes)}
     prefix = max(found, key=lambda prefix: found[prefix])
-    if not prefix or not found[prefix]:
+    if not prefix or not found[prefix][0]:
         return state, ""
     if len(alike := [one for one, count in found.items() if count == found[prefix]]) > 1:
         there = " and ".join(map(repr, alike))
@@ -119,6 +121,12 @@ def without_prefix(state: Mapping[str, Tensor], own: Collection[str]) -> tuple[M
     return under, f"under {prefix!r}" + (
         f", {left} tensor{'s' * (left > 1)} outside it left out" if left else ""
     )
+
+
+def _fitting(state: Mapping[str, Tensor], own: Mapping[str, Tensor], prefix: str) -> tuple[int, int]:
+    """Count the tensors that are there under a prefix, and those of the right shape."""
+    there = [name for name in own if prefix + name in state]
+    return len(there), sum(state[prefix + name].shape == own[name].shape for name in there)
 
 
 def _canonical(name: str, rules: Collection[tuple[str, str]]) -> str:

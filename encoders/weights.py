@@ -23,6 +23,7 @@ from .state_names import as_named
 
 Config = TypeVar("Config")
 IN_FOLDERS = ("model.safetensors", "pytorch_model.bin", "diffusion_pytorch_model.safetensors")
+COUNTS = ("num_batches_tracked",)  # which older checkpoints lack, and nothing follows from
 NESTED = ("state_dict", "model_state_dict", "model", "module", "net", "network")  # where checkpoints keep it
 
 
@@ -226,6 +227,8 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> str:
     """
     own = module.state_dict()
     state, note = as_named(state, own)
+    counts = {key: value for key, value in own.items() if key.endswith(COUNTS) and key not in state}
+    state = {**state, **counts}
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or extra:
         what = f"lacks {_first(missing)}" if missing else f"has {_first(extra)}, which the model lacks"

@@ -131,3 +131,11 @@ def test_a_student_and_a_teacher_are_two_networks():
 def test_a_state_dict_of_something_else_is_left_as_it_is():
     state = {"conv.weight": torch.zeros(1)}
     assert as_named(state, {"linear.weight": torch.zeros(1)}) == (state, "")
+
+
+def test_older_checkpoints_count_no_batches(tmp_path):
+    module = nn.Sequential(nn.Conv1d(1, 4, 8), nn.BatchNorm1d(4))
+    trained = {key: value + 1 for key, value in module.state_dict().items() if "num_batches" not in key}
+    torch.save(trained, tmp_path / "old.pt")
+    encoder = wrap(module, 8000, {"latent": "1"}).filled(tmp_path / "old.pt")
+    assert torch.equal(encoder.module[1].running_mean, torch.ones(4))  # type: ignore[index]

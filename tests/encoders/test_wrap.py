@@ -404,6 +404,12 @@ def test_a_decoder_that_does_not_fit_is_refused(stages, decode, message):
         wrap(Codec(), RATE, stages, decode=decode)
 
 
+def test_a_decoder_in_double_precision():
+    encoder = wrap(Codec().double(), RATE, {"latent": "project"}, decode=Codec.decode)
+    latent = encoder.run(torch.randn(2, 200), ["latent"])["latent"]
+    assert latent.dtype == encoder.decode(latent).dtype == torch.float32
+
+
 def test_without_a_decoder_it_does_not_decode():
     assert not isinstance(wrap(Codec(), RATE, {"latent": "project"}), Decodes)
 
