@@ -276,7 +276,7 @@ def _let_redraw(encoder: ModuleEncoder, given: Given, found: Measured) -> None:
             twin, note = redrawn(kind, module, partial(draw, kind, seed), play, seed, given.fixed)
             if kind == "permuted":
                 shuffle_buffers(twin, given.fixed, seed)
-        if state_sha256(tensors_in(twin)) == state_sha256(tensors_in(module)):
+        if may_differ and state_sha256(tensors_in(twin)) == state_sha256(tensors_in(module)):
             raise InputError(f"{name}: no {kind} baseline: nothing of it is drawn, the weights are the same")
         return _twin(encoder, twin, given, found, kind, note)
 
@@ -289,8 +289,10 @@ def _let_redraw(encoder: ModuleEncoder, given: Given, found: Measured) -> None:
         return encoder
 
     encoder.filled = filled
-    if given.make is not None or any(not is_fixed(key, given.fixed) for key, _ in module.named_parameters()):
-        encoder.randomised = randomised  # where there is something to draw
+    parameters = [key for key, _ in module.named_parameters()]
+    may_differ = given.make is not None or not all(is_fixed(key, given.fixed) for key in parameters)
+    if given.make is not None or parameters:
+        encoder.randomised = randomised  # where there is something to draw, or said to be fixed
 
 
 def _twin(
