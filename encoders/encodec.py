@@ -20,7 +20,7 @@ from .quantization import check_codes
 from .redrawing import redrawn, reference
 from .resuming import ResumableEncoder
 from .seanet import quantized_stages, seanet_stages, time_convolutions
-from .threads import suited_threads
+from .threads import single_thread, suited_threads
 from .weights import download, fill_from, randomly_initialised, state_sha256
 
 CHECKPOINTS = {24_000: "encodec_24khz-d7cc33bc.th", 48_000: "encodec_48khz-7e698e3e.th"}
@@ -279,7 +279,7 @@ def listen(name: str, codec: Any, codebooks: int | None, origin: str, seed: int 
     if not 1 <= used <= available:
         raise InputError(f"codebooks {used}: {name} has 1 to {available}")
     books = [layer._codebook for layer in codec.quantizer.vq.layers[:used]]
-    with suited_threads(codec):
+    with single_thread():  # with more of them it is rounded otherwise what codebooks are filled with
         note = (
             ""
             if all(book.inited and book.embed.any() for book in books)

@@ -15,6 +15,7 @@ from ..encodec import fill_codebooks
 from ..quantization import check_codes
 from ..resuming import ResumableEncoder
 from ..seanet import quantized_stages, seanet_stages, time_convolutions
+from ..threads import single_thread
 from ..weights import state_sha256
 
 
@@ -127,7 +128,8 @@ def _filled(codec: Any, books: list[Any], seed: int) -> str:
     like = SimpleNamespace(
         encoder=codec.encoder, sample_rate=codec.config.sampling_rate, normalize=False, channels=1
     )
-    return fill_codebooks(like, books, seed)
+    with single_thread():
+        return fill_codebooks(like, books, seed)
 
 
 def _blocks(codec: Any) -> dict[str, int]:

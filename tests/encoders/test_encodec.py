@@ -129,6 +129,16 @@ def test_seed_makes_the_weights(encodec_24khz):
     assert other.weights.sha256 != encodec_24khz.weights.sha256
 
 
+def test_codebooks_do_not_depend_on_the_number_of_threads(encodec_24khz):
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3 - min(threads, 2))
+        again = load("encodec_24khz", weights="random", seed=0)
+    finally:
+        torch.set_num_threads(threads)
+    assert again.weights.sha256 == encodec_24khz.weights.sha256
+
+
 def test_number_of_codebooks(encodec_24khz, noise):
     four = load("encodec_24khz", weights="random", codebooks=4)
     waveforms = noise(1, 6400)
