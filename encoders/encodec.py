@@ -279,7 +279,7 @@ def listen(name: str, codec: Any, codebooks: int | None, origin: str, seed: int 
     if not 1 <= used <= available:
         raise InputError(f"codebooks {used}: {name} has 1 to {available}")
     books = [layer._codebook for layer in codec.quantizer.vq.layers[:used]]
-    with single_thread():  # with more of them it is rounded otherwise what codebooks are filled with
+    with single_thread():  # more of them would round what the codebooks are filled with otherwise
         note = (
             ""
             if all(book.inited and book.embed.any() for book in books)
