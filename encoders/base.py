@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import Any, Protocol, runtime_checkable
 
@@ -105,6 +105,16 @@ class Weights:
     source: str
     sha256: str
     note: str = ""
+
+    def noted(self, *sentences: str) -> Weights:
+        """Return the same with sentences before its note; empty ones are left out.
+
+        Examples
+        --------
+        >>> Weights("given", "", "filled").noted("", "of 'model' in the file").note
+        "of 'model' in the file; filled"
+        """
+        return replace(self, note="; ".join(filter(None, [*sentences, self.note])))
 
 
 @runtime_checkable

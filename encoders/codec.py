@@ -6,7 +6,7 @@ import json
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -219,8 +219,7 @@ def _from_file(
     state, form = as_named(state, needed)
     fill(model, _with_learning(state, model), str(path))
     encoder = listen(name, model, codebooks, source)
-    said = filter(None, [f"of {where!r} in the file" if where else "", form, encoder.weights.note])
-    encoder.weights = replace(encoder.weights, note="; ".join(said))
+    encoder.weights = encoder.weights.noted(where, form)
     return redrawable(encoder, lambda: build(config))
 
 

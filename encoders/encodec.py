@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -230,8 +229,7 @@ def _encodec(sample_rate: int, source: str | Path, seed: int, codebooks: int) ->
     if source != "random":
         form = fill_from(codec, _download(sample_rate) if source == "pretrained" else source)
     encoder = listen(name, codec, codebooks, str(source), seed)
-    if form:
-        encoder.weights = replace(encoder.weights, note="; ".join(filter(None, [form, encoder.weights.note])))
+    encoder.weights = encoder.weights.noted(form)
     return redrawable(encoder, lambda: _build(sample_rate))
 
 
@@ -247,7 +245,7 @@ def redrawable(encoder: EncodecEncoder, build: Callable[[], nn.Module]) -> Encod
 
         codec, note = redrawn(kind, trained, lambda: randomly_initialised(build, seed), play, seed)
         drawn = listen(encoder.name, codec, len(encoder.codebooks), kind, seed)
-        drawn.weights = replace(drawn.weights, note=f"{note}; {drawn.weights.note}")
+        drawn.weights = drawn.weights.noted(note)
         return redrawable(drawn, build)
 
     encoder.randomised = randomised

@@ -59,7 +59,9 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], str]:
-    """Do what `read_state` does, and say where in the file the state dict lay: "best_state.model", say.
+    """Do what `read_state` does, and say where in the file the state dict lay.
+
+    As in "of 'best_state.model' in the file"; "" if it is all that the file holds.
 
     Parameters
     ----------
@@ -89,7 +91,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], str]:
 def _state_in(found: Any, origin: str, where: tuple[str, ...] = ()) -> tuple[dict[str, Tensor], str]:
     """Return the state dict in what a file held, however deep it lies, and where."""
     if _is_state(found):
-        return found, ".".join(where)
+        return found, f"of {'.'.join(where)!r} in the file" if where else ""
     parts = {key: value for key, value in found.items() if _holds_state(value)} if _is_mapping(found) else {}
     chosen = next((key for key in NESTED if key in parts), None)
     if chosen is None and len(parts) > 1:
@@ -253,7 +255,7 @@ def fill_from(module: nn.Module, path: str | Path) -> str:
     """Do what `fill` does with a file; return what is to be said of both."""
     state, where = read_checkpoint(path)
     form = fill(module, state, str(path))
-    return "; ".join(filter(None, [f"of {where!r} in the file" if where else "", form]))
+    return "; ".join(filter(None, [where, form]))
 
 
 def _first(names: Sequence[str], most: int = 3) -> str:

@@ -282,8 +282,7 @@ def _let_redraw(encoder: ModuleEncoder, given: Given, found: Measured) -> None:
 
     def filled(path: str | Path) -> ModuleEncoder:
         form = fill_from(module, path)
-        note = _joined(form, found.said)
-        encoder.weights = Weights(str(path), state_sha256(tensors_in(module)), note)
+        encoder.weights = Weights(str(path), state_sha256(tensors_in(module)), found.said).noted(form)
         with torch.random.fork_rng(), unchanged(module):
             _read_kernels(encoder, found.length)  # all else follows from the architecture
         return encoder
@@ -305,7 +304,7 @@ def _twin(
         name: replace(stage, kind="nonlinear") if stage.is_linear else stage
         for name, stage in encoder.stages.items()
     }
-    twin.weights = Weights(kind, state_sha256(tensors_in(module)), _joined(note, found.said))
+    twin.weights = Weights(kind, state_sha256(tensors_in(module)), found.said).noted(note)
     with torch.random.fork_rng(), unchanged(module):
         _read_kernels(twin, found.length)
     if given.decoder is not None:
@@ -336,10 +335,6 @@ def _warn_of_near_names(stages: Mapping[str, str]) -> None:
                 f"stage {stage!r}: is taken for the model's own name; the canonical one is {near[0]!r}",
                 stacklevel=3,
             )
-
-
-def _joined(*sentences: str) -> str:
-    return "; ".join(filter(None, sentences))
 
 
 def _check_holds_values(name: str, module: nn.Module) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -44,7 +43,6 @@ def hidden_states(
     sample_rate: int,
     name: str,
     normalize: bool,
-    make: Callable[[], nn.Module] | None = None,
 ) -> ModuleEncoder:
     """Make an encoder of a model of hidden states.
 
@@ -56,8 +54,6 @@ def hidden_states(
     normalize : bool
         Whether its preprocessor brings each waveform to mean 0 and variance 1; the first layer then follows
         the samples no longer as a fixed function.
-    make : callable, optional
-        As in `wrap`.
 
     Returns
     -------
@@ -67,7 +63,7 @@ def hidden_states(
     """
     stages = stages_of(model)
     assert stages is not None
-    return wrap(model, sample_rate, stages, name, _normalized if normalize else _plain, make=make)
+    return wrap(model, sample_rate, stages, name, _normalized if normalize else _plain)
 
 
 def _plain(waveforms: Tensor) -> Tensor:

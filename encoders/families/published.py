@@ -46,8 +46,8 @@ def published(place: str, weights: str | Path = "pretrained", seed: int = 0) -> 
     model = _model(about, None if weights == "random" else own, place, seed)
     encoder = _encoder(model, folder, place, seed)
     source = {"pretrained": "pretrained", "random": "random"}.get(str(weights), str(weights))
-    note = "; ".join(filter(None, [commit and f"{place}, commit {commit}", encoder.weights.note]))
-    encoder.weights = replace(encoder.weights, source=source, note=note)
+    weights_there = replace(encoder.weights, source=source)
+    encoder.weights = weights_there.noted(f"{place}, commit {commit}" if commit else "")
     return encoder
 
 

@@ -140,7 +140,7 @@ class Guarded(nn.Module):
         return self.conv(waveforms)
 
 
-def test_what_refuses_loud_sounds_is_heard_below():
+def test_what_refuses_loud_sounds_is_measured_below():
     encoder = wrap(Guarded(), RATE, {"latent": ""})
     assert geometry(encoder) == (16, 64, 63)
     assert encoder.stages["latent"].kind == "convolution"
@@ -387,7 +387,7 @@ class Output:
 @pytest.mark.parametrize(
     "form", [lambda h: (None, h), lambda h: [None, (h, 1)], lambda h: Output(None, h), lambda h: {"a": h}]
 )
-def test_the_first_tensor_is_heard_wherever_it_lies(form):
+def test_the_first_tensor_is_recorded_wherever_it_lies(form):
     encoder = wrap(Just(form), RATE, {"latent": ""})
     assert encoder.stages["latent"].kind == "convolution"
 
