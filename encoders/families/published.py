@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from ...synth.errors import InputError
@@ -68,7 +70,7 @@ def _model(about: dict[str, Any], folder: Path | None, place: str, seed: int) ->
     try:
         with quiet():
             config = transformers.AutoConfig.for_model(**about)
-            made = transformers.AutoModel._model_mapping[type(config)]
+            made = _class_of(transformers, config)
     except Exception as error:  # of whatever a configuration may hold
         raise InputError(
             f"encoder 'hf:{place}': config.json is of no model that transformers knows ({kind!r}: "
@@ -102,21 +104,58 @@ def _model(about: dict[str, Any], folder: Path | None, place: str, seed: int) ->
 
 
 def _encoder(model: Any, folder: Path, place: str, seed: int) -> ModuleEncoder:
-    name = Path(place.partition("@")[0]).name
-    if stages_of(model) is not None:
-        preprocessor = folder / "preprocessor_config.json"
-        about = read_json(preprocessor) if preprocessor.is_file() else {}
-        rate, normalize = int(about.get("sampling_rate", 16_000)), bool(about.get("do_normalize", False))
-        return hidden_states(model, rate, name, normalize)
-    if is_dac(model):
-        return dac(model, name)
-    if is_encodec(model):
-        return codec_of(name, model, "pretrained", seed)
-    families: tuple[str, ...] = ("wav2vec 2.0 and its kin", "DAC", "a mono EnCodec")
-    raise InputError(
-        f"encoder 'hf:{place}': {type(model).__name__} is built as none of {', '.join(families)}; "
-        "`tonotopy.wrap` takes it with the names of its submodules"
-    )
+    source = Source(Path(place.partition("@")[0]).name, folder, seed)
+    family = next((one for one in FAMILIES if one.recognises(model)), None)
+    if family is None:
+        raise InputError(
+            f"encoder 'hf:{place}': {type(model).__name__} is built as none of "
+            f"{', '.join(one.title for one in FAMILIES)}; "
+            "`tonotopy.wrap` takes it with the names of its submodules"
+        )
+    return family.encoder(model, source)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model is from.
+
+    Parameters
+    ----------
+    name : str
+        Of the encoder.
+    folder : Path
+    seed : int
+        Of what is drawn.
+    """
+
+    name: str
+    folder: Path
+    seed: int
+
+
+@dataclass(frozen=True)
+class Family:
+    """Models that are built alike.
+
+    Parameters
+    ----------
+    title : str
+    recognises : callable
+        Whether a model is built so.
+    encoder : callable
+        (model, source) -> encoder
+    """
+
+    title: str
+    recognises: Callable[[Any], bool]
+    encoder: Callable[[Any, Source], ModuleEncoder]
+
+
+def _hidden_states(model: Any, source: Source) -> ModuleEncoder:
+    preprocessor = source.folder / "preprocessor_config.json"
+    about = read_json(preprocessor) if preprocessor.is_file() else {}
+    rate, normalize = int(about.get("sampling_rate", 16_000)), bool(about.get("do_normalize", False))
+    return hidden_states(model, rate, source.name, normalize)
 
 
 def is_encodec(model: Any) -> bool:
@@ -126,6 +165,23 @@ def is_encodec(model: Any) -> bool:
         return False
     config = model.config
     return config.audio_channels == 1 and not config.normalize and config.norm_type == "weight_norm"
+
+
+FAMILIES = (
+    Family("wav2vec 2.0 and its kin", lambda model: stages_of(model) is not None, _hidden_states),
+    Family("DAC", is_dac, lambda model, source: dac(model, source.name)),
+    Family(
+        "a mono EnCodec",
+        is_encodec,
+        lambda model, source: codec_of(source.name, model, "pretrained", source.seed),
+    ),
+)
+
+
+def _class_of(transformers: Any, config: Any) -> Any:
+    """Return the class of the model that a configuration is of; nothing is allocated."""
+    with torch.device("meta"):
+        return type(transformers.AutoModel.from_config(copy.deepcopy(config)))
 
 
 def _transformers() -> Any:
