@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .base import Stage
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -61,3 +67,36 @@ def receptive_field(layers: Iterable[Layer]) -> Geometry:
     for layer in layers:
         geometry = geometry.then(layer)
     return geometry
+
+
+def layer_of(convolution: nn.Conv1d) -> Layer:
+    """Return a convolution along time, with the zeros that it pads by itself.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> layer_of(nn.Conv1d(1, 2, 8, stride=4, padding=2))
+    Layer(kernel=8, stride=4, dilation=1, left_padding=2)
+    """
+    about: Any = convolution
+    return Layer(about.kernel_size[0], about.stride[0], about.dilation[0], about.padding[0])
+
+
+def stage_at(name: str, geometry: Geometry, bounded: bool = True, kind: str = "nonlinear") -> Stage:
+    """Return what is known of a stage by its geometry: all but its channels.
+
+    Parameters
+    ----------
+    name : str
+    geometry : Geometry
+    bounded : bool
+        Whether nothing before it, such as a norm over time, sees the whole waveform.
+    kind : str
+
+    Examples
+    --------
+    >>> stage_at("latent", Geometry(320, 400, 399), bounded=False).receptive_field is None
+    True
+    """
+    field = geometry.receptive_field if bounded else None
+    return Stage(name, 1, geometry.hop, field, geometry.latency, kind)

@@ -16,6 +16,7 @@ from ..synth.errors import InputError
 from .measuring import first_line
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+PREFIXES = ("", "diffusion_pytorch_")  # of transformers, of diffusers
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -94,12 +95,14 @@ def files_of(path: Path) -> dict[str, Path]:
     InputError
         If it holds pickles only or nothing, or a file is not there or not whole.
     """
-    if (path / SINGLE).is_file():
-        shards = [SINGLE]
-    elif (path / INDEX).is_file():
-        named = read_json(path / INDEX).get("weight_map")
+    single = next((p + SINGLE for p in PREFIXES if (path / (p + SINGLE)).is_file()), None)
+    index = next((p + INDEX for p in PREFIXES if (path / (p + INDEX)).is_file()), None)
+    if single is not None:
+        shards = [single]
+    elif index is not None:
+        named = read_json(path / index).get("weight_map")
         if not (isinstance(named, dict) and all(isinstance(file, str) for file in named.values())):
-            raise InputError(f"weights {path / INDEX}: has no 'weight_map' of tensors to files")
+            raise InputError(f"weights {path / index}: has no 'weight_map' of tensors to files")
         shards = sorted(set(named.values()))
     else:
         pickles = sorted(file.name for pattern in PICKLES for file in path.glob(pattern))
@@ -109,10 +112,10 @@ def files_of(path: Path) -> dict[str, Path]:
     for shard in shards:
         if Path(shard).name != shard or not shard.endswith(".safetensors"):
             raise InputError(
-                f"weights {path / INDEX}: names {shard!r}; must be a .safetensors file of the folder"
+                f"weights {path / str(index)}: names {shard!r}; must be a .safetensors file of the folder"
             )
         if not (path / shard).is_file():
-            raise InputError(f"weights {path}: {INDEX} names {shard}, which is not there")
+            raise InputError(f"weights {path}: {index} names {shard}, which is not there")
         with opened(path / shard) as tensors:
             files.update(dict.fromkeys(tensors.keys(), path / shard))
     return files

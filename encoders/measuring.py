@@ -114,14 +114,28 @@ def layout_of(encoder: ModuleEncoder, stage: str, length: int) -> Layout:
         long = _activations(encoder, stage, noise_for(encoder, 2, longer)).shape
         if long != plain:
             break
+    return _axes(stage, plain, wide, long)
+
+
+def layouts_of(encoder: ModuleEncoder, stages: Sequence[str], length: int, longer: int) -> dict[str, Layout]:
+    """Do what `layout_of` does for many stages, each of which gives more frames of `longer` waveforms."""
+    runs = [
+        encoder.activations(noise_for(encoder, batch, samples), stages)
+        for batch, samples in ((2, length), (3, length), (2, longer))
+    ]
+    return {stage: _axes(stage, *(found[stage].shape for found in runs)) for stage in stages}
+
+
+def _axes(stage: str, plain: torch.Size, wide: torch.Size, long: torch.Size) -> Layout:
+    """Return the axes that the size of a batch and the length of the waveforms tell."""
     if not len(plain) == len(wide) == len(long):
         raise InputError(f"stage {stage!r}: gives tensors of varying rank, {tuple(plain)} and {tuple(long)}")
     batch = [axis for axis, size in enumerate(plain) if size != wide[axis]]
     time = [axis for axis, size in enumerate(plain) if size != long[axis]]
     if not time:
         raise InputError(
-            f"stage {stage!r}: has no time axis: it is {tuple(plain)} whether {length} samples play or "
-            f"{longer}; choose a stage before the pooling over time"
+            f"stage {stage!r}: has no time axis: it is {tuple(plain)} however long "
+            "the waveforms are; choose a stage before the pooling over time"
         )
     if len(time) > 1 or len(batch) != 1 or batch == time:
         raise InputError(

@@ -22,7 +22,15 @@ from .base import CANONICAL_STAGES, ModuleEncoder, Stage, Weights
 from .decoding import Decoder, decoder_of, let_decode
 from .drawing import check_unused, copied, drawn_anew, shuffle_buffers
 from .layouts import Layout, first_tensor, with_first_tensor
-from .measuring import find_input, find_kernels, layout_of, measured_stage, noise_for, usual_lengths
+from .measuring import (
+    find_input,
+    find_kernels,
+    layout_of,
+    layouts_of,
+    measured_stage,
+    noise_for,
+    usual_lengths,
+)
 from .pieces import PieceEncoder, one_frame, piece_stages
 from .preserving import Kept, unchanged
 from .redrawing import redrawn, through_stages
@@ -131,6 +139,32 @@ def wrap(
     return encoder
 
 
+def wrap_known(
+    module: nn.Module,
+    sample_rate: int,
+    taps: Mapping[str, str],
+    stages: Mapping[str, Stage],
+    name: str,
+    prepare: Callable[[Tensor], Any] | None = None,
+    decode: Decoder | None = None,
+    make: Callable[[], nn.Module] | None = None,
+) -> ModuleEncoder:
+    """Do what `wrap` does where the geometry follows from how a module is built: a few runs are enough.
+
+    Parameters
+    ----------
+    module, sample_rate, name, prepare, decode, make
+        As of `wrap`.
+    taps : mapping of str to str
+        Stage name -> submodule name.
+    stages : mapping of str to Stage
+        What is known of each; channels are counted, and kernels are found of each "convolution".
+    """
+    own = decoder_of(decode, name, module)
+    given = Given(int(sample_rate), dict(taps), name, prepare, (), own, make, None)
+    return _wrapped(module, given, stages)
+
+
 class _Scripted(nn.Module):
     """A scripted module, which takes no hooks itself."""
 
@@ -163,16 +197,17 @@ class Measured:
     length: int
     layouts: Mapping[str, Layout]
     said: str
+    bounded: tuple[str, ...]  # stages that may have kernels
 
 
-def _wrapped(module: nn.Module, given: Given) -> ModuleEncoder:
+def _wrapped(module: nn.Module, given: Given, known: Mapping[str, Stage] | None = None) -> ModuleEncoder:
     was_lazy = any(map(is_lazy, module.parameters()))
     with torch.random.fork_rng():
         encoder = _unmeasured(module, given)
         if was_lazy:
             _make_parameters(encoder, _forms(module, given.prepare))
         with unchanged(module) as kept:
-            found = _measure(encoder, given, kept)
+            found = _measure(encoder, given, kept, known)
     if given.decoder is not None:
         let_decode(encoder, given.decoder, found.layouts, found.length)
     _let_redraw(encoder, given, found)
@@ -188,8 +223,8 @@ def _unmeasured(module: nn.Module, given: Given) -> ModuleEncoder:
     return kind(*about, read=first_tensor)
 
 
-def _measure(encoder: ModuleEncoder, given: Given, kept: Kept) -> Measured:
-    """Find out everything about an encoder by running it."""
+def _measure(encoder: ModuleEncoder, given: Given, kept: Kept, known: Mapping[str, Stage] | None) -> Measured:
+    """Find out everything about an encoder by running it, but for what is known."""
     module = encoder.module
     state = tensors_in(module)
     spoilt = next((key for key, v in state.items() if v.is_floating_point() and v.isnan().any()), None)
@@ -198,12 +233,16 @@ def _measure(encoder: ModuleEncoder, given: Given, kept: Kept) -> Measured:
     sha256 = state_sha256(state)
     lengths = usual_lengths(given.sample_rate) if given.piece is None else [given.piece]
     length, order = find_input(encoder, _forms(module, given.prepare), lengths)
-    check_calls(module, encoder.taps, lambda: module(encoder._prepare(noise_for(encoder, 1, length))))
     layouts: dict[str, Layout] = {}
+    if known is None:
+        check_calls(module, encoder.taps, lambda: module(encoder._prepare(noise_for(encoder, 1, length))))
     if isinstance(encoder, PieceEncoder):
         about = piece_stages(encoder, order)
         encoder.stages = {stage: found for stage, (found, _) in about.items()}
         layouts = {stage: layout for stage, (_, layout) in about.items() if layout is not None}
+    elif known is not None:
+        longer = length + 2 * max(stage.hop for stage in known.values())
+        layouts = layouts_of(encoder, order, length, longer)
     else:
         layouts = {stage: layout_of(encoder, stage, length) for stage in order}
     encoder._read = partial(_recorded, encoder.stages, layouts)
@@ -211,12 +250,18 @@ def _measure(encoder: ModuleEncoder, given: Given, kept: Kept) -> Measured:
         encoder._write = lambda stage, output, changed: with_first_tensor(
             output, lambda own: layouts[stage].restore(own, changed)
         )
-    said = settle(encoder, length, kept)
+    said = settle(encoder, length, kept) if known is None else ""
     encoder.weights = Weights("given", sha256, said)
-    if not isinstance(encoder, PieceEncoder):
-        encoder.stages = {stage: measured_stage(encoder, stage, length) for stage in order}
-    _read_kernels(encoder, length)
-    return Measured(length, layouts, said)
+    if known is not None:
+        runs = encoder.activations(noise_for(encoder, 1, length), order)
+        encoder.stages = {stage: replace(known[stage], channels=runs[stage].shape[1]) for stage in order}
+        bounded = tuple(stage for stage in order if known[stage].is_linear)
+    else:
+        if not isinstance(encoder, PieceEncoder):
+            encoder.stages = {stage: measured_stage(encoder, stage, length) for stage in order}
+        bounded = tuple(s for s, about in encoder.stages.items() if about.receptive_field is not None)
+    _read_kernels(encoder, bounded, length)
+    return Measured(length, layouts, said, bounded)
 
 
 def _recorded(stages: Mapping[str, Stage], layouts: Mapping[str, Layout], stage: str, output: Any) -> Tensor:
@@ -284,7 +329,7 @@ def _let_redraw(encoder: ModuleEncoder, given: Given, found: Measured) -> None:
         form = fill_from(module, path)
         encoder.weights = Weights(str(path), state_sha256(tensors_in(module)), found.said).noted(form)
         with torch.random.fork_rng(), unchanged(module):
-            _read_kernels(encoder, found.length)  # all else follows from the architecture
+            _read_kernels(encoder, found.bounded, found.length)  # all else follows from the architecture
         return encoder
 
     encoder.filled = filled
@@ -306,17 +351,16 @@ def _twin(
     }
     twin.weights = Weights(kind, state_sha256(tensors_in(module)), found.said).noted(note)
     with torch.random.fork_rng(), unchanged(module):
-        _read_kernels(twin, found.length)
+        _read_kernels(twin, found.bounded, found.length)
     if given.decoder is not None:
         let_decode(twin, given.decoder, found.layouts, found.length)
     _let_redraw(twin, given, found)
     return twin
 
 
-def _read_kernels(encoder: ModuleEncoder, length: int) -> None:
-    for stage, about in encoder.stages.items():
-        if about.receptive_field is not None:
-            find_kernels(encoder, stage, length)
+def _read_kernels(encoder: ModuleEncoder, stages: Sequence[str], length: int) -> None:
+    for stage in stages:
+        find_kernels(encoder, stage, length)
 
 
 def _named(stages: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
