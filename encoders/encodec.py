@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .base import Stage, Weights
+from .filling import Step, fill_steps, filling_note, filling_sounds, nearest_entries, settled_latents
 from .folded import folded, state_of
 from .quantization import check_codes
 from .redrawing import redrawn, reference
@@ -147,8 +148,8 @@ class EncodecEncoder(ResumableEncoder):
         scale = self.scale(waveforms)
         if "first_layer" in found and scale is not None:
             model: Any = self.module
-            bias = model.codec.encoder.model[0].conv.conv.bias.detach()[:, None]
-            found["first_layer"] = (found["first_layer"] - bias) * scale.to(bias)[:, None, None] + bias
+            bias = model.codec.encoder.model[0].conv.conv.bias
+            found["first_layer"] = unscaled(found["first_layer"], bias, scale)
         return found
 
     def stages_from(self, stage: str) -> tuple[str, ...]:
@@ -214,7 +215,7 @@ class _Quantize(nn.Module):
         rows = latent.transpose(1, 2)  # [B, F, D]
         residual, total, codes, sums = rows, torch.zeros((), device=latent.device), [], {}
         for n, layer in enumerate(self.vq.layers[: self.codebooks], start=1):
-            codes.append(_nearest(residual, layer.codebook))  # [B, F]
+            codes.append(nearest_entries(residual, layer.codebook))  # [B, F]
             chosen = layer.codebook[codes[-1]]
             residual, total = residual - chosen, total + chosen
             if n in wanted:
@@ -281,7 +282,7 @@ def listen(name: str, codec: Any, codebooks: int | None, origin: str, seed: int 
         note = (
             ""
             if all(book.inited and book.embed.any() for book in books)
-            else fill_codebooks(codec.eval(), books, seed)
+            else _fill(codec.eval(), books, seed)
         )
     taps = {stage: f"codec.encoder.model.{index}" for stage, index in BLOCKS.items()}
     taps["first_layer"] += ".conv.conv"  # before its norm
@@ -299,6 +300,12 @@ def listen(name: str, codec: Any, codebooks: int | None, origin: str, seed: int 
     )
     encoder.module.requires_grad_(False)
     return encoder
+
+
+def unscaled(first_layer: Tensor, bias: Tensor, scale: Tensor) -> Tensor:
+    """Return a first convolution [B, C, F] of what was divided by `scale` [B] as if it had not been."""
+    constant = bias.detach()[:, None]
+    return (first_layer - constant) * scale.to(constant)[:, None, None] + constant
 
 
 def _build(sample_rate: int) -> nn.Module:
@@ -341,54 +348,9 @@ def _first_kernels(codec: Any) -> np.ndarray:  # [C, 7]
     return weight.sum(dim=1).numpy()  # the waveform plays on every channel
 
 
-POOL, SOUND_S, SOUNDS = 4096, 1.0, 8
-
-
-def fill_codebooks(codec: Any, books: list[Any], seed: int) -> str:
-    """Fill codebooks, residual by residual, and return the sentence that says so.
-
-    The latents of a few sounds, and points drawn between pairs of them, are the data; of each codebook
-    the 1024 vectors are the means that two steps of k-means find among what is left of the data.
-    """
+def _fill(codec: Any, books: list[Any], seed: int) -> str:
+    """Fill codebooks from latents of a few sounds, and return the sentence that says so."""
     with torch.inference_mode():
-        sounds = torch.from_numpy(_sounds(codec.sample_rate, seed))
-        latents = codec.encoder(_prepare(codec, sounds))[:, :, 10:]  # the LSTM has settled
-    latents = latents.transpose(1, 2).flatten(0, 1)  # [N, D]
-    generator = torch.Generator().manual_seed(seed)
-    one, other = torch.randint(len(latents), (2, POOL), generator=generator)
-    residual = torch.lerp(latents[one], latents[other], torch.rand(POOL, 1, generator=generator))
-    for book in books:
-        means = residual[torch.randperm(POOL, generator=generator)[: book.codebook_size]].clone()
-        for _ in range(2):
-            nearest = _nearest(residual, means)
-            count = torch.bincount(nearest, minlength=len(means))
-            sums = torch.zeros_like(means).index_add_(0, nearest, residual)
-            means = torch.where(count[:, None] > 0, sums / count.clamp(min=1)[:, None], means)
-        nearest = _nearest(residual, means)
-        residual = residual - means[nearest]
-        book.embed.copy_(means)
-        book.embed_avg.copy_(means)
-        book.cluster_size.copy_(torch.bincount(nearest, minlength=len(means)))
-        book.inited.fill_(1)
-    return (
-        f"{len(books)} codebooks untrained: filled by k-means, residual by residual, "
-        f"from {POOL} points between its latents of {SOUNDS} s of tones and noise (seed {seed})"
-    )
-
-
-def _nearest(vectors: Tensor, means: Tensor) -> Tensor:
-    return (vectors @ means.T - means.square().sum(1) / 2).argmax(-1)
-
-
-def _sounds(sample_rate: int, seed: int) -> np.ndarray:
-    """Return float32 [SOUNDS, T]: every 40 ms another tone, 50 Hz to 0.4 fs, in noise; -60 to -6 dBFS."""
-    generator = np.random.default_rng(seed)
-    step = sample_rate // 25
-    shape = (SOUNDS, round(SOUND_S * 25))
-    frequency_hz = np.exp(generator.uniform(np.log(50), np.log(0.4 * sample_rate), shape))
-    amplitude = 10 ** (generator.uniform(-60, -6, (2, *shape)) / 20)
-    tone, noise = np.repeat(amplitude, step, axis=2)
-    phase_rad = 2 * np.pi * np.cumsum(np.repeat(frequency_hz, step, axis=1), axis=1) / sample_rate
-    return (tone * np.sin(phase_rad) + noise * generator.standard_normal(phase_rad.shape) / 3).astype(
-        np.float32
-    )
+        latents = codec.encoder(_prepare(codec, filling_sounds(codec.sample_rate, seed)))
+        fill_steps([Step(book) for book in books], settled_latents(latents), seed)
+    return filling_note(len(books), seed)

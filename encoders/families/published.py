@@ -16,9 +16,9 @@ from ..base import ModuleEncoder
 from ..from_file import check_place
 from ..hub import fetched, files_of, quiet, read_json, tensors_of
 from ..measuring import first_line
-from ..musicgen.published_codec import codec_of
 from ..weights import randomly_initialised
 from .dac import dac, is_dac
+from .encodec import codec_of, is_encodec
 from .hidden_states import hidden_states, stages_of
 
 PATTERNS = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
@@ -158,20 +158,11 @@ def _hidden_states(model: Any, source: Source) -> ModuleEncoder:
     return hidden_states(model, rate, source.name, normalize)
 
 
-def is_encodec(model: Any) -> bool:
-    """Whether a model is built as transformers' ``EncodecModel``, for one channel as it is."""
-    steps = getattr(getattr(model, "quantizer", None), "layers", None)
-    if not steps or not hasattr(getattr(steps[0], "codebook", None), "embed"):
-        return False
-    config = model.config
-    return config.audio_channels == 1 and not config.normalize and config.norm_type == "weight_norm"
-
-
 FAMILIES = (
     Family("wav2vec 2.0 and its kin", lambda model: stages_of(model) is not None, _hidden_states),
     Family("DAC", is_dac, lambda model, source: dac(model, source.name)),
     Family(
-        "a mono EnCodec",
+        "EnCodec",
         is_encodec,
         lambda model, source: codec_of(source.name, model, "pretrained", source.seed),
     ),

@@ -10,12 +10,12 @@ from typing import Any
 
 from torch import nn
 
+from ..families.encodec import codec_of
 from ..hub import fetched, quiet
 from ..weights import fill, randomly_initialised
 from .decoder import transformers_musicgen
 from .folder import PublishedFolder, open_folder
 from .model import MusicGen
-from .published_codec import codec_of
 from .text import TextConditions, TextEncoder, has_tokenizer, without_padding
 
 TRAINED_S = 30.0  # clips that the published models were trained on

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tonotopy.encoders import InputError, check, load
+from tonotopy.encoders.families.encodec import _stages, codec_of, seanet_blocks
 from tonotopy.encoders.hub import quiet
 from tonotopy.encoders.musicgen.decoder import blocks_of, logits_of
 from tonotopy.encoders.musicgen.delay import delayed
@@ -21,7 +22,6 @@ from tonotopy.encoders.musicgen.published import (
     musicgen_of,
     random_musicgen,
 )
-from tonotopy.encoders.musicgen.published_codec import _blocks, _stages, codec_of
 
 pytest.importorskip("transformers")
 pytestmark = [pytest.mark.numerical, pytest.mark.usefixtures("one_thread")]
@@ -287,7 +287,7 @@ def test_stages_of_the_published_codec():
 
     with quiet(), torch.device("meta"):
         codec: Any = EncodecModel(architecture(SIZES["musicgen_small"]).audio_encoder)
-    stages = _stages(codec, _blocks(codec), codec.quantizer.num_quantizers)
+    stages = _stages(codec, seanet_blocks(codec.encoder.layers), codec.quantizer.num_quantizers)
     assert list(stages) == [
         "first_layer", "residual1", "downsample1", "residual2", "downsample2", "residual3", "downsample3",
         "residual4", "stack_end", "lstm", "latent", "quantized_1", "quantized_2", "quantized", "codes",
