@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ...synth.errors import InputError
 from ..base import ModuleEncoder
 from ..geometry import Geometry, layer_of, stage_at
-from ..hub import files_of, tensors_of
 from ..measuring import first_line
 from ..weights import fill, randomly_initialised
 from ..wrapping import wrap_known
+from .places import state_of
 
 CLASS = "AutoencoderOobleck"  # as a configuration of diffusers names it
 
@@ -82,7 +81,7 @@ def built(about: Mapping[str, Any], folder: Path | None, place: str, seed: int) 
         If diffusers is not installed, the configuration is unusable, or the weights do not fit.
     """
     try:
-        from diffusers import AutoencoderOobleck
+        from diffusers.models.autoencoders.autoencoder_oobleck import AutoencoderOobleck
     except ImportError:
         raise InputError(f"encoder 'hf:{place}': needs diffusers: pip install 'tonotopy[models]'") from None
 
@@ -93,7 +92,7 @@ def built(about: Mapping[str, Any], folder: Path | None, place: str, seed: int) 
             f"encoder 'hf:{place}': config.json makes no {CLASS} ({first_line(error)})"
         ) from None
     if folder is not None:
-        fill(model, tensors_of(files_of(folder)), str(folder))
+        fill(model, state_of(folder), str(folder))
     return model.eval()
 
 

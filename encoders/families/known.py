@@ -1,0 +1,216 @@
+"""Published models that people use: how to name them, what they are, and under which licence.
+
+Everything here is data, so that they can be listed without a network and without torch. Licences are those of
+the weights, as the model's card or its authors' page states them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+NOT_STATED = "not stated"  # neither by the card nor by the authors' page
+NOT_VERIFIED = "not verified"
+
+STAGES = {
+    "DAC": "first_layer, block_0 …, stack_end, latent, quantized_1 …, quantized, codes; decodes",
+    "EnCodec": "first_layer, blocks, stack_end, latent, quantized_1 …, quantized, codes; decodes",
+    "Stable Audio's autoencoder": "first_layer, block_0 …, stack_end, latent; decodes",
+    "wav2vec 2.0 and its kin": "first_layer, convolution_0 …, stack_end, layer_0 …, latent",
+    "Conv-TasNet": "first_layer, block_0 …, stack_end, latent",
+    "Hybrid Demucs": "first_layer, time_0 …, spectral_0 …, stack_end, latent",
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A published model.
+
+    Parameters
+    ----------
+    name : str
+        As `load` takes it.
+    family : str
+        Of `STAGES`.
+    sample_rate, hop : int
+        In Hz; in samples, of the latent.
+    licence : str
+        Of the weights.
+    source : str
+        Who made them, and where they are described.
+    config : mapping
+        What its configuration holds other than by default, of transformers or diffusers; enough to build it
+        without a network. Empty for torchaudio, which has the parameters itself.
+    preprocessor : mapping
+        The same of its preprocessor.
+    """
+
+    name: str
+    family: str
+    sample_rate: int
+    hop: int
+    licence: str
+    source: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    preprocessor: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def stages(self) -> str:
+        """What its stages are called."""
+        return STAGES[self.family]
+
+
+def known(name: str) -> Known | None:
+    """Return what is known of a published model by its name; None where nothing is.
+
+    Examples
+    --------
+    >>> known("hf:descript/dac_44khz").hop
+    512
+    """
+    return next((row for row in KNOWN if row.name == name), None)
+
+
+def _dac(name: str, sample_rate: int, ratios: tuple[int, ...], hop: int, codebooks: int) -> Known:
+    config = {
+        "model_type": "dac",
+        "downsampling_ratios": ratios,
+        "n_codebooks": codebooks,
+        "sampling_rate": sample_rate,
+    }
+    return Known(f"hf:{name}", "DAC", sample_rate, hop, "MIT", "Descript, arXiv 2306.06546", config)
+
+
+def _encodec(name: str, sample_rate: int, hop: int, licence: str, source: str, **differs: Any) -> Known:
+    config = {"model_type": "encodec", "sampling_rate": sample_rate, **differs}
+    return Known(f"hf:{name}", "EnCodec", sample_rate, hop, licence, source, config)
+
+
+LARGE = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+}
+
+
+def _speech(name: str, kind: str, licence: str, source: str, normalize: bool = True, **differs: Any) -> Known:
+    config = {"model_type": kind, **differs}
+    preprocessor = {"sampling_rate": 16_000, "do_normalize": normalize}
+    family = "wav2vec 2.0 and its kin"
+    return Known(f"hf:{name}", family, 16_000, 320, licence, source, config, preprocessor)
+
+
+def _bundle(name: str, licence: str, source: str) -> Known:
+    return Known(f"torchaudio:{name}", "wav2vec 2.0 and its kin", 16_000, 320, licence, source)
+
+
+WAV2VEC2, HUBERT, WAVLM = (
+    "Meta, arXiv 2006.11477",
+    "Meta, arXiv 2106.07447",
+    "Microsoft, arXiv 2110.13900",
+)
+DEMUCS = "Hybrid Demucs", 44_100, 2048, NOT_VERIFIED, "Meta, arXiv 2111.03600"
+
+KNOWN = (
+    _dac("descript/dac_16khz", 16_000, (2, 4, 5, 8), 320, 12),
+    _dac("descript/dac_24khz", 24_000, (2, 4, 5, 8), 320, 32),
+    _dac("descript/dac_44khz", 44_100, (2, 4, 8, 8), 512, 9),
+    _encodec("facebook/encodec_24khz", 24_000, 320, NOT_STATED, "Meta, arXiv 2210.13438"),
+    _encodec(
+        "facebook/encodec_32khz",
+        32_000,
+        640,
+        NOT_STATED,
+        "Meta (MusicGen), arXiv 2306.05284",
+        num_filters=64,
+        upsampling_ratios=(8, 5, 4, 4),
+        codebook_size=2048,
+        target_bandwidths=(2.2,),
+        use_causal_conv=False,
+        use_conv_shortcut=False,
+    ),
+    _encodec(
+        "facebook/encodec_48khz",
+        48_000,
+        320,
+        "MIT",
+        "Meta, arXiv 2210.13438",
+        audio_channels=2,
+        target_bandwidths=(3.0, 6.0, 12.0, 24.0),
+        use_causal_conv=False,
+        norm_type="time_group_norm",
+        normalize=True,
+        chunk_length_s=1.0,
+        overlap=0.01,
+    ),
+    Known(
+        "hf:stabilityai/stable-audio-open-1.0",
+        "Stable Audio's autoencoder",
+        44_100,
+        2048,
+        "Stability AI community",  # the hub asks for consent to it
+        "Stability AI, arXiv 2407.14358",
+        {"_class_name": "AutoencoderOobleck"},
+    ),
+    _speech("facebook/wav2vec2-base", "wav2vec2", "Apache-2.0", WAV2VEC2),
+    _speech(
+        "facebook/wav2vec2-xls-r-300m",
+        "wav2vec2",
+        "Apache-2.0",
+        "Meta, arXiv 2111.09296",
+        **LARGE,
+        conv_bias=True,
+    ),
+    _speech("facebook/hubert-base-ls960", "hubert", "Apache-2.0", HUBERT),
+    _speech("facebook/hubert-large-ll60k", "hubert", "Apache-2.0", HUBERT, **LARGE, conv_bias=True),
+    _speech("microsoft/wavlm-base-plus", "wavlm", NOT_STATED, WAVLM, normalize=False),
+    _speech("microsoft/wavlm-large", "wavlm", NOT_STATED, WAVLM, **LARGE),
+    _speech("facebook/data2vec-audio-base", "data2vec-audio", "Apache-2.0", "Meta, arXiv 2202.03555"),
+    _bundle("WAV2VEC2_BASE", "MIT", WAV2VEC2),
+    _bundle("WAV2VEC2_LARGE", "MIT", WAV2VEC2),
+    _bundle("WAV2VEC2_ASR_BASE_960H", "MIT", WAV2VEC2),
+    _bundle("WAV2VEC2_XLSR_300M", "MIT", "Meta, arXiv 2111.09296"),
+    _bundle("HUBERT_BASE", "MIT", HUBERT),
+    _bundle("HUBERT_LARGE", "MIT", HUBERT),
+    _bundle("WAVLM_BASE_PLUS", "MIT", WAVLM),
+    _bundle("WAVLM_LARGE", "MIT", WAVLM),
+    Known(
+        "torchaudio:CONVTASNET_BASE_LIBRI2MIX",
+        "Conv-TasNet",
+        8000,
+        8,
+        NOT_VERIFIED,
+        "torchaudio, arXiv 1809.07454",
+    ),
+    Known("torchaudio:HDEMUCS_HIGH_MUSDB", *DEMUCS),
+    Known("torchaudio:HDEMUCS_HIGH_MUSDB_PLUS", *DEMUCS),
+)
+
+OTHER_BUNDLES = (
+    "WAV2VEC2_LARGE_LV60K",
+    "WAV2VEC2_ASR_BASE_10M",
+    "WAV2VEC2_ASR_BASE_100H",
+    "WAV2VEC2_ASR_LARGE_10M",
+    "WAV2VEC2_ASR_LARGE_100H",
+    "WAV2VEC2_ASR_LARGE_960H",
+    "WAV2VEC2_ASR_LARGE_LV60K_10M",
+    "WAV2VEC2_ASR_LARGE_LV60K_100H",
+    "WAV2VEC2_ASR_LARGE_LV60K_960H",
+    "WAV2VEC2_XLSR53",
+    "WAV2VEC2_XLSR_1B",
+    "WAV2VEC2_XLSR_2B",
+    "VOXPOPULI_ASR_BASE_10K_EN",
+    "VOXPOPULI_ASR_BASE_10K_ES",
+    "VOXPOPULI_ASR_BASE_10K_DE",
+    "VOXPOPULI_ASR_BASE_10K_FR",
+    "VOXPOPULI_ASR_BASE_10K_IT",
+    "HUBERT_XLARGE",
+    "HUBERT_ASR_LARGE",
+    "HUBERT_ASR_XLARGE",
+    "MMS_FA",
+    "WAVLM_BASE",
+)  # of torchaudio, of the same families
