@@ -21,6 +21,12 @@ from .places import state_of
 CLASS = "AutoencoderOobleck"  # as a configuration of diffusers names it
 
 
+def is_oobleck(model: nn.Module) -> bool:
+    """Whether a model is built as an ``AutoencoderOobleck`` is: blocks with three units each, a posterior."""
+    blocks: Any = getattr(getattr(model, "encoder", None), "block", None)
+    return bool(blocks and hasattr(blocks[0], "res_unit3")) and not hasattr(model, "quantizer")
+
+
 def oobleck(model: Any, name: str) -> ModuleEncoder:
     """Make an encoder of an ``AutoencoderOobleck``.
 

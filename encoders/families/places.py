@@ -33,7 +33,7 @@ class Place:
     preprocessor : mapping
         The same of its preprocessor; empty if it has none.
     folder : Path, optional
-        With its weights; None where they are to be drawn.
+        With its weights; None where none are wanted.
     commit : str
         Of the hub; "" of a folder of one's own.
     """
@@ -44,15 +44,15 @@ class Place:
     commit: str = ""
 
 
-def place_of(place: str, drawn: bool = False) -> Place:
+def place_of(place: str, with_weights: bool = True) -> Place:
     """Return what there is of a model, downloaded if need be.
 
     Parameters
     ----------
     place : str
         "ORG/NAME", "ORG/NAME@REVISION", or a folder.
-    drawn : bool
-        Whether the weights are to be drawn: then none are fetched, and of known models nothing at all.
+    with_weights : bool
+        Otherwise none are fetched, and of known models nothing at all.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def place_of(place: str, drawn: bool = False) -> Place:
     """
     check_place(place)
     row = known(f"hf:{place}")
-    if drawn and row is not None:
+    if row is not None and not with_weights:
         return Place(row.config, row.preprocessor)
     if Path(place).is_dir():
         folder, commit = _part(Path(place)), ""
@@ -69,14 +69,14 @@ def place_of(place: str, drawn: bool = False) -> Place:
         repository, _, revision = place.partition("@")
         root = fetched(repository, revision or None, (CONFIG, PREPROCESSOR, PIPELINE), _is_described)
         folder, commit = _part(root), root.name
-        if not drawn:
+        if with_weights:
             within = "" if folder == root else f"{folder.name}/"
             _fetch_weights(repository, revision or root.name, within)
     preprocessor = folder / PREPROCESSOR
     return Place(
         read_json(folder / CONFIG),
         read_json(preprocessor) if preprocessor.is_file() else {},
-        None if drawn else folder,
+        folder if with_weights else None,
         commit,
     )
 
