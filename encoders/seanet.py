@@ -28,7 +28,7 @@ def seanet_stages(
     stages, geometry, channels, bounded = {}, Geometry(), 0, True
     for name, convolutions in blocks.items():
         for conv, is_causal in convolutions:
-            geometry = geometry.then(_layer(conv, is_causal))
+            geometry = geometry.then(seanet_layer(conv, is_causal))
             channels = conv.out_channels
         # an LSTM hears the whole past; a group norm, from the first layer's on, the whole segment
         bounded = bounded and name != "lstm" and (name == "first_layer" or not normalizes)
@@ -53,7 +53,8 @@ def time_convolutions(block: Any) -> list[Any]:
     return [block] if hasattr(block, "conv") else []
 
 
-def _layer(conv: nn.Conv1d, is_causal: bool) -> Layer:
+def seanet_layer(conv: nn.Conv1d, is_causal: bool) -> Layer:
+    """Return what a convolution of a SEANet sees, as it is padded: on the left only where it is causal."""
     kernel, stride, dilation = conv.kernel_size[0], conv.stride[0], conv.dilation[0]
     total = (kernel - 1) * dilation - (stride - 1)
     return Layer(kernel, stride, dilation, total if is_causal else total - total // 2)

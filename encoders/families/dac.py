@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..base import ModuleEncoder
-from ..seanet import quantized_stages
-from ..wrapping import wrap
+from ..geometry import Geometry, Layer, layer_of, stage_at
+from .coded import Parts, Places, Quantized, coded
 
 
 def is_dac(model: nn.Module) -> bool:
@@ -42,47 +40,56 @@ def dac(model: Any, name: str) -> ModuleEncoder:
 
     Source: Kumar et al., High-Fidelity Audio Compression with Improved RVQGAN, arXiv 2306.06546.
     """
-    steps = len(model.quantizer.quantizers)
-    sums = quantized_stages(steps)
-    blocks = len(model.encoder.block)
-    stages = {"first_layer": "model.encoder.conv1"}
-    stages |= {f"block_{i}": f"model.encoder.block.{i}" for i in range(blocks - 1)}
-    stages |= {"stack_end": f"model.encoder.block.{blocks - 1}", "latent": "model.encoder.conv2"}
-    stages |= {stage: f"sums.{i}" for i, stage in enumerate(sums)}
-    stages["codes"] = "codes"
-    encoder = wrap(
-        _Coded(model, list(sums.values())), model.config.sampling_rate, stages, name, decode=_decoded
+    places = dac_places(model.encoder, "encoder")
+    parts = Parts(
+        places,
+        stage_at("latent", places.geometry.then(layer_of(model.encoder.conv2))),
+        encode=lambda model, waveforms: model.encoder(waveforms),
+        decode=_decoded,
+        quantize=_quantized,
+        steps=len(model.quantizer.quantizers),
     )
-    for stage, n in sums.items():
-        encoder.stages[stage] = replace(encoder.stages[stage], codebooks=n)
-    codes = encoder.stages["codes"]  # integers hide what they depend on
-    encoder.stages["codes"] = replace(codes, latency=encoder.stages["latent"].latency)
-    return encoder
+    return coded(model, name, model.config.sampling_rate, parts)
 
 
-class _Coded(nn.Module):
-    """The encoding half of a codec; what each number of steps adds up to goes through a submodule."""
+def dac_places(encoder: Any, prefix: str) -> Places:
+    """Return the stages of an encoder that is built as DAC's, up to its last block.
 
-    def __init__(self, model: nn.Module, numbers: list[int]) -> None:
-        super().__init__()
-        self.model, self.numbers = model, numbers
-        self.sums = nn.ModuleList(nn.Identity() for _ in numbers)
-        self.codes = nn.Identity()
+    Parameters
+    ----------
+    encoder : nn.Module
+    prefix : str
+        Its name in the model.
+    """
+    places, last = Places(), len(encoder.block) - 1
+    places.add("first_layer", f"{prefix}.conv1", Geometry().then(layer_of(encoder.conv1)))
+    for i, block in enumerate(encoder.block):
+        geometry = places.geometry
+        for unit in (block.res_unit1, block.res_unit2, block.res_unit3):
+            geometry = activated(geometry, unit.snake1).then(layer_of(unit.conv1))
+            geometry = activated(geometry, unit.snake2).then(layer_of(unit.conv2))
+        geometry = activated(geometry, block.snake1).then(layer_of(block.conv1))
+        places.add(f"block_{i}" if i < last else "stack_end", f"{prefix}.block.{i}", geometry)
+    return places
 
-    def forward(self, waveforms: Tensor) -> Tensor:
-        model: Any = self.model
-        residual, total, codes = model.encoder(waveforms), 0, []
-        places = dict(zip(self.numbers, self.sums, strict=True))
-        for n, step in enumerate(model.quantizer.quantizers, start=1):
-            found, _, _, code, _ = step(residual)
-            residual, total = residual - found, total + found
-            codes.append(code)
-            if n in places:
-                places[n](total)
-        return self.codes(torch.stack(codes, dim=1))
+
+def activated(geometry: Geometry, activation: Any) -> Geometry:
+    """Return what is seen after an activation: the same, but where it works at twice the rate."""
+    if not hasattr(activation, "upsample"):
+        return geometry
+    # 12 taps up and 12 down: five samples on either side
+    return geometry.then(Layer(11, left_padding=5))
 
 
-def _decoded(coded: Any, latent: Tensor) -> Tensor:
-    sound = coded.model.decoder(latent)
-    lacking = latent.shape[2] * math.prod(coded.model.config.downsampling_ratios) - sound.shape[2]
+def _quantized(model: Any, latent: Tensor) -> Quantized:
+    residual, total = latent, 0
+    for step in model.quantizer.quantizers:
+        found, _, _, code, _ = step(residual)
+        residual, total = residual - found, total + found
+        yield code, total
+
+
+def _decoded(model: Any, latent: Tensor) -> Tensor:
+    sound = model.decoder(latent)
+    lacking = latent.shape[2] * math.prod(model.config.downsampling_ratios) - sound.shape[2]
     return functional.pad(sound, (0, lacking))

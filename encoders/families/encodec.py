@@ -20,6 +20,7 @@ from ..resuming import ResumableEncoder
 from ..seanet import quantized_stages, seanet_stages, time_convolutions
 from ..threads import single_thread, suited_threads
 from ..weights import randomly_initialised, state_sha256
+from .seanet import seanet_blocks
 
 
 def is_encodec(model: Any) -> bool:
@@ -184,25 +185,6 @@ def _fill(codec: Any, books: list[Any], seed: int) -> str:
         latents = codec.encoder(_prepare(codec, filling_sounds(codec.config.sampling_rate, seed)))
         fill_steps([Step(book) for book in books], settled_latents(latents), seed)
     return filling_note(len(books), seed)
-
-
-def seanet_blocks(layers: Any) -> dict[str, int]:
-    """Return stage name -> index among a SEANet encoder's layers; the rest are activation functions."""
-    last = len(layers) - 1
-    blocks, residuals, strided = {}, 0, []
-    for index, layer in enumerate(layers):
-        if index == 0:
-            blocks["first_layer"] = index
-        elif hasattr(layer, "block"):
-            residuals += 1
-            blocks[f"residual{residuals}"] = index
-        elif hasattr(layer, "lstm"):
-            blocks["lstm"] = index
-        elif hasattr(layer, "conv") and index != last:
-            strided.append(f"downsample{len(strided) + 1}")
-            blocks[strided[-1]] = index
-    blocks["latent"] = last
-    return {"stack_end" if name == strided[-1] else name: index for name, index in blocks.items()}
 
 
 def _stages(codec: Any, blocks: dict[str, int], codebooks: int) -> dict[str, Stage]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,16 @@ from torch import nn
 
 from ...synth.errors import InputError
 from ..base import ModuleEncoder
-from ..from_file import check_place
-from ..hub import fetched, files_of, quiet, read_json, tensors_of
+from ..hub import quiet
 from ..measuring import first_line
 from ..weights import randomly_initialised
+from . import oobleck
 from .dac import dac, is_dac
 from .encodec import codec_of, is_encodec
 from .hidden_states import hidden_states, stages_of
-
-PATTERNS = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
+from .places import place_of, state_of
+from .seanet import is_mimi, is_wavtokenizer, mimi, wavtokenizer
+from .xcodec import is_xcodec, xcodec
 
 
 def published(place: str, weights: str | Path = "pretrained", seed: int = 0) -> ModuleEncoder:
@@ -42,25 +43,17 @@ def published(place: str, weights: str | Path = "pretrained", seed: int = 0) -> 
         If transformers is not installed, there is no such model, it cannot be had, its weights do not fit, or
         it is of a kind that is not known.
     """
-    folder, commit = folder_of(place)
-    about = read_json(folder / "config.json")
-    own = Path(str(weights)) if str(weights) not in ("pretrained", "random") else folder
-    model = _model(about, None if weights == "random" else own, place, seed)
-    encoder = _encoder(model, folder, place, seed)
+    there = place_of(place, with_weights=weights == "pretrained")
+    own = there.folder if weights in ("pretrained", "random") else Path(weights)
+    if there.about.get("_class_name") == oobleck.CLASS:
+        model = oobleck.built(there.about, own, place, seed)
+    else:
+        model = _model(dict(there.about), own, place, seed)
+    encoder = _encoder(model, there.preprocessor, place, seed)
     source = {"pretrained": "pretrained", "random": "random"}.get(str(weights), str(weights))
     weights_there = replace(encoder.weights, source=source)
-    encoder.weights = weights_there.noted(f"{place}, commit {commit}" if commit else "")
+    encoder.weights = weights_there.noted(f"{place}, commit {there.commit}" if there.commit else "")
     return encoder
-
-
-def folder_of(place: str) -> tuple[Path, str]:
-    """Return the folder of a place, downloaded if need be, and the commit; "" of a folder of one's own."""
-    check_place(place)
-    if Path(place).is_dir():
-        return Path(place), ""
-    repository, _, revision = place.partition("@")
-    folder = fetched(repository, revision or None, PATTERNS, lambda there: (there / "config.json").is_file())
-    return folder, folder.name
 
 
 def _model(about: dict[str, Any], folder: Path | None, place: str, seed: int) -> nn.Module:
@@ -86,7 +79,7 @@ def _model(about: dict[str, Any], folder: Path | None, place: str, seed: int) ->
     info: dict[str, Any] = {}
 
     def fill() -> nn.Module:
-        state = tensors_of(files_of(folder))
+        state = state_of(folder)
         with quiet():
             model, found = made.from_pretrained(
                 None, config=copy.deepcopy(config), state_dict=state, output_loading_info=True,
@@ -103,8 +96,8 @@ def _model(about: dict[str, Any], folder: Path | None, place: str, seed: int) ->
     return model.eval()
 
 
-def _encoder(model: Any, folder: Path, place: str, seed: int) -> ModuleEncoder:
-    source = Source(Path(place.partition("@")[0]).name, folder, seed)
+def _encoder(model: Any, preprocessor: Mapping[str, Any], place: str, seed: int) -> ModuleEncoder:
+    source = Source(Path(place.partition("@")[0]).name, preprocessor, seed)
     family = next((one for one in FAMILIES if one.recognises(model)), None)
     if family is None:
         raise InputError(
@@ -123,13 +116,14 @@ class Source:
     ----------
     name : str
         Of the encoder.
-    folder : Path
+    preprocessor : mapping
+        What its configuration holds.
     seed : int
         Of what is drawn.
     """
 
     name: str
-    folder: Path
+    preprocessor: Mapping[str, Any]
     seed: int
 
 
@@ -152,20 +146,21 @@ class Family:
 
 
 def _hidden_states(model: Any, source: Source) -> ModuleEncoder:
-    preprocessor = source.folder / "preprocessor_config.json"
-    about = read_json(preprocessor) if preprocessor.is_file() else {}
+    about = source.preprocessor
     rate, normalize = int(about.get("sampling_rate", 16_000)), bool(about.get("do_normalize", False))
     return hidden_states(model, rate, source.name, normalize)
 
 
 FAMILIES = (
-    Family("wav2vec 2.0 and its kin", lambda model: stages_of(model) is not None, _hidden_states),
-    Family("DAC", is_dac, lambda model, source: dac(model, source.name)),
     Family(
-        "EnCodec",
-        is_encodec,
-        lambda model, source: codec_of(source.name, model, "pretrained", source.seed),
+        "Stable Audio's autoencoder", oobleck.is_oobleck, lambda model, at: oobleck.oobleck(model, at.name)
     ),
+    Family("wav2vec 2.0 and its kin", lambda model: stages_of(model) is not None, _hidden_states),
+    Family("EnCodec", is_encodec, lambda model, at: codec_of(at.name, model, "pretrained", at.seed)),
+    Family("Mimi", is_mimi, lambda model, at: mimi(model, at.name, at.seed)),
+    Family("WavTokenizer", is_wavtokenizer, lambda model, at: wavtokenizer(model, at.name, at.seed)),
+    Family("X-Codec", is_xcodec, lambda model, at: xcodec(model, at.name, at.seed)),
+    Family("DAC", is_dac, lambda model, at: dac(model, at.name)),
 )
 
 

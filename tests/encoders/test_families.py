@@ -207,9 +207,7 @@ def test_a_model_of_another_kind(tmp_path):
     )
     with quiet():
         transformers.BertModel(config).save_pretrained(tmp_path)
-    with pytest.raises(
-        InputError, match=r"BertModel is built as none of wav2vec 2\.0 and its kin, DAC, EnCodec"
-    ):
+    with pytest.raises(InputError, match=r"BertModel is built as none of .*wav2vec 2\.0 and its kin.*wrap"):
         load(f"hf:{tmp_path}")
 
 

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tonotopy.encoders import InputError, check, load
-from tonotopy.encoders.families.encodec import _stages, codec_of, seanet_blocks
+from tonotopy.encoders.families.encodec import _stages, codec_of
+from tonotopy.encoders.families.seanet import seanet_blocks
 from tonotopy.encoders.hub import quiet
 from tonotopy.encoders.musicgen.decoder import blocks_of, logits_of
 from tonotopy.encoders.musicgen.delay import delayed
