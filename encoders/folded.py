@@ -52,7 +52,7 @@ def folded(module: nn.Module) -> nn.Module:
 
 
 def state_of(module: nn.Module) -> State | None:
-    """Tell a module's weights from what they were; None where that cannot be told, or hooks are at work."""
+    """Tell a module's weights from what they were; None if it cannot be told, or folded: hooks, float64."""
     found = []
     for part in _parts(module):
         if part._forward_hooks or not all(
@@ -61,7 +61,7 @@ def state_of(module: nn.Module) -> State | None:
             return None
         for tensor in (*part._parameters.values(), *part._buffers.values()):
             if tensor is not None:
-                if tensor.is_inference():
+                if tensor.is_inference() or tensor.dtype != torch.float32:
                     return None
                 found.append((id(tensor), tensor._version))
     return tuple(found)

@@ -1,0 +1,126 @@
+"""What decoders make of one latent, and codecs of a tone that goes through them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...encoders.abilities import Decodes, scale_of
+from ...encoders.base import Encoder
+from .differences import Difference, worst_sound
+from .findings import Finding
+from .playing import Pair
+from .precision import precision_of
+from .sounds import TONES
+from .transfer import Alignment, Transfer, components, transfer
+
+INNER = (0.3, 0.9)  # of the sound: what lies between is no onset
+EXPLAINED_DB = -20.0
+
+
+def decoded_stage(encoder: Encoder) -> str | None:
+    """Return the stage that an encoder's decoder is given: what is quantized, or else the latent."""
+    if not isinstance(encoder, Decodes):
+        return None
+    return next((stage for stage in ("quantized", "latent") if stage in encoder.stages), None)
+
+
+def decoded_difference(pair: Pair, tolerance_db: float) -> tuple[Difference, Finding | None] | None:
+    """Return how far the sounds differ that two decoders make of the first's latents; None without two.
+
+    Parameters
+    ----------
+    pair : Pair
+    tolerance_db : float
+    """
+    stage = decoded_stage(pair.first)
+    if stage is None or stage not in pair.stages or not isinstance(pair.second, Decodes):
+        return None
+    theirs = pair.second.stages[pair.stages[stage]]
+    if theirs.channels != pair.first.stages[stage].channels:
+        return None
+    sounds = len(pair.sounds)
+    apart, reference, tones = np.zeros(sounds), np.zeros(sounds), ([], [])
+    lengths = (0, 0)
+    for rows in pair.batches():
+        waveforms = pair.waveforms(rows)
+        latent = pair.of_first(waveforms, [stage])[stage]
+        scale = scale_of(pair.first, waveforms)
+        first, second = (_decoded(one, latent, scale) for one in (pair.first, pair.second))
+        lengths = first.shape[1], second.shape[1]
+        samples = min(lengths)
+        first, second = first[:, :samples], second[:, :samples]
+        apart[rows] = (second - first).square().mean(dim=1).numpy()
+        reference[rows] = first.square().mean(dim=1).numpy()
+        for row in range(rows.start, min(rows.stop, TONES)):
+            for part, signals in zip(tones, (first, second), strict=True):
+                part.append(_amplitude(pair, row, signals[row - rows.start]))
+    frequency_hz = pair.sounds.columns["frequency_hz"][pair.sounds.first[:TONES]]
+    one = Difference("decode", lengths, apart, reference, apart, np.zeros(sounds))
+    one.transfer = transfer(
+        frequency_hz, *(np.array(part)[:, None] for part in tones), sample_rate=pair.sample_rate
+    )
+    if one.db.max() <= tolerance_db and lengths[0] == lengths[1]:
+        return one, None
+    return one, _explained(pair, one, (precision_of(first), precision_of(second)), tolerance_db)
+
+
+def _explained(pair: Pair, one: Difference, dtypes: tuple[str, str], tolerance_db: float) -> Finding:
+    worst = worst_sound(pair, one, tolerance_db)
+    about: dict[str, Any] = {"stage": "decode", "sound": worst[0], "db": worst[1]}
+    if dtypes[0] != dtypes[1]:
+        which, dtype = ("first", dtypes[0]) if dtypes[0] else ("second", dtypes[1])
+        return Finding("precision", **about, values={"dtype": dtype, "which": which})
+    if one.frames[0] != one.frames[1] and one.db.max() < EXPLAINED_DB:
+        return Finding("frames", **about, values={"first": one.frames[0], "second": one.frames[1]})
+    assert one.transfer is not None
+    found = one.transfer.alignment(pair.sample_rate / 10)
+    left_db = _unlike(one.transfer, found)
+    if left_db > _unlike(one.transfer, Alignment(0.0, 1, 0.0, 0.0)) + EXPLAINED_DB:
+        return Finding("unexplained", **about)
+    kind = "delay" if abs(found.delay) > 0.005 else "polarity" if found.polarity < 0 else "gain"
+    values = {"delay": found.delay, "polarity": float(found.polarity), "gain_db": found.gain_db}
+    return Finding(kind, **about, left_db=left_db, values=values)
+
+
+def _unlike(found: Transfer, fitted: Alignment) -> float:
+    """Return in dB what of the tones one delay, polarity and gain do not account for."""
+    there = found.is_there
+    turn = 2 * np.pi * found.frequency_hz[there] / found.sample_rate
+    expected = fitted.polarity * 10 ** (fitted.gain_db / 20) * np.exp(-1j * turn * fitted.delay)
+    apart = np.abs(found.response[there] - expected) ** 2
+    return float(10 * np.log10(np.mean(apart) / np.mean(np.abs(expected) ** 2) + 1e-30))
+
+
+def round_trip(pair: Pair, encoder: Encoder) -> Transfer | None:
+    """Return what becomes of tones that a codec encodes and decodes; None where it does not decode."""
+    stage = decoded_stage(encoder)
+    if stage is None:
+        return None
+    came, went = [], []
+    for rows in pair.batches(TONES):
+        waveforms = pair.waveforms(rows)
+        latent = encoder.run(waveforms.to(encoder.device), [stage])[stage]
+        sound = _decoded(encoder, latent, scale_of(encoder, waveforms))
+        samples = min(sound.shape[1], waveforms.shape[1])
+        for row in range(rows.start, rows.stop):
+            went.append(_amplitude(pair, row, waveforms[row - rows.start, :samples]))
+            came.append(_amplitude(pair, row, sound[row - rows.start, :samples]))
+    frequency_hz = pair.sounds.columns["frequency_hz"][pair.sounds.first[:TONES]]
+    return transfer(frequency_hz, np.array(went)[:, None], np.array(came)[:, None], pair.sample_rate)
+
+
+def _decoded(encoder: Any, latent: Tensor, scale: Tensor | None) -> Tensor:
+    with torch.inference_mode():
+        found = encoder.decode(latent) if scale is None else encoder.decode(latent, scale)
+    return found.cpu().float()
+
+
+def _amplitude(pair: Pair, row: int, signal: Tensor) -> complex:
+    samples = len(signal)
+    inner = signal[int(INNER[0] * samples) : int(INNER[1] * samples)]
+    turns = float(pair.sounds.columns["frequency_hz"][pair.sounds.first[row]]) / pair.sample_rate
+    return complex(components(inner.numpy(), turns))

@@ -1,0 +1,263 @@
+"""What may explain that a stage differs: each is tried, and holds if little is left of the difference."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...encoders.base import Encoder, ModuleEncoder
+from ...encoders.drawing import copied
+from .differences import Difference, differences, worst_sound
+from .findings import Finding
+from .playing import Input, Pair
+from .precision import HALVES, precision_of
+from .tokens import quantizer_steps
+
+EXPLAINED_DB = -20.0  # by how much a difference must fall where an explanation is taken into account
+LONGEST_S = 0.1  # largest delay that is looked for
+LEAST_DELAY, LEAST_GAIN_DB = 0.005, 0.01  # samples; of an explanation that says so
+COHERENT = 0.9  # of tones, for one multiple to be looked for in all channels
+TRIED = 3  # sounds that changed weights are tried on
+SEEN = 1e-6  # of a stage's largest activation: what has changed
+
+
+def explained(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Finding:
+    """Return what explains that a stage differs, the first explanation that holds.
+
+    Parameters
+    ----------
+    pair : Pair
+    one : Difference
+        Of the first stage that differs, which holds no codes.
+    before : str
+        The stage before it, which does not differ; "" where there is none.
+    tolerance_db : float
+    """
+    worst = worst_sound(pair, one, tolerance_db)
+    about: dict[str, Any] = {"stage": one.stage, "sound": worst[0], "db": worst[1]}
+    if one.inside_db.max() <= tolerance_db:
+        values = {"leading": one.leading, "trailing": one.trailing}
+        return Finding("edges", **about, left_db=float(one.inside_db.max()), values=values)
+    for explain in (_precision, _input, _reach, _weights, _channels):
+        found = explain(pair, one, before, tolerance_db)
+        if found is not None:
+            kind, left_db, values = found
+            return Finding(kind, **about, left_db=left_db, values=values)
+    return Finding("unexplained", **about)
+
+
+Explanation = tuple[str, float, dict[str, float | str]]
+
+
+def _holds(before_db: float, left_db: float, tolerance_db: float) -> bool:
+    """Whether what is left of a difference is little."""
+    return left_db <= max(tolerance_db, before_db + EXPLAINED_DB)
+
+
+def _precision(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:
+    """Whether all that one of them gives is a number in half precision, and not all of the other."""
+    first, second = (found[one.stage] for found in pair.played(slice(0, TRIED), [one.stage]))
+    names = precision_of(first), precision_of(second)
+    if names[0] == names[1]:
+        return None
+    which, dtype = ("first", names[0]) if names[0] else ("second", names[1])
+    return "precision", float("nan"), {"dtype": dtype, "which": which}
+
+
+def _input(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:
+    """Whether the first answers the same, given the sounds later, louder or inverted."""
+    if one.transfer is None or not one.transfer.is_there.any():
+        return None
+    if float(np.median(one.transfer.coherence[one.transfer.is_there])) < COHERENT:
+        return None
+    hop = pair.first.stages[one.stage].hop
+    found = one.transfer.alignment(max(LONGEST_S * pair.sample_rate, 2 * hop))
+    step = pair.first.stages[before].hop if before else 1
+    whole = round(found.delay / step) * step  # a frame of the stage before, where that is meant
+    is_whole = abs(found.delay - whole) < 0.02 * step
+    delay = float(whole) if is_whole else found.delay
+    best: tuple[float, Input] | None = None
+    loudness = 10 ** (found.gain_db / 20) if abs(found.gain_db) > LEAST_GAIN_DB else 1.0
+    for gain in dict.fromkeys((1.0, loudness)):
+        how = Input(delay if abs(delay) > LEAST_DELAY else 0.0, found.polarity * gain)
+        if how == Input():
+            continue
+        left = differences(pair, [one.stage], tolerance_db, how)[one.stage]
+        left_db = _steady(left)
+        if best is None or left_db < best[0] - 1:
+            best = left_db, how
+    if best is None or not _holds(_steady(one), best[0], tolerance_db):
+        return None
+    how = best[1]
+    kind = "delay" if how.delay else "polarity" if how.gain == -1 else "gain"
+    field = pair.first.stages[one.stage].receptive_field or 0
+    if kind == "delay" and is_whole and how.gain == 1 and (before or abs(delay) < field):
+        kind = "padding"
+    gain_db = 20 * float(np.log10(abs(how.gain)))
+    values = {
+        "delay": how.delay,
+        "polarity": float(np.sign(how.gain)),
+        "gain_db": gain_db,
+        "frames": how.delay / hop,
+        "before": before,
+    }
+    return kind, best[0], values
+
+
+def _steady(one: Difference) -> float:
+    """Return the largest difference without edges, at all sounds but the burst and silence."""
+    return float(one.inside_db[: len(one.inside_db) - 2].max())
+
+
+def _reach(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:
+    """Whether a frame sees samples up to another one."""
+    ends = [
+        latest_sample(play, pair.n_samples)
+        for play in (
+            lambda waveforms: pair.of_first(waveforms, [one.stage])[one.stage],
+            lambda waveforms: pair.of_second(waveforms, [one.stage])[one.stage],
+        )
+    ]
+    if ends[0] == ends[1] or quantizer_steps(pair.first.stages[one.stage], 1):
+        return None
+    return "padding", float("nan"), {"later": float(ends[1] - ends[0]), "before": before}
+
+
+def latest_sample(play: Callable[[Tensor], Tensor], n_samples: int) -> int:
+    """Return the last sample that the middle frame depends on, by changing all that follow.
+
+    Examples
+    --------
+    >>> from torch.nn.functional import conv1d
+    >>> latest_sample(lambda x: conv1d(x[:, None], torch.ones(1, 1, 4), stride=2), 100)
+    51
+    """
+    generator = torch.Generator().manual_seed(0)
+    sound, other = 0.1 * torch.randn(2, 1, n_samples, generator=generator)
+    plain = play(sound)
+    middle = plain.shape[2] // 2
+
+    def seen(sample: int) -> bool:
+        changed = sound.clone()
+        changed[:, sample:] = other[:, sample:]
+        moved = (play(changed) - plain)[:, :, middle].abs().max()
+        return bool(moved > SEEN * plain.abs().max())
+
+    low, high = 0, n_samples  # seen at low, not at high
+    while high - low > 1:
+        between = (low + high) // 2
+        low, high = (between, high) if seen(between) else (low, between)
+    return low
+
+
+def _weights(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:
+    """Whether one of them answers as the other does with its weights changed in a way that is known."""
+    deepest = [name for name, about in pair.first.stages.items() if not quantizer_steps(about, 1)][-1]
+    deepest = deepest if deepest in pair.stages else one.stage
+    holding: list[tuple[float, Explanation]] = []
+    for which, other in (("second", pair), ("first", _exchanged(pair))):  # which one has the fault
+        stage, last = (s if other is pair else pair.stages[s] for s in (one.stage, deepest))
+        as_it_is = _left_db(other, other.first, stage)
+        for kind, values, changed in _changed_weights(other.first):
+            left_db = _left_db(other, changed, stage)
+            if _holds(as_it_is, left_db, tolerance_db):
+                further = _left_db(other, changed, last)  # of several, the one that explains most
+                holding.append((further, (kind, left_db, {**values, "which": which})))
+    return min(holding, key=lambda found: found[0])[1] if holding else None
+
+
+def _exchanged(pair: Pair) -> Pair:
+    names = {theirs: mine for mine, theirs in pair.stages.items()}
+    return replace(pair, first=pair.second, second=pair.first, stages=names)
+
+
+def _left_db(pair: Pair, changed: Encoder, stage: str) -> float:
+    rows = slice(len(pair.sounds) - 5, len(pair.sounds) - 5 + TRIED)  # the noises
+    waveforms = pair.waveforms(rows)
+    mine = changed.run(waveforms.to(changed.device), [stage])[stage].cpu().double()
+    theirs = pair.of_second(waveforms, [stage])[stage].double()
+    frames = min(mine.shape[2], theirs.shape[2])
+    apart = (mine[:, :, :frames] - theirs[:, :, :frames]).square().mean()
+    power = theirs[:, :, :frames].var(dim=2).mean()
+    return float(10 * torch.log10(apart / power.clamp(min=1e-30) + 1e-30))
+
+
+def _changed_weights(encoder: Encoder) -> Iterator[tuple[str, dict[str, float | str], Encoder]]:
+    """Yield copies of an encoder with weights rounded, and with weight norms left out."""
+    if not isinstance(encoder, ModuleEncoder):
+        return
+    for dtype, name in HALVES.items():
+        changed = _copied(encoder)
+        with torch.no_grad():
+            for parameter in changed.module.parameters():
+                if parameter.dtype == torch.float32:
+                    parameter.copy_(parameter.to(dtype))
+        yield "rounded weights", {"dtype": name}, changed
+    normed = [name for name, part in encoder.module.named_modules() if _norm_of(part) is not None]
+    for names in ([name] for name in normed):
+        yield "weight norm", {"layer": names[0]}, _unfolded(encoder, names)
+    if len(normed) > 1:
+        yield "weight norm", {"layer": ""}, _unfolded(encoder, normed)
+
+
+def _copied(encoder: ModuleEncoder) -> ModuleEncoder:
+    changed = copy.copy(encoder)
+    changed.module = copied(encoder.name, encoder.module)
+    return changed
+
+
+def _unfolded(encoder: ModuleEncoder, names: list[str]) -> ModuleEncoder:
+    """Return a copy in which some layers use the direction of their weights as it is."""
+    changed = _copied(encoder)
+    parts = dict(changed.module.named_modules())
+    with torch.no_grad():
+        for name in names:
+            scale, direction = _norm_of(parts[name]) or (None, None)
+            assert scale is not None
+            assert direction is not None
+            kept = tuple(axis for axis in range(direction.ndim) if scale.shape[axis] == 1)
+            scale.copy_(direction.norm(dim=kept, keepdim=True))
+    return changed
+
+
+def _norm_of(part: nn.Module) -> tuple[Tensor, Tensor] | None:
+    """Return g and v of a layer under weight norm, in either form of torch."""
+    if hasattr(part, "weight_g") and hasattr(part, "weight_v"):
+        return part.weight_g, part.weight_v  # type: ignore[return-value]
+    own = getattr(getattr(part, "parametrizations", None), "weight", None)
+    if own is not None and hasattr(own, "original0"):
+        return own.original0, own.original1
+    return None
+
+
+def _channels(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:
+    """Whether each channel follows from its own by a gain and an offset."""
+    rows = slice(len(pair.sounds) - 5, len(pair.sounds) - 5 + TRIED)
+    first, second = (found[one.stage].double() for found in pair.played(rows, [one.stage]))
+    frames = min(first.shape[2], second.shape[2])
+    first, second = (f[:, :, :frames].transpose(0, 1).flatten(1) for f in (first, second))  # [C, N]
+    means = [f.mean(dim=1, keepdim=True) for f in (first, second)]
+    x, y = (f - mean for f, mean in zip((first, second), means, strict=True))
+    gain = (x * y).sum(1) / x.square().sum(1).clamp(min=1e-30)
+    apart = (y - gain[:, None] * x).square().mean()
+    left_db = float(10 * torch.log10(apart / x.square().mean().clamp(min=1e-30) + 1e-30))
+    as_it_is = float(10 * torch.log10((y - x).square().mean() / x.square().mean().clamp(min=1e-30) + 1e-30))
+    is_off = (means[1] - means[0]).square().mean() > 10 ** (tolerance_db / 10) * x.square().mean()
+    if not (_holds(as_it_is, left_db, tolerance_db) and (is_off or as_it_is > tolerance_db)):
+        return None
+    sounding = x.square().mean(1) > 1e-8 * x.square().mean(1).max()
+    gains = gain[sounding]
+    if bool((gains - 1).abs().max() < 1e-3):
+        if not is_off:
+            return None
+        offset = (means[1] - means[0]).abs().max() / x.square().mean().sqrt().clamp(min=1e-30)
+        return "bias", left_db, {"largest": float(offset)}
+    levels = 20 * torch.log10(gains.abs().clamp(min=1e-12))
+    low, high = float(levels.min()), float(levels.max())
+    return "channel gains", left_db, {"lowest_db": low, "highest_db": high}
