@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 USUAL = "make"  # the function where a name says none
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")  # of the hub
-OURS = ("filterbank", "control", "hf")  # what stands before a colon in names of the library's own
+OURS = (
+    "filterbank",
+    "control",
+    "hf",
+    "torchaudio",
+)  # what stands before a colon in names of the library's own
 
 
 def names_a_file(name: str) -> bool:

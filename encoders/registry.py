@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from ..synth.errors import InputError, near
+from .families.known import check_bundle
 from .from_file import check_place, check_there, load_from_file, names_a_file
 
 if TYPE_CHECKING:  # names are known without torch, which takes seconds to import
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # names are known without torch, which takes seconds to impor
 
 ENTRY_POINT_GROUP = "tonotopy.encoders"
 HUB = "hf:"  # before the name of a model on the hub, or of a folder of its form
+TORCHAUDIO = "torchaudio:"  # before the name of one of its pipelines
 
 _factories: dict[str, str | Callable[..., Encoder]] = {
     "samplecnn_tiny": ".samplecnn:samplecnn_tiny",
@@ -103,6 +105,9 @@ def check_known(name: str) -> None:
     if name.startswith(HUB):
         check_place(name.removeprefix(HUB))
         return
+    if name.startswith(TORCHAUDIO):
+        check_bundle(name.removeprefix(TORCHAUDIO))
+        return
     if names_a_file(name):
         check_there(name)
         return
@@ -131,6 +136,10 @@ def factory_of(name: str) -> Callable[..., Encoder] | None:
         from .families.published import published
 
         return partial(published, name.removeprefix(HUB))
+    if factory is None and name.startswith(TORCHAUDIO):
+        from .families.torchaudio_pipelines import pipeline
+
+        return partial(pipeline, name.removeprefix(TORCHAUDIO))
     if factory is None:
         plugin = next((e for e in entry_points(group=ENTRY_POINT_GROUP) if e.name == name), None)
         if plugin is None:
@@ -163,9 +172,10 @@ def load(
     Parameters
     ----------
     name : str
-        One of `available()`; a model of transformers on the hub, "hf:ORG/NAME" or "hf:ORG/NAME@REVISION",
-        or in a folder of that form, "hf:FOLDER"; or a file of yours and a function in it that returns an
-        encoder, as in "my_codec.py:make", or "package.module:make".
+        One of `available()`; a model of transformers or diffusers on the hub, "hf:ORG/NAME" or
+        "hf:ORG/NAME@REVISION", or in a folder of that form, "hf:FOLDER"; one of torchaudio's pipelines,
+        "torchaudio:WAV2VEC2_BASE"; or a file of yours and a function in it that returns an encoder, as in
+        "my_codec.py:make", or "package.module:make".
     weights : {"pretrained", "random"} or path
         Published or bundled weights, a random initialisation, or a file.
     seed : int

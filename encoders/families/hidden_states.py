@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..base import ModuleEncoder
-from ..wrapping import wrap
+from ..base import ModuleEncoder, Stage
+from ..geometry import Geometry, layer_of, stage_at
+from ..wrapping import wrap_known
 
 VARIANCE_FLOOR = 1e-7  # as transformers' Wav2Vec2FeatureExtractor has it
 
@@ -61,9 +63,34 @@ def hidden_states(
         ``first_layer`` is the first convolution, ``convolution_0`` ... each with its norm and activation,
         ``stack_end`` the last, ``layer_0`` ... the transformer's blocks and ``latent`` the last of them.
     """
-    stages = stages_of(model)
-    assert stages is not None
-    return wrap(model, sample_rate, stages, name, _normalized if normalize else _plain)
+    taps = stages_of(model)
+    assert taps is not None
+    prepare = _normalized if normalize else _plain
+    return wrap_known(model, sample_rate, taps, geometry_of(model, taps, not normalize), name, prepare)
+
+
+def geometry_of(model: nn.Module, taps: Mapping[str, str], bounded: bool) -> dict[str, Stage]:
+    """Return what is known of the stages of a model of hidden states.
+
+    Parameters
+    ----------
+    model : nn.Module
+    taps : mapping of str to str
+        Of `stages_of`.
+    bounded : bool
+        Whether it is played the waveforms themselves: what brings them to one variance sees all of them.
+    """
+    geometry, found = Geometry(), {}
+    layers: Any = model.get_submodule("feature_extractor.conv_layers")
+    for i, layer in enumerate(layers):
+        geometry = geometry.then(layer_of(layer.conv))
+        if i == 0:
+            kind = "convolution" if bounded else "nonlinear"
+            found["first_layer"] = stage_at("first_layer", geometry, bounded, kind)
+        bounded = bounded and not any(isinstance(part, nn.GroupNorm) for part in layer.modules())
+        stage = f"convolution_{i}" if i < len(layers) - 1 else "stack_end"
+        found[stage] = stage_at(stage, geometry, bounded)
+    return found | {stage: stage_at(stage, geometry, False) for stage in taps if stage not in found}
 
 
 def _plain(waveforms: Tensor) -> Tensor:

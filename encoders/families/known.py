@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...synth.errors import InputError, near
+
 NOT_STATED = "not stated"  # neither by the card nor by the authors' page
 NOT_VERIFIED = "not verified"
 
@@ -70,6 +72,36 @@ def known(name: str) -> Known | None:
     512
     """
     return next((row for row in KNOWN if row.name == name), None)
+
+
+def bundles() -> list[str]:
+    """Return the names of torchaudio's pipelines that are encoders.
+
+    Examples
+    --------
+    >>> "HUBERT_BASE" in bundles()
+    True
+    """
+    prefix = "torchaudio:"
+    listed = [row.name.removeprefix(prefix) for row in KNOWN if row.name.startswith(prefix)]
+    return [*listed, *OTHER_BUNDLES]
+
+
+def check_bundle(name: str) -> None:
+    """Raise unless torchaudio has a pipeline of a name that is known here; nothing is imported.
+
+    Examples
+    --------
+    >>> check_bundle("WAV2VEC2_BASS")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tonotopy.synth.errors.InputError: encoder 'torchaudio:WAV2VEC2_BASS': no such pipeline (did you mean ...
+    """
+    there = bundles()
+    if name not in there:
+        raise InputError(
+            f"encoder 'torchaudio:{name}': no such pipeline{near(name, there)}; `tonotopy encoders` lists "
+            f"all {len(there)}, {there[0]} and others"
+        )
 
 
 def _dac(name: str, sample_rate: int, ratios: tuple[int, ...], hop: int, codebooks: int) -> Known:

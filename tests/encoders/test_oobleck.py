@@ -82,11 +82,11 @@ def test_a_folder_is_read_to_the_bit(model, folder, pipeline, noise):
 
 
 def test_what_is_drawn_follows_the_seed(folder):
-    one, same, other = (load(f"hf:{folder}", weights="random", seed=seed) for seed in (1, 1, 2))
+    one, same, other = encoders = [load(f"hf:{folder}", weights="random", seed=seed) for seed in (1, 1, 2)]
     assert one.weights.source == "random"
     assert one.weights.sha256 == same.weights.sha256 != other.weights.sha256
-    module: Any = one.module.get_submodule("model.encoder.snake1")
-    assert not module.alpha.any()  # as the family draws it
+    encoder: Any = encoders[0]
+    assert not encoder.module.model.encoder.snake1.alpha.any()  # as the family draws it
 
 
 @pytest.mark.parametrize("changes", [{"downsampling_ratios": 3}, {"encoder_hidden_size": "many"}])
@@ -110,5 +110,5 @@ def test_weights_that_do_not_fit(folder, tmp_path):
 
 def test_a_pipeline_without_a_part_that_is_known(pipeline, tmp_path):
     (tmp_path / "model_index.json").write_text(json.dumps({"vae": ["diffusers", "AutoencoderKL"]}))
-    with pytest.raises(InputError, match=r"model_index\.json names no part that is known; known are AutoencoderOobleck"):
+    with pytest.raises(InputError, match=r"model_index\.json names no part that is known; .*Oobleck"):
         load(f"hf:{tmp_path}")
