@@ -183,7 +183,8 @@ def _check_place(encoder: Encoder, stage: Stage) -> None:
         )
     last_heard = (sample <= end) & (sample > end - newest)  # what they do may lie below rounding
     steps = stage.is_stepwise or stage.codebooks
-    if not steps and all(equal([frames(last_heard, gain)], [plain]) for gain in (1.0, 1e5)):
+    unheard = not steps and all(equal([frames(last_heard, gain)], [plain]) for gain in (1.0, 1e5))
+    if unheard and not _spoilt_by(encoder, stage, torch.where(last_heard, torch.nan, noise), first):
         raise faults.WrongLatency(
             f"{encoder.name}: stage {stage.name!r} sees nothing of the {newest} samples up to "
             f"t * hop + {stage.latency}, its latency"
@@ -192,6 +193,14 @@ def _check_place(encoder: Encoder, stage: Stage) -> None:
         raise faults.ReceptiveFieldTooSmall(
             f"{encoder.name}: stage {stage.name!r} sees samples before its receptive field of {field}"
         )
+
+
+def _spoilt_by(encoder: Encoder, stage: Stage, waveforms: Tensor, first: int) -> bool:
+    """Whether NaN in waveforms reaches their frames, as it does through weights too small to be heard."""
+    if not isinstance(encoder, Differentiates):
+        return False
+    found = encoder.differentiable(stage.name)(waveforms).detach()
+    return all(bool(found[row, :, first + row].isnan().any()) for row in range(FRAMES))
 
 
 def _check_kernels(encoder: Encoder, stage: Stage) -> None:

@@ -22,7 +22,9 @@ from .encodec import codec_of, is_encodec
 from .hidden_states import hidden_states, stages_of
 from .places import place_of, state_of
 from .seanet import is_mimi, is_wavtokenizer, mimi, wavtokenizer
+from .vibevoice import is_vibevoice, vibevoice
 from .xcodec import is_xcodec, xcodec
+from .xcodec2 import is_xcodec2, xcodec2
 
 
 def published(place: str, weights: str | Path = "pretrained", seed: int = 0) -> ModuleEncoder:
@@ -151,6 +153,10 @@ def _hidden_states(model: Any, source: Source) -> ModuleEncoder:
     return hidden_states(model, rate, source.name, normalize)
 
 
+def _vibevoice(model: Any, source: Source) -> ModuleEncoder:
+    return vibevoice(model, source.name, int(source.preprocessor.get("sampling_rate", 24_000)))
+
+
 FAMILIES = (
     Family(
         "Stable Audio's autoencoder", oobleck.is_oobleck, lambda model, at: oobleck.oobleck(model, at.name)
@@ -160,6 +166,8 @@ FAMILIES = (
     Family("Mimi", is_mimi, lambda model, at: mimi(model, at.name, at.seed)),
     Family("WavTokenizer", is_wavtokenizer, lambda model, at: wavtokenizer(model, at.name, at.seed)),
     Family("X-Codec", is_xcodec, lambda model, at: xcodec(model, at.name, at.seed)),
+    Family("X-Codec 2", is_xcodec2, lambda model, at: xcodec2(model, at.name)),
+    Family("VibeVoice's tokenizer", is_vibevoice, _vibevoice),
     Family("DAC", is_dac, lambda model, at: dac(model, at.name)),
 )
 

@@ -95,21 +95,22 @@ def _speech(model: Any, name: str) -> Geometry:
 def _encoded(model: Any, waveforms: Tensor) -> Tensor:  # [B, 1, T] -> [B, D, F]
     acoustic = model.acoustic_encoder(waveforms)
     semantic = model.encoder_semantic(_states(model, waveforms).mT)
-    return model.fc(beside(acoustic, semantic).mT).mT
+    both = torch.cat([acoustic, fitted(semantic, acoustic)], dim=1)
+    return model.fc(both.mT).mT
 
 
-def beside(acoustic: Tensor, semantic: Tensor) -> Tensor:
-    """Return the channels of two branches beside one another, as many frames as the acoustic one has.
+def fitted(semantic: Tensor, acoustic: Tensor) -> Tensor:
+    """Return as many frames of a semantic branch as the acoustic one has; both are [B, D, F].
 
     Raises
     ------
     InputError
-        If the semantic one has fewer, as a configuration may have it.
+        If it has fewer, as a configuration may have it.
     """
     frames = acoustic.shape[2]
     if semantic.shape[2] < frames:
         raise InputError(f"its acoustic branch gives {frames} frames, the semantic one {semantic.shape[2]}")
-    return torch.cat([acoustic, semantic[:, :, :frames]], dim=1)
+    return semantic[:, :, :frames]
 
 
 def _states(model: Any, waveforms: Tensor) -> Tensor:
