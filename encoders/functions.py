@@ -78,7 +78,7 @@ def wrap_function(
     taps = {stage: f"outputs.{i}" for i, stage in enumerate(keys)}
     encoder = wrap(module, sample_rate, taps, named, prepare=_as_they_are, piece=piece)
     del encoder.filled  # of modules; a function has no weights to be seen
-    encoder.weights = replace(encoder.weights, sha256=_answers_sha256(encoder))
+    encoder.weights = replace(encoder.weights, sha256=answers_sha256(encoder))
     if make is not None:
         encoder.randomised = lambda seed: wrap_function(make(seed), sample_rate, stages, named, make, piece)
     return encoder
@@ -98,7 +98,7 @@ def _only(found: Any) -> Any:
     return None if isinstance(found, list | tuple | Mapping) else found
 
 
-def _answers_sha256(encoder: ModuleEncoder) -> str:
+def answers_sha256(encoder: ModuleEncoder) -> str:
     """Return what stands for the weights that cannot be seen: a hash of the answers to noise."""
     frames = [2 * stage.hop + stage.latency for stage in encoder.stages.values()]
     noise = noise_for(encoder, 1, max(encoder.sample_rate, *frames))
