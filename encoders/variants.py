@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -83,24 +83,35 @@ def _cast(value: Any, dtype: torch.dtype | None) -> Any:
     return value
 
 
-class Batched:
-    """An encoder that is given so many sounds at once, whatever it is asked with.
+def in_batches(encoder: Encoder, batch: int) -> Encoder:
+    """Return an encoder that is given `batch` sounds at once, whatever is to be run.
 
     Parameters
     ----------
     encoder : Encoder
     batch : int > 0
 
+    Raises
+    ------
+    InputError
+        If `batch` is no such number.
+
     Examples
     --------
     >>> from tonotopy.encoders import load
-    >>> Batched(load("filterbank:stft"), 1).run(torch.zeros(3, 4000), ["first_layer"])["first_layer"].shape[0]
+    >>> one_by_one = in_batches(load("filterbank:stft"), 1)
+    >>> one_by_one.run(torch.zeros(3, 4000), ["first_layer"])["first_layer"].shape[0]
     3
     """
+    if not (isinstance(batch, int) and batch > 0):
+        raise InputError(f"batch {batch!r}: must be a whole number above 0")
+    return cast(Encoder, _Batched(encoder, batch))
+
+
+class _Batched:
+    """An encoder that is given so many sounds at once; see `in_batches`."""
 
     def __init__(self, encoder: Encoder, batch: int) -> None:
-        if not (isinstance(batch, int) and batch > 0):
-            raise InputError(f"batch {batch!r}: must be a whole number above 0")
         self._encoder, self._batch = encoder, batch
         self.name = f"{encoder.name} ({batch} at once)"
 

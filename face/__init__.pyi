@@ -1,6 +1,6 @@
 from . import encoders, probes, reports, synth
 from .encoders import load, wrap, wrap_function
-from .probes import Hypothesis, Session, probe
+from .probes import Hypothesis, Session, equivalence, probe
 from .reports import compare, export, open, plot, report
 from .synth import InputError
 from .version import __version__
@@ -12,6 +12,7 @@ __all__ = [
     "__version__",
     "compare",
     "encoders",
+    "equivalence",
     "export",
     "load",
     "open",

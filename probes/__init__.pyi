@@ -27,6 +27,7 @@ from .hypotheses.hypothesis import Control, Hypothesis, NoEvidence, measured
 from .hypotheses.matching import Matching
 from .hypotheses.registry import HYPOTHESES
 from .hypotheses.verdicts import evaluate
+from .ports.equivalence import equivalence
 from .run.compare import compare
 from .run.conformance import check
 from .run.runner import probe
@@ -62,6 +63,7 @@ __all__ = [
     "compare",
     "complaints",
     "compositionality",
+    "equivalence",
     "evaluate",
     "fold",
     "fold_plan",

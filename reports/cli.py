@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ..synth.errors import InputError
+from .commands.checking import check
 from .commands.controls import controls
 from .commands.dictionaries import sae
 from .commands.judging import compare, export, hypotheses
@@ -32,7 +33,7 @@ app.command(cls=MelodyCommand)(latents)
 app.add_typer(train, name="train")
 app.add_typer(sae, name="sae")
 for command in (
-    report, export, hypotheses, controls, compare, encoders, probes, stimuli, activations, corpus,
+    report, export, hypotheses, controls, compare, check, encoders, probes, stimuli, activations, corpus,
 ):  # fmt: skip
     app.command()(command)
 

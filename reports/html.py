@@ -50,7 +50,7 @@ def report(runs: Run | Sequence[Run], out: str | Path, *, hypotheses: Sequence[H
         would be larger than 10 MB.
     """
     out = Path(out)
-    _check_output(out)
+    check_output(out)
     several = [runs] if isinstance(runs, str | Path | xr.DataTree) else list(runs)
     if not several:
         raise InputError("report: no run given, at least one is needed")
@@ -65,7 +65,7 @@ def report(runs: Run | Sequence[Run], out: str | Path, *, hypotheses: Sequence[H
         with _garbage_collected_rarely():
             page = contents(trees, dpi).encode()
         if len(page) < LARGEST_BYTES:
-            return _write(out, page)
+            return write_page(out, page.decode())
     raise InputError(
         f"report: the page would have {len(page) / 1e6:.1f} MB, at most {LARGEST_BYTES / 1e6:.0f} MB are "
         "written; give fewer runs"
@@ -83,7 +83,8 @@ def _garbage_collected_rarely() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _check_output(out: Path) -> None:
+def check_output(out: Path) -> None:
+    """Raise if a page cannot go there: a folder, or a file that is no page of ours."""
     if out.is_dir():
         raise InputError(f"output {out}: is a folder; give the name of a file")
     if out.is_file():
@@ -94,12 +95,13 @@ def _check_output(out: Path) -> None:
         raise InputError(f"output {out}: is not a file")
 
 
-def _write(out: Path, page: bytes) -> Path:
+def write_page(out: Path, page: str) -> Path:
+    """Write a page beside its place, then into it."""
     out.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(page)
+            file.write(page.encode())
         os.chmod(beside, 0o644)  # mkstemp's own mode shuts others out
         os.replace(beside, out)
     except BaseException:

@@ -22,7 +22,7 @@ MEASURES = (
     "interventions",
     "latents",
     "dictionaries",
-    "equivalence",
+    "ports",
 )  # import the ground only
 FLOORS = {
     **dict.fromkeys(GROUND, 0), **dict.fromkeys(MEASURES, 1), "hypotheses": 2, "run": 3

@@ -16,6 +16,7 @@ from ...probes.hypotheses.admission import complaints
 from ...probes.hypotheses.hypothesis import Hypothesis
 from ...probes.run.compare import at_a_glance
 from ...probes.run.truths import Truth
+from .. import ports
 from ..chapters import panels
 from ..figures.hypotheses.differences import differences
 from ..known_answers import HEADINGS, by_encoder, cells_of, summed_up
@@ -125,3 +126,14 @@ def show_differences(compared: xr.Dataset) -> None:
         f"{counts['flagged']} of {counts['measures']} measures have a 95 % interval without 0; "
         f"{counts['by chance']} would if nothing had changed."
     )
+
+
+def show_check(found: xr.DataTree) -> None:
+    """List stage by stage how two encoders differ, and say what explains it."""
+    console = wide_console()
+    table = Table(*(heading for heading, _ in ports.HEADINGS))
+    for row in ports.rows(found):
+        table.add_row(*row)
+    console.print(table)
+    for sentence in ports.sentences(found):
+        console.print(sentence, highlight=False)

@@ -159,6 +159,6 @@ def _findings(findings: Sequence[Finding]) -> xr.Dataset:
             "on_sound": np.array([one.sound for one in findings], dtype=str),
             "size_db": np.array([one.db for one in findings], dtype=float),
             "left_db": np.array([one.left_db for one in findings], dtype=float),
-            "values": np.array([json.dumps(dict(one.values)) for one in findings], dtype=str),
+            "details": np.array([json.dumps(dict(one.values)) for one in findings], dtype=str),
         },
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...encoders.abilities import Decodes, scale_of
 from ...encoders.base import Encoder
 from .differences import Difference, worst_sound
+from .explanations import EXPLAINED_DB, LEAST_DELAY
 from .findings import Finding
 from .playing import Pair
 from .precision import precision_of
@@ -18,7 +19,6 @@ from .sounds import TONES
 from .transfer import Alignment, Transfer, components, transfer
 
 INNER = (0.3, 0.9)  # of the sound: what lies between is no onset
-EXPLAINED_DB = -20.0
 
 
 def decoded_stage(encoder: Encoder) -> str | None:
@@ -81,8 +81,9 @@ def _explained(pair: Pair, one: Difference, dtypes: tuple[str, str], tolerance_d
     left_db = _unlike(one.transfer, found)
     if left_db > _unlike(one.transfer, Alignment(0.0, 1, 0.0, 0.0)) + EXPLAINED_DB:
         return Finding("unexplained", **about)
-    kind = "delay" if abs(found.delay) > 0.005 else "polarity" if found.polarity < 0 else "gain"
-    values = {"delay": found.delay, "polarity": float(found.polarity), "gain_db": found.gain_db}
+    delay = found.delay if abs(found.delay) > LEAST_DELAY else 0.0
+    kind = "delay" if delay else "polarity" if found.polarity < 0 else "gain"
+    values = {"delay": delay, "polarity": float(found.polarity), "gain_db": found.gain_db}
     return Finding(kind, **about, left_db=left_db, values=values)
 
 

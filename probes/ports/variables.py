@@ -46,6 +46,6 @@ VARIABLES: Groups = {
         "on_sound": Variable(("finding",), "1", "sound on which it differs most"),
         "size_db": Variable(("finding",), "dB re response", "power of the difference there"),
         "left_db": Variable(("finding",), "dB re response", "what is left of it, explained"),
-        "values": Variable(("finding",), "1", "what the explanation says, as JSON"),
+        "details": Variable(("finding",), "1", "what the explanation says, as JSON"),
     },
 }

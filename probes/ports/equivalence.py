@@ -61,9 +61,9 @@ def equivalence(
     Returns
     -------
     found : xarray.DataTree
-        Groups and variables as in `equivalence.variables`: "stages", "codes" where both give codes,
+        Groups and variables as in `ports.variables`: "stages", "codes" where both give codes,
         "round_trip" where one decodes, and "findings": the first stage that differs and what explains it,
-        of the kinds in `findings.KINDS`. The attribute `agrees` says whether there are none.
+        of the kinds in `ports.findings.KINDS`. The attribute `agrees` says whether there are none.
 
     Raises
     ------
