@@ -140,7 +140,7 @@ def _explained(one: Mapping[str, Any], names: tuple[str, str], found: xr.DataTre
     if kind == "decisions":
         return f"{at} {_decisions(values)}."
     if "later" in values:
-        return f"{at} {_reach(values, b, a, found)}."
+        return f"{at} {_reach(values, kind, b, a, found)}."
     return f"{at} {b} does what {a} does with {_input(values, kind, found)}{left}."
 
 
@@ -155,13 +155,17 @@ def _decisions(values: Mapping[str, Any]) -> str:
     )
 
 
-def _reach(values: Mapping[str, Any], b: str, a: str, found: xr.DataTree) -> str:
+def _reach(values: Mapping[str, Any], kind: str, b: str, a: str, found: xr.DataTree) -> str:
     later = int(values["later"])
     frames = _in_frames(abs(later), str(values["before"]), found)
+    why = "a layer there is padded on the other side"
+    if kind == "receptive field":
+        earliest = int(values["earliest"])
+        side = "later" if earliest > 0 else "earlier"
+        why = f"from {counted(abs(earliest), 'sample')} {side} on, as of another kernel, dilation or filter"
     return (
         f"frames of {b} see samples up to {counted(abs(later), 'sample')} "
-        f"{'later' if later > 0 else 'earlier'} than those of {a}{frames}: a layer there is padded on the "
-        "other side"
+        f"{'later' if later > 0 else 'earlier'} than those of {a}{frames}: {why}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -116,44 +117,48 @@ def _steady(one: Difference) -> float:
 
 
 def _reach(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:
-    """Whether a frame sees samples up to another one."""
+    """Whether a frame sees other samples."""
+    if quantizer_steps(pair.first.stages[one.stage], 1):
+        return None
     ends = [
-        latest_sample(play, pair.n_samples)
+        seen_samples(play, pair.n_samples)
         for play in (
             lambda waveforms: pair.of_first(waveforms, [one.stage])[one.stage],
             lambda waveforms: pair.of_second(waveforms, [one.stage])[one.stage],
         )
     ]
-    if ends[0] == ends[1] or quantizer_steps(pair.first.stages[one.stage], 1):
+    earlier, later = (ends[1][i] - ends[0][i] for i in (0, 1))
+    if earlier == later == 0:
         return None
-    return "padding", float("nan"), {"later": float(ends[1] - ends[0]), "before": before}
+    is_shifted = earlier == later or ends[0][0] == ends[1][0] == 0  # an unbounded past tells nothing
+    values = {"earliest": float(earlier), "later": float(later), "before": before}
+    return ("padding" if is_shifted else "receptive field"), float("nan"), values
 
 
-def latest_sample(play: Callable[[Tensor], Tensor], n_samples: int) -> int:
-    """Return the last sample that the middle frame depends on, by changing all that follow.
+def seen_samples(play: Callable[[Tensor], Tensor], n_samples: int) -> tuple[int, int]:
+    """Return the first and the last sample that the middle frame depends on, by changing all others.
 
     Examples
     --------
     >>> from torch.nn.functional import conv1d
-    >>> latest_sample(lambda x: conv1d(x[:, None], torch.ones(1, 1, 4), stride=2), 100)
-    51
+    >>> seen_samples(lambda x: conv1d(x[:, None], torch.ones(1, 1, 4), stride=2), 100)
+    (48, 51)
     """
     generator = torch.Generator().manual_seed(0)
     sound, other = 0.1 * torch.randn(2, 1, n_samples, generator=generator)
     plain = play(sound)
     middle = plain.shape[2] // 2
 
-    def seen(sample: int) -> bool:
-        changed = sound.clone()
-        changed[:, sample:] = other[:, sample:]
-        moved = (play(changed) - plain)[:, :, middle].abs().max()
-        return bool(moved > SEEN * plain.abs().max())
+    def unseen(changed: slice) -> bool:
+        mixed = sound.clone()
+        mixed[:, changed] = other[:, changed]
+        moved = (play(mixed) - plain)[:, :, middle].abs().max()
+        return bool(moved <= SEEN * plain.abs().max())
 
-    low, high = 0, n_samples  # seen at low, not at high
-    while high - low > 1:
-        between = (low + high) // 2
-        low, high = (between, high) if seen(between) else (low, between)
-    return low
+    samples = range(n_samples)
+    after_last = bisect_left(samples, True, key=lambda sample: unseen(slice(sample, None)))
+    first = bisect_left(samples, True, key=lambda sample: not unseen(slice(0, sample + 1)))
+    return first, after_last - 1
 
 
 def _weights(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:

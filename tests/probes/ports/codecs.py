@@ -1,6 +1,7 @@
 """A small codec, and ports of it with one fault each."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -28,8 +29,9 @@ class Conv(nn.Module):
     def __init__(self, channels, others, kernel, stride=1):
         super().__init__()
         self.conv = parametrizations.weight_norm(nn.Conv1d(channels, others, kernel, stride))
+        norm: Any = self.conv.parametrizations.weight
         with torch.no_grad():  # as training leaves it: no longer the norm of the direction
-            self.conv.parametrizations.weight.original0.mul_(torch.rand(others, 1, 1) + 0.5)
+            norm.original0.mul_(torch.rand(others, 1, 1) + 0.5)
         self.padding, self.is_left = kernel - stride, True
 
     def forward(self, x):
@@ -77,7 +79,7 @@ def codec(seed=0):
 
 def encoder_of(module, prepare=None, decode=lambda module, latent: module.up(latent), known=True):
     """Wrap a codec; its codebooks are known or not."""
-    encoder = wrap(module, RATE, STAGES, "codec", prepare=prepare, decode=decode)
+    encoder: Any = wrap(module, RATE, STAGES, "codec", prepare=prepare, decode=decode)
     if known:
         encoder.codebooks = tuple(book.detach() for book in module.books)
     return encoder
@@ -97,14 +99,3 @@ def ported(change):
     with torch.no_grad():
         change(module)
     return module
-
-
-class _HalfPrecision(nn.Module):
-    """A codec that computes in bfloat16 up to its latent."""
-
-    def __init__(self, module):
-        super().__init__()
-        self.module = module.to(torch.bfloat16)
-
-    def forward(self, x):
-        return self.module(x.to(torch.bfloat16))
