@@ -100,8 +100,8 @@ def copied(name: str, module: nn.Module) -> nn.Module:
             setattr(part, key, values)
 
 
-def learned_buffers(module: nn.Module, fixed: Sequence[str] = ()) -> Iterator[tuple[nn.Module, str, str]]:
-    """Yield the buffers that look learned, as codebooks are: module, name in it, name in the whole.
+def learned_buffers(module: nn.Module, fixed: Sequence[str] = ()) -> Iterator[tuple[str, Tensor]]:
+    """Yield the buffers that look learned, as codebooks are, by name.
 
     What is written to files, floating-point, of two axes or more, and in no module of torch's or
     torchaudio's, whose buffers are tables or statistics.
@@ -112,7 +112,7 @@ def learned_buffers(module: nn.Module, fixed: Sequence[str] = ()) -> Iterator[tu
         for key, tensor in part.named_buffers(recurse=False):
             kept = key in part._non_persistent_buffers_set
             if not kept and tensor.is_floating_point() and tensor.ndim > 1:
-                yield part, key, f"{name}.{key}".lstrip(".")
+                yield f"{name}.{key}".lstrip("."), tensor
 
 
 def _drawn(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -120,8 +120,7 @@ def _drawn(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     for key, tensor in module.named_parameters():
         if tensor.is_floating_point() or tensor.is_complex():
             yield key, tensor
-    for part, key, name in learned_buffers(module):
-        yield name, part.get_buffer(key)
+    yield from learned_buffers(module)
 
 
 def _made(name: str, module: nn.Module, make: Callable[[], nn.Module]) -> nn.Module:
@@ -173,7 +172,8 @@ def _reset_part(part: Any, reset: str) -> None:
     keys = [*(norm.name for norm in norms), *under]
     plain = nn.Module.__new__(type(part).__bases__[0] if under else type(part))
     plain.__dict__ = {key: value for key, value in vars(part).items() if key not in keys}
-    plain._parameters = {
+    absent = {key: None for key, values in part._parameters.items() if values is None}  # a bias, say
+    plain._parameters = absent | {
         key: nn.Parameter(torch.empty_like(values)) for key, values in weights_of(part).items()
     }
     getattr(plain, reset)()
@@ -209,26 +209,34 @@ def check_unused(encoder: ModuleEncoder, twin: nn.Module, left: Sequence[str], l
         torch.manual_seed(0)
         return list(listening.activations(noise, list(encoder.stages)).values())
 
+    def first_that_matters(keys: Sequence[str]) -> str | None:
+        for gain in (0.1, 10.0):
+            for key in keys:
+                there[key].copy_(own[key] + gain * torch.randn(own[key].shape).to(own[key]))
+            same = all(map(torch.equal, answers(), expected))
+            for key in keys:
+                there[key].copy_(own[key])
+            if not same:
+                break
+        else:
+            return None
+        half = len(keys) // 2
+        return keys[0] if not half else first_that_matters(keys[:half]) or first_that_matters(keys[half:])
+
     with torch.random.fork_rng(), torch.no_grad():
         for key in left:
             there[key].copy_(own[key])
         expected = answers()
-        for key in left:
-            for gain in (-1.0, 2.0):
-                there[key].copy_(gain * own[key] + (1 - gain))
-                if not all(map(torch.equal, answers(), expected)):
-                    raise InputError(
-                        f"{encoder.name}: no random baseline: nothing says how {key!r} is initialised; "
-                        f"{WAYS}; "
-                        "name what is a fixed table in wrap(..., fixed=)"
-                    )
-            there[key].copy_(own[key])
+        if used := first_that_matters(left):
+            raise InputError(
+                f"{encoder.name}: no random baseline: nothing says how {used!r} is initialised; {WAYS}; "
+                "name what is a fixed table in wrap(..., fixed=)"
+            )
 
 
 def shuffle_buffers(twin: nn.Module, fixed: Sequence[str], seed: int) -> None:
     """Shuffle the values of each buffer that looks learned."""
     generator = torch.Generator().manual_seed(seed)
-    for part, key, _ in learned_buffers(twin, fixed):
-        values = part.get_buffer(key)
+    for _, values in learned_buffers(twin, fixed):
         order = torch.randperm(values.numel(), generator=generator).to(values.device)
         values.copy_(values.flatten()[order].view_as(values))

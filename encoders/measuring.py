@@ -6,7 +6,7 @@ import inspect
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .base import ModuleEncoder, Stage
+from .fields import LONGEST_S, find_field
 from .layouts import Layout
 from .taps import tapped_module
+from .trimming import Trim
 
 TOLERANCES = {torch.float16: 5e-3, torch.bfloat16: 4e-2}  # the same in half precision
 LENGTHS = 6  # of waveforms, each twice as long: from a quarter of a second to 16
-LONGEST_S = 4.0  # a frame that still hears both ends of this much sound has no bounded receptive field
 OTHER_FORMS = "give `prepare`, which makes what it takes, or `piece` if it takes one length only"
 TOLERANCE = 1e-4  # of an activation's norm; float32 convolutions keep within 1e-5
 
@@ -145,115 +146,61 @@ def _axes(stage: str, plain: torch.Size, wide: torch.Size, long: torch.Size) -> 
     return Layout(batch[0], time[0])
 
 
-def measured_stage(encoder: ModuleEncoder, stage: str, length: int) -> Stage:
-    """Return a stage as it is measured; see `wrap`."""
+def measured_stage(
+    encoder: ModuleEncoder, stage: str, length: int, trim: Trim, fixed: Sequence[str] = ()
+) -> Stage:
+    """Return a stage as it is measured; see `wrap`. `trim` gets to know where frames come several at once."""
     output = _activations(encoder, stage, noise_for(encoder, 1, length))
-    hop, late = _hop(encoder, stage, length)
+    hop, late, steps = _hop(encoder, stage, length)
+    if steps > 1:
+        trim.grid[stage] = hop, late
     measured = Stage(stage, output.shape[1], hop, None, max(0, late))
     if not output.is_floating_point():
         return replace(measured, kind="codes")
-    field, latency = _field(encoder, stage, hop, late, length)
+    play, noise = partial(_activations, encoder, stage), partial(noise_for, encoder, 1)
+    field, latency = find_field(encoder, stage, play, noise, (hop, late, steps), length, fixed)
     if field is None:  # how late it is may then be known by its frames only
         return replace(measured, latency=max(latency, measured.latency))
     return replace(measured, receptive_field=field, latency=latency)
 
 
-def _hop(encoder: ModuleEncoder, stage: str, length: int) -> tuple[int, int]:
-    """Return the samples per frame, from the exact lengths at which one more frame appears.
+def _hop(encoder: ModuleEncoder, stage: str, length: int) -> tuple[int, int, int]:
+    """Return the samples per frame, from the exact lengths at which frames appear.
 
-    Also how many samples beyond ``t * hop`` must have played before frame t is there: without padding,
-    the latency.
+    Also how many samples beyond ``t * hop`` must have played before frame t is there (without padding, the
+    latency), and how many frames appear at once: more than one where the module pads what it is given.
     """
 
     @cache
     def count(samples: int) -> int:
         return _activations(encoder, stage, noise_for(encoder, 1, samples)).shape[-1]
 
+    def next_step(start: int, width: int) -> int:  # the first length beyond `start` with more frames
+        while count(start + width) == count(start) and width < LONGEST_S * encoder.sample_rate:
+            width *= 2
+        steps = range(start + width + 1)
+        return bisect_left(steps, True, start + 1, key=lambda samples: count(samples) > count(start))
+
     # frames per sample over a longer stretch bound the hop, the steps themselves tell it
     frames, longer = count(length), 2 * length
     while count(longer) < frames + 8 and 2 * longer <= LONGEST_S * encoder.sample_rate:
         longer *= 2
-    more = count(longer) - frames
-    lowest = (longer - length) // (more + 1) + 1
-    highest = -((length - longer) // max(1, more - 1)) - 1 if more > 1 else longer - length
-    first = bisect_left(
-        range(length + highest), True, length + 1, key=lambda samples: count(samples) > frames
-    )
-    hop = bisect_left(range(highest), True, lowest, key=lambda step: count(first + step) > frames + 1)
-    steady = 1 <= lowest <= hop <= highest and count(longer) == frames + 1 + (longer - first) // hop
+    guess = (longer - length) // max(1, count(longer) - frames) + 1
+    first = next_step(length, guess)
+    step = next_step(first, guess) - first
+    at_once = count(first) - frames
+    hop = step // max(1, at_once)
+    steady = hop > 0 and hop * at_once == step
+    steady = steady and count(longer) == frames + at_once * (1 + (longer - first) // step)
     for k in (0, 1, 2, 7):
-        steady = steady and (count(first + k * hop - 1), count(first + k * hop)) == (
-            frames + k,
-            frames + k + 1,
-        )
+        expected = frames + k * at_once, frames + (k + 1) * at_once
+        steady = steady and (count(first + k * step - 1), count(first + k * step)) == expected
     if not steady:
         raise InputError(
             f"stage {stage!r}: has no fixed hop of whole samples: {frames} frames at {length} samples, "
             f"{count(longer)} at {longer}"
         )
-    return hop, first - 1 - frames * hop
-
-
-def _field(encoder: ModuleEncoder, stage: str, hop: int, late: int, length: int) -> tuple[int | None, int]:
-    """Return receptive field and latency, by what turns NaN; None where it grows with the waveform.
-
-    NaN from a sample on, or up to one, rather than at one: what a frame sees may have gaps. Both ends are
-    spoilt as far as some frame sees: without padding, the last samples may be seen by none.
-    """
-    lengths = [max(length, 16 * hop)]
-    while 4 * lengths[-1] <= LONGEST_S * encoder.sample_rate:
-        lengths.append(4 * lengths[-1])
-
-    def lost(samples: int, start: int, stop: int) -> Tensor:  # bool [F]
-        spoilt = noise_for(encoder, 1, samples)
-        spoilt[:, max(0, start) : stop] = torch.nan
-        return _activations(encoder, stage, spoilt)[0].isnan().any(dim=0)
-
-    def middle_lost(samples: int, start: int, stop: int) -> bool:
-        frames = lost(samples, start, stop)
-        return bool(frames[len(frames) // 2])
-
-    for samples in lengths:
-        frames = len(lost(samples, 0, 0))
-        if middle_lost(samples, min(samples - 1, (frames - 1) * hop + late), samples):
-            continue  # it hears the end
-        if not middle_lost(samples, 0, samples):
-            return None, 0  # it hides NaN
-        centre, tail = frames // 2, samples - 4 * hop
-        latencies = range(-centre * hop, samples - centre * hop)
-        first_lost = frames - int(lost(samples, tail, samples).sum())
-        if 0 < first_lost < frames:  # tells it to within a hop
-            latencies = range(tail - first_lost * hop, tail - first_lost * hop + hop - 1)
-        latency = latencies.start + bisect_left(
-            latencies, True, key=lambda late: not middle_lost(samples, centre * hop + late + 1, samples)
-        )
-        later = (centre + 2) * hop + latency
-        if later + 1 < samples:
-            break
-    else:
-        return None, 0
-    if not lost(samples, later, samples)[centre + 2] or lost(samples, later + 1, samples)[centre + 2]:
-        raise InputError(
-            f"stage {stage!r}: has no fixed hop: its frames are not evenly spaced over the samples"
-        )
-
-    start = 1 + (latency if latency >= 0 else latency % hop)  # some frame sees one of these
-    longer = next((n for n in lengths if n >= samples and not middle_lost(n, 0, start)), None)
-    if longer is None:
-        return None, latency
-    centre, head = len(lost(longer, 0, 0)) // 2, 4 * hop
-    last = centre * hop + latency
-    fields = range(1, last + 2)
-    lost_frames = int(lost(longer, 0, head).sum())
-    if lost_frames > 0:
-        fields = range((lost_frames - 1) * hop + latency + 2 - head, lost_frames * hop + latency + 1 - head)
-    field = fields.start + bisect_left(fields, True, key=lambda f: not middle_lost(longer, 0, last - f + 1))
-    # a module that hides NaN on one of its ways gives itself away when other sound plays around the field
-    noise = noise_for(encoder, 1, longer)
-    elsewhere = noise.flip(-1)
-    elsewhere[:, last - field + 1 : last + 1] = noise[:, last - field + 1 : last + 1]
-    response, again = (_activations(encoder, stage, sound)[0, :, centre] for sound in (noise, elsewhere))
-    return (field if _close(again, response) else None), latency
+    return hop, first - 1 - frames * hop, at_once
 
 
 def _close(found: Tensor, expected: Tensor, tolerance: float = TOLERANCE) -> bool:

@@ -21,7 +21,7 @@ class Kept:
     """What a module holds at a moment, so that it can be compared, and put back.
 
     Of every submodule it is the tensors and arrays, those under plain attributes too, and the attributes
-    themselves; what is a container or an object is looked into.
+    themselves; what is a container or an object is looked into. Of a scripted one it is all that it holds.
 
     Parameters
     ----------
@@ -42,15 +42,22 @@ class Kept:
     def __init__(self, module: nn.Module) -> None:
         self._held: dict[int, tuple[Any, Any]] = {}  # by identity: a container, and a copy of it
         self._values: dict[int, tuple[Any, Any]] = {}  # a tensor or an array, and its values
+        self._scripted: list[tuple[Any, str, Any]] = []  # a scripted module, an attribute, and its value
         for part in module.modules():
             for tensor in (*part.parameters(False), *part.buffers(False)):
                 self._keep(tensor, 0)
-            if not isinstance(part, torch.jit.ScriptModule):
+            if isinstance(part, torch.jit.ScriptModule):
+                self._scripted += [
+                    (part, key, copy.deepcopy(getattr(part, key))) for key in _attributes(part)
+                ]
+            else:
                 self._keep(part.__dict__, 0)
 
     def differs(self) -> bool:
         """Whether the module holds something else by now."""
         if any(_changed(now, before) for now, before in self._held.values()):
+            return True
+        if any(not _alike(getattr(part, key), before) for part, key, before in self._scripted):
             return True
         return any(not _same(now, before) for now, before in self._values.values())
 
@@ -59,6 +66,9 @@ class Kept:
         for now, before in self._held.values():
             if _changed(now, before, by_value=False):
                 _refill(now, before)
+        for part, key, before in self._scripted:
+            if not _alike(getattr(part, key), before):
+                setattr(part, key, copy.deepcopy(before))
         with torch.no_grad():
             for now, before in self._values.values():
                 if not _same(now, before):
@@ -81,6 +91,8 @@ class Kept:
             for name, one in items:
                 if "hook" not in str(name):
                     self._keep(one, depth + 1)
+                elif isinstance(one, dict):  # a first run may add some, and note that it did
+                    self._held[id(one)] = one, copy.copy(one)
         elif isinstance(found, tuple):
             for one in found:
                 self._keep(one, depth + 1)
@@ -107,6 +119,26 @@ def unchanged(module: nn.Module) -> Iterator[Kept]:
         kept.restore()
 
 
+def _attributes(scripted: Any) -> list[str]:
+    """Return what a scripted module holds beside its parameters and buffers, which Python does not list."""
+    concrete = getattr(scripted, "_concrete_type", None)  # of torch's own, public nowhere
+    kept = {
+        *dict(scripted.named_parameters(recurse=False)),
+        *dict(scripted.named_buffers(recurse=False)),
+        "training",
+    }
+    return [key for key in (concrete.get_attributes() if concrete else ()) if key not in kept]
+
+
+def _alike(now: Any, before: Any) -> bool:
+    """Whether what a scripted module holds, copied out each time, is what it was."""
+    if isinstance(now, list | tuple):
+        return len(now) == len(before) and all(map(_alike, now, before))
+    if isinstance(now, dict):
+        return now.keys() == before.keys() and all(_alike(now[key], before[key]) for key in now)
+    return not _other(now, before, by_value=True)
+
+
 def _changed(now: Any, before: Any, by_value: bool = True) -> bool:
     """Whether a container holds something else; by value, what is equal to what was there is the same."""
     if len(now) != len(before):
@@ -126,14 +158,13 @@ def _other(now: Any, before: Any, by_value: bool) -> bool:
     arrays = Tensor, np.ndarray
     if isinstance(now, arrays) and isinstance(before, arrays):  # made anew, as under a norm of weights
         return type(now) is not type(before) or not _same(now, before)
-    plain = (bool, int, float, str, bytes, type(None), tuple)
-    return not (isinstance(now, plain) and type(now) is type(before) and _equal(now, before))
+    return isinstance(now, CONTAINERS) or type(now) is not type(before) or not _equal(now, before)
 
 
 def _equal(now: Any, before: Any) -> bool:
     try:
         return bool(now == before)
-    except Exception:  # of tuples that hold tensors
+    except Exception:  # of what holds tensors
         return False
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -18,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..synth.errors import InputError
-from .base import CANONICAL_STAGES, ModuleEncoder, Stage, Weights
+from .base import ModuleEncoder, Stage, Weights
 from .decoding import Decoder, decoder_of, let_decode
 from .drawing import check_unused, copied, drawn_anew, shuffle_buffers
+from .given import Given, check_holds_values, named, warn_of_near_names, whole
 from .layouts import Layout, first_tensor, with_first_tensor
 from .measuring import (
     find_input,
@@ -37,6 +36,7 @@ from .redrawing import redrawn, through_stages
 from .repeatability import settle
 from .resuming import ResumableEncoder
 from .taps import check_calls, check_tap, listed
+from .trimming import Trim
 from .weights import fill_from, is_fixed, state_sha256, tensors_in
 
 
@@ -118,7 +118,7 @@ def wrap(
     (4, 5, 10, 9, 'convolution')
     """
     name = name or type(module).__name__
-    stages = _named(stages)
+    stages = named(stages)
     if not stages:
         there = [one for one, _ in module.named_modules() if one]
         raise InputError(f"{name}: no stages given; its submodules are {listed(there)}")
@@ -126,12 +126,12 @@ def wrap(
         check_tap(f"stage {stage!r}", name, module, submodule)
     for submodule in fixed:
         check_tap("fixed", name, module, submodule)
-    _check_holds_values(name, module)
+    check_holds_values(name, module)
     if isinstance(module, torch.jit.ScriptModule):
         module = _Scripted(module)
-    _warn_of_near_names(stages)
+    warn_of_near_names(stages)
     own = decoder_of(decode, name, module)
-    rate = _whole("sample_rate", sample_rate)
+    rate = whole("sample_rate", sample_rate)
     given = Given(rate, dict(stages), name, prepare, tuple(fixed), own, make, piece)
     encoder = _wrapped(module, given)
     if encoder.weights.note:
@@ -177,20 +177,6 @@ class _Scripted(nn.Module):
 
 
 @dataclass(frozen=True)
-class Given:
-    """What `wrap` was given, in one form."""
-
-    sample_rate: int
-    stages: Mapping[str, str]
-    name: str
-    prepare: Callable[[Tensor], Any] | None
-    fixed: tuple[str, ...]
-    decoder: Callable[[nn.Module, Tensor], Any] | None
-    make: Callable[[], nn.Module] | None
-    piece: int | None
-
-
-@dataclass(frozen=True)
 class Measured:
     """What was found out about an architecture: a length it takes, axes, and how it has to be played."""
 
@@ -205,7 +191,7 @@ def _wrapped(module: nn.Module, given: Given, known: Mapping[str, Stage] | None 
     with torch.random.fork_rng():
         encoder = _unmeasured(module, given)
         if was_lazy:
-            _make_parameters(encoder, _forms(module, given.prepare))
+            _make_parameters(encoder, _forms(module, given.prepare, Trim()))
         with unchanged(module) as kept:
             found = _measure(encoder, given, kept, known)
     if given.decoder is not None:
@@ -218,7 +204,7 @@ def _unmeasured(module: nn.Module, given: Given) -> ModuleEncoder:
     stages = {stage: Stage(stage, 1, 1, None, 0) for stage in given.stages}
     about = given.name, module, given.sample_rate, stages, given.stages, Weights("given", "")
     if given.piece is not None:
-        return PieceEncoder(*about, read=first_tensor, piece=_whole("piece", given.piece))
+        return PieceEncoder(*about, read=first_tensor, piece=whole("piece", given.piece))
     kind = ResumableEncoder if len(set(given.stages.values())) > 1 else ModuleEncoder
     return kind(*about, read=first_tensor)
 
@@ -232,7 +218,8 @@ def _measure(encoder: ModuleEncoder, given: Given, kept: Kept, known: Mapping[st
         raise InputError(f"{encoder.name}: {spoilt} holds NaN; every weight must be a number")
     sha256 = state_sha256(state)
     lengths = usual_lengths(given.sample_rate) if given.piece is None else [given.piece]
-    length, order = find_input(encoder, _forms(module, given.prepare), lengths)
+    trim = Trim()
+    length, order = find_input(encoder, _forms(module, given.prepare, trim), lengths)
     layouts: dict[str, Layout] = {}
     if known is None:
         check_calls(module, encoder.taps, lambda: module(encoder._prepare(noise_for(encoder, 1, length))))
@@ -245,7 +232,7 @@ def _measure(encoder: ModuleEncoder, given: Given, kept: Kept, known: Mapping[st
         layouts = layouts_of(encoder, order, length, longer)
     else:
         layouts = {stage: layout_of(encoder, stage, length) for stage in order}
-    encoder._read = partial(_recorded, encoder.stages, layouts)
+    encoder._read = partial(_recorded, encoder.stages, layouts, trim)
     if isinstance(encoder, ResumableEncoder):
         encoder._write = lambda stage, output, changed: with_first_tensor(
             output, lambda own: layouts[stage].restore(own, changed)
@@ -258,13 +245,17 @@ def _measure(encoder: ModuleEncoder, given: Given, kept: Kept, known: Mapping[st
         bounded = tuple(stage for stage in order if known[stage].is_linear)
     else:
         if not isinstance(encoder, PieceEncoder):
-            encoder.stages = {stage: measured_stage(encoder, stage, length) for stage in order}
+            encoder.stages = {s: measured_stage(encoder, s, length, trim, given.fixed) for s in order}
         bounded = tuple(s for s, about in encoder.stages.items() if about.receptive_field is not None)
+    if isinstance(encoder, ResumableEncoder):
+        encoder._reached |= dict.fromkeys(trim.grid, ())  # what follows sees frames that are left out
     _read_kernels(encoder, bounded, length)
     return Measured(length, layouts, said, bounded)
 
 
-def _recorded(stages: Mapping[str, Stage], layouts: Mapping[str, Layout], stage: str, output: Any) -> Tensor:
+def _recorded(
+    stages: Mapping[str, Stage], layouts: Mapping[str, Layout], trim: Trim, stage: str, output: Any
+) -> Tensor:
     """Return what a submodule gives as [B, C, F]; cloned, since modules further on may work in place."""
     if stage in layouts:
         tensor = first_tensor(stage, output)
@@ -273,16 +264,19 @@ def _recorded(stages: Mapping[str, Stage], layouts: Mapping[str, Layout], stage:
                 f"stage {stage!r}: gives {tuple(tensor.shape)}, with an axis less than of other waveforms; "
                 "axes of one must stay"
             )
-        found = layouts[stage].arrange(tensor).clone()
+        found = trim.due(stage, layouts[stage].arrange(tensor)).clone()
     else:
         found = one_frame(stage, output, stages[stage].channels).clone()
     return found.float() if found.is_floating_point() else found
 
 
-def _forms(module: nn.Module, prepare: Callable[[Tensor], Any] | None) -> dict[str, Callable[[Tensor], Any]]:
-    """Return the forms of waveforms to try, in the module's own precision."""
+def _forms(
+    module: nn.Module, prepare: Callable[[Tensor], Any] | None, trim: Trim
+) -> dict[str, Callable[[Tensor], Any]]:
+    """Return the forms of waveforms to try, in the module's own precision; `trim` is told their length."""
 
     def own(waveforms: Tensor) -> Tensor:  # which a module may work in place on
+        trim.samples = waveforms.shape[1]
         return waveforms.clone(memory_format=torch.contiguous_format)
 
     if prepare is not None:
@@ -361,40 +355,3 @@ def _twin(
 def _read_kernels(encoder: ModuleEncoder, stages: Sequence[str], length: int) -> None:
     for stage in stages:
         find_kernels(encoder, stage, length)
-
-
-def _named(stages: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
-    """Return stages by name; those that are given as submodules alone by the submodule's."""
-    if isinstance(stages, Mapping):
-        return dict(stages)
-    names = [stages] if isinstance(stages, str) else stages
-    return {name: name for name in names}
-
-
-def _warn_of_near_names(stages: Mapping[str, str]) -> None:
-    for stage in stages:
-        near = difflib.get_close_matches(stage, CANONICAL_STAGES, 1, 0.8)
-        if near and stage not in CANONICAL_STAGES and not re.fullmatch(r"quantized_\d+", stage):
-            warnings.warn(
-                f"stage {stage!r}: is taken for the model's own name; the canonical one is {near[0]!r}",
-                stacklevel=3,
-            )
-
-
-def _check_holds_values(name: str, module: nn.Module) -> None:
-    for key, tensor in (*module.named_parameters(), *module.named_buffers()):
-        if tensor.device.type == "meta":
-            raise InputError(
-                f"{name}: {key} lies on the meta device and holds no values; load its weights first"
-            )
-
-
-def _whole(name: str, value: Any) -> int:
-    """Return a number of samples as int; numpy's and 16000.0 are such too."""
-    try:
-        found = int(value)
-        if found > 0 and found == value and not isinstance(value, bool | str):
-            return found
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise InputError(f"{name} {value!r}: must be a whole number of samples above 0")

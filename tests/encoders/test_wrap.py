@@ -229,12 +229,12 @@ def test_weights_that_are_no_numbers_are_named():
         wrap(module, RATE, {"first_layer": "0"})
 
 
-def test_what_hides_nan_is_not_believed():
-    one = heard_by(lambda x: torch.nan_to_num(x))
-    assert one.stages["stage"].receptive_field is None
+def test_what_hides_nan_is_measured_by_other_sound():
+    one = heard_by(lambda x: torch.nan_to_num(x[..., 4:]))
+    assert (fields(one), one.stages["stage"].latency) == ({"stage": 1}, 4)
     # one way shows its three samples, the other hides what it hears farther off
     two = heard_by(lambda x: x[..., 9:] + x[..., 8:-1] + x[..., 7:-2] + torch.nan_to_num(x[..., :-9]))
-    assert two.stages["stage"].receptive_field is None
+    assert (fields(two), two.stages["stage"].latency) == ({"stage": 10}, 9)
 
 
 def test_gaps_belong_to_the_field():
