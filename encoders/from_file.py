@@ -1,4 +1,4 @@
-"""Encoders from a file of one's own: `my_codec.py:make`, or `package.module:make`."""
+"""Encoders from a file of one's own: `my_codec.py:make`, `package.module:make`, `codec.onnx`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ..synth.errors import InputError, near
 if TYPE_CHECKING:
     from .base import Encoder
 
+ONNX = ".onnx"
 USUAL = "make"  # the function where a name says none
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")  # of the hub
 OURS = (
@@ -38,7 +39,7 @@ def names_a_file(name: str) -> bool:
     (True, True, False)
     """
     place, function = _parts(name)
-    if place.endswith(".py"):
+    if place.endswith((".py", ONNX)):
         return True
     return ":" in name and place not in OURS and all(p.isidentifier() for p in (*place.split("."), function))
 
@@ -52,7 +53,7 @@ def check_there(name: str) -> None:
         If it is not.
     """
     place, _ = _parts(name)
-    if place.endswith(".py"):
+    if place.endswith((".py", ONNX)):
         if not Path(place).is_file():
             raise InputError(f"encoder {name!r}: no such file {place}")
         return
@@ -82,7 +83,7 @@ def load_from_file(name: str, weights: str | Path, seed: int, options: Mapping[s
     Parameters
     ----------
     name : str
-        "my_codec.py:make" or "package.module:make"; the function is `make` if left out.
+        "my_codec.py:make" or "package.module:make"; the function is `make` if left out. Or "codec.onnx".
     weights : {"pretrained", "random"} or path
         As the function returns it; drawn anew by what `Redraws` says; or of a file.
     seed : int
@@ -98,6 +99,10 @@ def load_from_file(name: str, weights: str | Path, seed: int, options: Mapping[s
     from .abilities import Redraws
 
     place, function = _parts(name)
+    if place.endswith(ONNX):
+        from .onnx_files import onnx_file
+
+        return onnx_file(place, weights, seed, **options)  # type: ignore[arg-type]
     with _importable_from(Path(place).resolve().parent if place.endswith(".py") else Path.cwd()):
         with _named_in_errors(name, place):
             module = _module_of(place)

@@ -175,7 +175,8 @@ def load(
         One of `available()`; a model of transformers or diffusers on the hub, "hf:ORG/NAME" or
         "hf:ORG/NAME@REVISION", or in a folder of that form, "hf:FOLDER"; one of torchaudio's pipelines,
         "torchaudio:WAV2VEC2_BASE"; or a file of yours and a function in it that returns an encoder, as in
-        "my_codec.py:make", or "package.module:make".
+        "my_codec.py:make", or "package.module:make"; or a file of ONNX, "codec.onnx", with the option
+        `sample_rate` where the file does not say it.
     weights : {"pretrained", "random"} or path
         Published or bundled weights, a random initialisation, or a file.
     seed : int

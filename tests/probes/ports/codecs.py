@@ -28,7 +28,7 @@ class Conv(nn.Module):
 
     def __init__(self, channels, others, kernel, stride=1):
         super().__init__()
-        self.conv = parametrizations.weight_norm(nn.Conv1d(channels, others, kernel, stride))
+        self.conv: Any = parametrizations.weight_norm(nn.Conv1d(channels, others, kernel, stride))
         norm: Any = self.conv.parametrizations.weight
         with torch.no_grad():  # as training leaves it: no longer the norm of the direction
             norm.original0.mul_(torch.rand(others, 1, 1) + 0.5)
