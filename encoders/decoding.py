@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .base import ModuleEncoder
-from .layouts import Layout, first_tensor
+from .layouts import Layout, as_in, first_tensor
 from .measuring import first_line, noise_for
 from .taps import check_tap
 
@@ -44,23 +44,27 @@ def let_decode(
     stage = next((s for s in ("latent", "quantized") if s in encoder.stages), None)
     if stage is None:
         raise InputError(f"decode: takes the stage 'latent'; {encoder.name} has {', '.join(encoder.stages)}")
-    found: dict[str, Tensor] = {}
-    arrange, encoder._read = encoder._read, first_tensor
+    found: dict[str, Any] = {}
+    arrange, encoder._read = encoder._read, lambda _stage, output: output
     with torch.inference_mode(), encoder._recording([stage], found):
-        encoder._forward(noise_for(encoder, 2, length))
+        encoder._forward(noise_for(encoder, 1, length))
     encoder._read = arrange
-    shape, layout = tuple(found[stage].shape), layouts[stage]
+    given, layout = first_tensor(stage, output := found[stage]), layouts[stage]
+    shape = tuple(given.shape)
 
     def decode(latent: Tensor, scale: Tensor | None = None) -> Tensor:
-        there = latent.to(encoder.device, found[stage].dtype)  # in the module's own precision
+        if encoder.singly and len(latent) > 1:
+            return torch.cat([decode(row) for row in latent.split(1)])
+        there = latent.to(encoder.device, given.dtype)  # in the module's own precision
+        there = as_in(output, layout.disarranged(there, shape))
         with torch.inference_mode():
-            sound = first_tensor("decode", decoder(encoder.module, layout.disarranged(there, shape))).float()
+            sound = first_tensor("decode", decoder(encoder.module, there)).float()
         return sound[:, 0] if sound.ndim == 3 and sound.shape[1] == 1 else sound
 
     latent = encoder.run(noise_for(encoder, 2, length), [stage])[stage]
     wanted = (2, latent.shape[2] * encoder.stages[stage].hop)
     try:
-        given = tuple(decode(latent).shape)
+        decoded = tuple(decode(latent).shape)
     except InputError:
         raise
     except Exception as error:
@@ -68,9 +72,9 @@ def let_decode(
             f"decode: cannot be called as decode(module, {stage}) with {stage} of {shape} "
             f"({first_line(error)})"
         ) from None
-    if given != wanted:
+    if decoded != wanted:
         raise InputError(
-            f"decode: gives {given} of {latent.shape[2]} frames of {stage}; must be [B, T] or [B, 1, T] with "
-            f"{wanted[1]} samples, the hop for each frame"
+            f"decode: gives {decoded} of {latent.shape[2]} frames of {stage}; must be [B, T] or [B, 1, T] "
+            f"with {wanted[1]} samples, the hop for each frame"
         )
     encoder.decode = decode

@@ -71,6 +71,18 @@ def first_tensor(stage: str, output: Any) -> Tensor:
     return torch.view_as_real(found) if found.is_complex() else found
 
 
+def as_in(output: Any, tensor: Tensor) -> Tensor:
+    """Return what `first_tensor` made real as it was: complex, if the first tensor of an output is.
+
+    Examples
+    --------
+    >>> as_in((torch.zeros(3, dtype=torch.complex64), None), torch.ones(1, 2))
+    tensor([1.+1.j])
+    """
+    found = next(_tensors(output), tensor)
+    return torch.view_as_complex(tensor.contiguous()) if found.is_complex() else tensor
+
+
 def _tensors(output: Any) -> Iterator[Tensor]:
     if isinstance(output, Tensor):
         yield output

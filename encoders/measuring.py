@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import traceback
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
+from itertools import product
 from typing import Any
 
 import torch
@@ -20,6 +23,7 @@ from .taps import tapped_module
 from .trimming import Trim
 
 TOLERANCES = {torch.float16: 5e-3, torch.bfloat16: 4e-2}  # the same in half precision
+CHANNELS = (2, 4, 6, 8)  # that modules take which take neither one nor none
 LENGTHS = 6  # of waveforms, each twice as long: from a quarter of a second to 16
 OTHER_FORMS = "give `prepare`, which makes what it takes, or `piece` if it takes one length only"
 TOLERANCE = 1e-4  # of an activation's norm; float32 convolutions keep within 1e-5
@@ -43,18 +47,38 @@ def find_input(
 ) -> tuple[int, list[str]]:
     """Settle on a form and a length that the module takes; also return the stages in their order."""
     complaints: dict[str, str] = {}
-    for length in lengths:
-        for name, form in forms.items():
-            encoder._prepare = form
-            try:
-                with torch.inference_mode():
-                    noise = noise_for(encoder, 2, length)
-                    return length, list(ModuleEncoder._activations(encoder, noise, list(encoder.stages)))
-            except InputError:
-                raise
-            except Exception as error:  # whatever a module may raise at what it does not take
+    # a batch of two may be taken for two channels
+    for batch, length, (name, form) in product((3, 1), lengths, forms.items()):
+        encoder._prepare, encoder.singly = form, batch == 1
+        try:
+            with torch.inference_mode():
+                noise = noise_for(encoder, batch, length)
+                return length, list(ModuleEncoder._activations(encoder, noise, list(encoder.stages)))
+        except InputError:
+            raise
+        except Exception as error:  # whatever a module may raise at what it does not take
+            if batch > 1:
                 complaints[name] = first_line(error)
+    if channels := _channels_taken(encoder, forms, lengths):
+        raise InputError(
+            f"{encoder.name}: takes {channels} channels; give "
+            f"`prepare=lambda x: x[:, None].expand(-1, {channels}, -1)`"
+        )
     raise InputError(f"{encoder.name}: {_refusal(encoder.module, complaints)}")
+
+
+def _channels_taken(
+    encoder: ModuleEncoder, forms: Mapping[str, Callable[[Tensor], Any]], lengths: Sequence[int]
+) -> int | None:
+    """Return how many channels a module takes that takes neither one nor none; None if it is not that."""
+    if "[B, 1, T]" not in forms:  # but what `prepare` makes
+        return None
+    for channels, length in product(CHANNELS, lengths[:2]):
+        sounds = forms["[B, 1, T]"](noise_for(encoder, 3, length))
+        with torch.inference_mode(), suppress(Exception):
+            encoder.module(sounds.expand(-1, channels, -1))
+            return channels
+    return None
 
 
 def _refusal(module: nn.Module, complaints: Mapping[str, str]) -> str:
@@ -74,8 +98,10 @@ def _refusal(module: nn.Module, complaints: Mapping[str, str]) -> str:
 
 def _needed_besides(module: nn.Module) -> list[str]:
     """Return what else a module's forward has to be given."""
+    module = getattr(module, "scripted", module)
     if isinstance(module, torch.jit.ScriptModule):
-        return []
+        schema: Any = getattr(module.forward, "schema", None)
+        return [one.name for one in schema.arguments[2:] if not one.has_default_value()] if schema else []
     try:
         wanted = list(inspect.signature(module.forward).parameters.values())[1:]
     except (TypeError, ValueError):
@@ -86,8 +112,15 @@ def _needed_besides(module: nn.Module) -> list[str]:
 
 
 def first_line(error: Exception) -> str:
-    """Return what a foreign error says, short enough for a line of ours."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    """Return what a foreign error says, short enough for a line of ours.
+
+    Of an error in a script it is the last line, which has the cause; of one that says nothing, where it is.
+    """
+    said = str(error).strip().splitlines()
+    if not said:
+        where = traceback.extract_tb(error.__traceback__)[-1:]
+        said = [f"{type(error).__name__}{f' at: {where[0].line}' if where and where[0].line else ''}"]
+    return said[-1 if "TorchScript interpreter" in said[0] else 0][:160]
 
 
 def _activations(encoder: ModuleEncoder, stage: str, waveforms: Tensor, seed: int = 0) -> Tensor:
@@ -102,19 +135,23 @@ def _activations(encoder: ModuleEncoder, stage: str, waveforms: Tensor, seed: in
     except Exception as error:
         raise InputError(
             f"{encoder.name}: refuses waveforms of {waveforms.shape[1]} samples ({first_line(error)}); "
-            "`prepare` may pad them"
+            "`prepare` may pad them, or `piece` cut them to the one length that it takes"
         ) from None
 
 
 def layout_of(encoder: ModuleEncoder, stage: str, length: int) -> Layout:
     """Find the axes of a stage by varying batch and length."""
-    plain, wide = (_activations(encoder, stage, noise_for(encoder, b, length)).shape for b in (2, 3))
+    rows = (1, 1) if encoder.singly else (2, 3)
+    plain, wide = (_activations(encoder, stage, noise_for(encoder, b, length)).shape for b in rows)
     longer = length
     for _ in range(LENGTHS):  # of which the last gives two frames of a hop of some seconds
         longer *= 2
-        long = _activations(encoder, stage, noise_for(encoder, 2, longer)).shape
+        long = _activations(encoder, stage, noise_for(encoder, rows[0], longer)).shape
         if long != plain:
             break
+    if encoder.singly:  # a batch of one is the first axis that has always one
+        alone = next((axis for axis, size in enumerate(plain) if size == 1), None)
+        wide = torch.Size(size + (axis == alone) for axis, size in enumerate(plain))
     return _axes(stage, plain, wide, long)
 
 

@@ -44,7 +44,9 @@ def settle(encoder: ModuleEncoder, length: int, kept: Kept) -> str:
     )
     if encoder.noisy:
         said.append(f"there is noise in its forward pass, at {', '.join(encoder.noisy)}")
-    if _depends_on_batch(encoder, sounds):
+    if encoder.singly:
+        said.append("it takes one sound at a time")
+    elif _depends_on_batch(encoder, sounds):
         encoder.singly = True
         said.append("what it answers depends on the other sounds of a batch: they are played one at a time")
     return "; ".join(said)

@@ -521,7 +521,137 @@ def test_frames_that_a_module_wants():
     check(encoder)
 
 
+# What modules take, and what they hand back
+
+
+class Alone(nn.Module):
+    """Takes one sound at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = front()
+        self.back = nn.ConvTranspose1d(8, 1, 16, stride=16)
+
+    def forward(self, waveforms):
+        if len(waveforms) != 1:
+            raise ValueError("one at a time")
+        return self.conv(waveforms).mT
+
+
+def decode_one(module, latent):
+    return module.back(latent.reshape(1, *latent.shape[1:]).mT)
+
+
+def test_a_module_that_takes_one_sound_at_a_time(noise):
+    with pytest.warns(UserWarning, match="it takes one sound at a time$"):
+        encoder: Any = wrap(Alone(), RATE, {"latent": ""}, decode=decode_one)
+    assert geometry(encoder) == (16, 64, 63)
+    waveforms = noise(3, 1000)
+    with torch.no_grad():
+        expected = encoder.module.conv(waveforms[:, None])
+    torch.testing.assert_close(encoder.run(waveforms, ["latent"])["latent"], expected)
+    assert encoder.decode(expected).shape == (3, 16 * expected.shape[2])
+    check(encoder)
+
+
+def test_two_channels_are_asked_for():
+    with pytest.raises(InputError, match=r"takes 2 channels; give `prepare=lambda x: x\[:, None\]\.expand"):
+        wrap(nn.Sequential(nn.Conv1d(2, 4, 8), nn.ReLU()), RATE, {"latent": "1"})
+    encoder = wrap(nn.Conv1d(2, 4, 8), RATE, {"a": ""}, prepare=lambda x: x[:, None].expand(-1, 2, -1))
+    assert geometry(encoder) == (1, 8, 7)
+
+
+class Transform(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(9))
+
+    def forward(self, waveforms):
+        frames = waveforms.squeeze(1).unfold(-1, 16, 16)
+        return torch.fft.rfft(frames) * self.weight  # [B, F, 9], complex
+
+    def decode(self, latent):
+        return torch.fft.irfft(latent / self.weight, 16).flatten(1)
+
+
+def test_complex_latents_are_decoded(noise):
+    encoder: Any = wrap(Transform(), RATE, {"latent": ""}, decode=Transform.decode)
+    assert encoder.stages["latent"].channels == 18
+    latent = encoder.run(waveforms := noise(2, 640), ["latent"])["latent"]
+    torch.testing.assert_close(encoder.decode(latent), waveforms)
+
+
+def needs_thirds(waveforms):
+    if waveforms.shape[-1] % 3 != 0:
+        raise ValueError
+    return waveforms
+
+
+class Rated(nn.Module):
+    def forward(self, waveforms, rate: int):
+        return waveforms * rate
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_the_true_cause_is_named():
+    with pytest.raises(InputError, match="fails .ValueError at: raise ValueError.;"):
+        wrap(Just(needs_thirds, nn.Identity()), RATE, {"latent": ""})
+    with pytest.raises(InputError, match="its forward pass needs rate besides the waveforms"):
+        wrap(torch.jit.script(Rated()), RATE, {"latent": ""})
+    with pytest.raises(InputError, match="or `piece` cut them to the one length that it takes"):
+        wrap(Just(lambda values: values.reshape(len(values), 8, -1, 4), front(1, 1)), RATE, {"latent": ""})
+
+
+class Counting(nn.Module):
+    """Keeps a running level as scripts may: under a plain attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = front()
+        self.level, self.calls, self.book = torch.ones(1), 0, nn.Buffer(torch.ones(1, 8, 1))
+
+    def forward(self, waveforms):
+        self.level = 0.5 * self.level + waveforms.abs().mean()
+        self.calls += 1
+        return self.conv(waveforms) * self.level * self.book
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_what_a_script_keeps_is_as_before(noise):
+    scripted: Any = torch.jit.script(Counting())
+    with pytest.warns(UserWarning, match="every run starts from what it held at first"):
+        encoder: Any = wrap(scripted, RATE, {"latent": ""})
+    assert not encoder.noisy
+    first = encoder.run(loud := 100 * noise(1, 2000), ["latent"])["latent"]
+    encoder.run(noise(1, 1500), ["latent"])
+    assert torch.equal(encoder.run(loud, ["latent"])["latent"], first)
+    assert (scripted.calls, float(scripted.level)) == (0, 1.0)
+    with pytest.raises(InputError, match=r"nothing says how 'scripted.*' is initialised"):
+        encoder.randomised(0)
+    encoder.randomised(0, "permuted")
+
+
 # Baselines
+
+
+def test_a_constant_that_matters_is_not_taken_for_unused():
+    class Gained(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.gain = front(), nn.Parameter(torch.ones(8, 1))
+
+        def forward(self, waveforms):
+            return self.conv(waveforms) * self.gain
+
+    encoder: Any = wrap(Gained(), RATE, {"latent": ""})
+    with pytest.raises(InputError, match="nothing says how 'gain' is initialised"):
+        encoder.randomised(0)
+
+
+def test_layers_without_bias_under_a_norm_are_drawn():
+    conv: Any = parametrizations.weight_norm(nn.Conv1d(1, 8, 16, stride=8, bias=False))
+    encoder: Any = wrap(nn.Sequential(conv), RATE, {"latent": ""})
+    assert not torch.equal(encoder.randomised(0).module[0].weight, conv.weight)
 
 
 class Learned(nn.Module):
