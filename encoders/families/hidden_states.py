@@ -8,11 +8,45 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...synth.errors import InputError
 from ..base import ModuleEncoder, Stage
 from ..geometry import Geometry, layer_of, stage_at
 from ..wrapping import wrap_known
 
+MERT_TYPES = ("mert_model", "music2vec")
+MERT_PARTS = {"feature_extractor_cqt": False, "attention_relax": -1.0, "deepnorm": False}  # none at work
 VARIANCE_FLOOR = 1e-7  # as transformers' Wav2Vec2FeatureExtractor has it
+
+
+def as_known(about: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return a configuration as transformers knows it: MERT's, which has code of its own, as HuBERT's.
+
+    Parameters
+    ----------
+    about : mapping
+        What a ``config.json`` holds.
+    place : str
+        Where it was found, for the errors.
+
+    Raises
+    ------
+    InputError
+        If it is of a MERT that is no HuBERT.
+
+    Examples
+    --------
+    >>> as_known({"model_type": "mert_model", "hidden_size": 768}, "m-a-p/MERT-v1-95M")["model_type"]
+    'hubert'
+    """
+    if about.get("model_type") not in MERT_TYPES:
+        return dict(about)
+    for key, usual in MERT_PARTS.items():
+        if about.get(key, usual) != usual:
+            raise InputError(
+                f"encoder 'hf:{place}': {key} {about[key]!r}: a part of MERT that HuBERT has not; "
+                f"must be {usual}"
+            )
+    return {**about, "model_type": "hubert"}
 
 
 def stages_of(model: nn.Module) -> dict[str, str] | None:

@@ -19,7 +19,7 @@ from ..weights import randomly_initialised
 from . import oobleck
 from .dac import dac, is_dac
 from .encodec import codec_of, is_encodec
-from .hidden_states import hidden_states, stages_of
+from .hidden_states import as_known, hidden_states, stages_of
 from .places import place_of, state_of
 from .seanet import is_mimi, is_wavtokenizer, mimi, wavtokenizer
 from .vibevoice import is_vibevoice, vibevoice
@@ -64,8 +64,10 @@ def _model(about: dict[str, Any], folder: Path | None, place: str, seed: int) ->
     kind = str(about.get("model_type"))
     try:
         with quiet():
-            config = transformers.AutoConfig.for_model(**about)
+            config = transformers.AutoConfig.for_model(**as_known(about, place))
             made = _class_of(transformers, config)
+    except InputError:
+        raise
     except Exception as error:  # of whatever a configuration may hold
         raise InputError(
             f"encoder 'hf:{place}': config.json is of no model that transformers knows ({kind!r}: "
@@ -149,8 +151,8 @@ class Family:
 
 def _hidden_states(model: Any, source: Source) -> ModuleEncoder:
     about = source.preprocessor
-    rate, normalize = int(about.get("sampling_rate", 16_000)), bool(about.get("do_normalize", False))
-    return hidden_states(model, rate, source.name, normalize)
+    rate = about.get("sampling_rate", getattr(model.config, "sample_rate", 16_000))  # of MERT's alone
+    return hidden_states(model, int(rate), source.name, bool(about.get("do_normalize", False)))
 
 
 def _vibevoice(model: Any, source: Source) -> ModuleEncoder:

@@ -118,6 +118,31 @@ def test_hidden_states_are_those_of_transformers(folders, noise, kind):
     assert (encoder.stages["latent"].hop, encoder.stages["latent"].latency) == (40, 104)
 
 
+MERT = {
+    "model_type": "mert_model",
+    "feature_extractor_cqt": False,
+    "attention_relax": -1.0,
+    "deepnorm": False,
+    "sample_rate": 24_000,
+}
+
+
+def test_mert_is_read_as_hubert(folders, tmp_path, noise):
+    place, _ = folders("hubert")
+    hubert: Any = load(f"hf:{place}")
+    about = json.loads((place / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**about, **MERT}))
+    (tmp_path / "model.safetensors").write_bytes((place / "model.safetensors").read_bytes())
+    mert: Any = load(f"hf:{tmp_path}")
+    assert mert.sample_rate == 24_000
+    found, expected = (one.run(noise(1, 2000), ["latent"])["latent"] for one in (mert, hubert))
+    assert torch.equal(found, expected)
+    for key, value in (("feature_extractor_cqt", True), ("deepnorm", True), ("attention_relax", 32.0)):
+        (tmp_path / "config.json").write_text(json.dumps({**about, **MERT, key: value}))
+        with pytest.raises(InputError, match=f"{key} {value}: a part of MERT that HuBERT has not"):
+            load(f"hf:{tmp_path}")
+
+
 def test_a_preprocessor_that_normalises_is_followed(folders, noise):
     place, model = folders("wav2vec2")
     about = {"do_normalize": True, "sampling_rate": 8000}
