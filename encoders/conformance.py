@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -70,8 +72,9 @@ def check(encoder: Any) -> None:
         check_members(encoder, MEMBERS)
         _check_declared(encoder)
         _check_activations(encoder)
+        counted = _frame_counts(encoder)
         for stage in encoder.stages.values():
-            _check_hop(encoder, stage)
+            _check_hop(encoder, stage, counted)
             _check_place(encoder, stage)
             _check_kernels(encoder, stage)
         _check_abilities(encoder)
@@ -135,13 +138,22 @@ def _check_tensor(encoder: Encoder, stage: Stage, found: Tensor, batch: int) -> 
         raise faults.NotFinite(f"{encoder.name}: stage {stage.name!r} gives NaN or Inf of finite waveforms")
 
 
-def _check_hop(encoder: Encoder, stage: Stage) -> None:
+def _frame_counts(encoder: Encoder) -> Callable[[Stage, int], int]:
+    """Return what counts the frames of a stage by samples; stages of one hop run together, and once."""
+
+    @cache
+    def counted(hop: int, samples: int) -> dict[str, int]:
+        alike = [name for name, stage in encoder.stages.items() if stage.hop == hop]
+        found = _run(encoder, _noise(encoder, samples)[:1], alike)
+        return {name: activations.shape[2] for name, activations in found.items()}
+
+    return lambda stage, samples: counted(stage.hop, samples)[stage.name]
+
+
+def _check_hop(encoder: Encoder, stage: Stage, counted: Callable[[Stage, int], int]) -> None:
     """Try how many samples lie between the lengths at which one frame more appears."""
     length, hop = _length(encoder), stage.hop
-
-    def frames(samples: int) -> int:
-        return _run(encoder, _noise(encoder, samples)[:1], [stage.name])[stage.name].shape[2]
-
+    frames = partial(counted, stage)
     here = frames(length)
     longer = range(length + 1, length + hop + 1)
     more = length + 1 + bisect_left(longer, True, key=lambda samples: frames(samples) > here)

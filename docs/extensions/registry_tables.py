@@ -230,12 +230,29 @@ class Asked(Table):
         return table(("probe", "question", f"random networks in `{DEFAULT}`", f"in `{name}`"), rows)
 
 
+class Published(Table):
+    """Published models by name, with the licence of their weights: `{published}`."""
+
+    required_arguments = 0
+
+    def lines(self) -> list[str]:
+        """Return the Markdown."""
+        from tonotopy.encoders.families.known import KNOWN
+
+        rows = [
+            (f"`{row.name}`", row.family, str(row.sample_rate), str(row.hop), row.licence, row.source)
+            for row in KNOWN
+        ]
+        return table(("name", "built as", "rate (Hz)", "hop", "licence of the weights", "from"), rows)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Add the directives."""
     app.add_directive("known-answers", KnownAnswers)
     app.add_directive("claims", Claims)
     app.add_directive("first-screens", FirstScreens)
     app.add_directive("preset", Asked)
+    app.add_directive("published", Published)
     app.add_directive("variables", Variables)
     app.add_directive("verdicts-found", VerdictsFound)
     return {"parallel_read_safe": True}

@@ -12,13 +12,17 @@ from typing import Any
 
 from ...synth.errors import InputError, near
 
-NOT_STATED = "not stated"  # neither by the card nor by the authors' page
-NOT_VERIFIED = "not verified"
+NOT_STATED = "not stated"  # by the card
+NOT_VERIFIED = "not verified"  # here
 
 STAGES = {
-    "DAC": "first_layer, block_0 …, stack_end, latent, quantized_1 …, quantized, codes; decodes",
-    "EnCodec": "first_layer, blocks, stack_end, latent, quantized_1 …, quantized, codes; decodes",
-    "Stable Audio's autoencoder": "first_layer, block_0 …, stack_end, latent; decodes",
+    "DAC": "first_layer, block_0 …, stack_end, latent, quantized_1 …, quantized, codes",
+    "EnCodec": "first_layer, residual1, downsample1 …, stack_end, lstm, latent, quantized_1 …, codes",
+    "Mimi": "first_layer, residual1, downsample1 …, stack_end, layer_0 …, latent, quantized_1 …, codes",
+    "WavTokenizer": "first_layer, residual1, downsample1 …, stack_end, lstm, latent, quantized, codes",
+    "X-Codec": "first_layer, block_0 …, stack_end, semantic_layer_0 …, latent, quantized_1 …, codes",
+    "X-Codec 2": "first_layer, block_0 …, stack_end, semantic_layer_0 …, latent, quantized, codes",
+    "Stable Audio's autoencoder": "first_layer, block_0 …, stack_end, latent",
     "wav2vec 2.0 and its kin": "first_layer, convolution_0 …, stack_end, layer_0 …, latent",
     "Conv-TasNet": "first_layer, block_0 …, stack_end, latent",
     "Hybrid Demucs": "first_layer, time_0 …, spectral_0 …, stack_end, latent",
@@ -119,6 +123,12 @@ def _encodec(name: str, sample_rate: int, hop: int, licence: str, source: str, *
     return Known(f"hf:{name}", "EnCodec", sample_rate, hop, licence, source, config)
 
 
+def _xcodec(name: str, semantic: Mapping[str, Any]) -> Known:
+    config = {"model_type": "xcodec", "semantic_model_config": semantic}
+    source = "Ye et al., arXiv 2408.17175"
+    return Known(f"hf:hf-audio/xcodec-{name}", "X-Codec", 16_000, 320, NOT_VERIFIED, source, config)
+
+
 LARGE = {
     "hidden_size": 1024,
     "num_hidden_layers": 24,
@@ -180,11 +190,50 @@ KNOWN = (
         overlap=0.01,
     ),
     Known(
+        "hf:kyutai/mimi",
+        "Mimi",
+        24_000,
+        1920,
+        "CC BY 4.0",
+        "Kyutai, arXiv 2410.00037",
+        {"model_type": "mimi"},
+    ),
+    Known(
+        "hf:swiss-ai/wavtokenizer-large-unify-40token",
+        "WavTokenizer",
+        24_000,
+        600,
+        "MIT",
+        "Ji et al., arXiv 2408.16532",
+        {"model_type": "wavtokenizer"},
+    ),
+    _xcodec("hubert-librispeech", {"model_type": "hubert"}),
+    _xcodec("wavlm-mls", {"model_type": "wavlm"}),
+    _xcodec("wavlm-more-data", {"model_type": "wavlm"}),
+    Known(
+        "hf:HKUSTAudio/xcodec2-hf",
+        "X-Codec 2",
+        16_000,
+        320,
+        "CC BY-NC 4.0",
+        "Ye et al., arXiv 2502.04128",
+        {"model_type": "xcodec2"},
+    ),
+    Known(
+        "hf:neuphonic/neucodec",
+        "X-Codec 2",
+        16_000,
+        320,
+        "Apache-2.0",
+        "Neuphonic, arXiv 2509.09550",
+        {"model_type": "neucodec"},
+    ),
+    Known(
         "hf:stabilityai/stable-audio-open-1.0",
         "Stable Audio's autoencoder",
         44_100,
         2048,
-        "Stability AI community",  # the hub asks for consent to it
+        "Stable Audio community",  # the hub asks for consent to it
         "Stability AI, arXiv 2407.14358",
         {"_class_name": "AutoencoderOobleck"},
     ),
@@ -199,8 +248,8 @@ KNOWN = (
     ),
     _speech("facebook/hubert-base-ls960", "hubert", "Apache-2.0", HUBERT),
     _speech("facebook/hubert-large-ll60k", "hubert", "Apache-2.0", HUBERT, **LARGE, conv_bias=True),
-    _speech("microsoft/wavlm-base-plus", "wavlm", NOT_STATED, WAVLM, normalize=False),
-    _speech("microsoft/wavlm-large", "wavlm", NOT_STATED, WAVLM, **LARGE),
+    _speech("microsoft/wavlm-base-plus", "wavlm", NOT_VERIFIED, WAVLM, normalize=False),
+    _speech("microsoft/wavlm-large", "wavlm", NOT_VERIFIED, WAVLM, **LARGE),
     _speech("facebook/data2vec-audio-base", "data2vec-audio", "Apache-2.0", "Meta, arXiv 2202.03555"),
     _bundle("WAV2VEC2_BASE", "MIT", WAV2VEC2),
     _bundle("WAV2VEC2_LARGE", "MIT", WAV2VEC2),

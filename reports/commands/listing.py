@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ...synth.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ...encoders.base import Encoder
 
 COLUMNS = (
@@ -18,6 +20,8 @@ COLUMNS = (
     "stage: channels / hop / receptive field (samples)",
     "weights",
 )
+
+PUBLISHED = {"encoder": 44, "Hz / hop": 12, "licence": 17, "from, and arXiv": 24}  # widths: 100 columns
 
 TABLE = Path(__file__).with_name("encoders.json")  # `python -m tests.reports.listed` writes it anew
 
@@ -29,11 +33,34 @@ def encoders() -> None:
     from ...encoders.registry import available
     from .terminal import wide_console
 
+    console = wide_console()
     table, known = Table(*COLUMNS), tabled()
     for name in available():
         rate, stages, source = known.get(name) or described(name)
         table.add_row(name, rate, stages, _whereabouts(name, source), end_section=True)
-    wide_console().print(table)
+    console.print(table)
+    print_published(console)
+
+
+def print_published(console: Console) -> None:
+    """Print published models by family: names, rates, and the licence of their weights; nothing is built."""
+    from rich.table import Table
+
+    from ...encoders.families.known import KNOWN, OTHER_BUNDLES, STAGES
+
+    console.print(
+        "\nPublished models; hops are of the latent, licences of the weights, which loading fetches:\n"
+    )
+    for number, (family, stages) in enumerate(STAGES.items()):
+        console.print(f"[bold]{family}[/bold]: {stages}")
+        table = Table(box=None, padding=(0, 1, 0, 0), show_header=number == 0)
+        for heading, width in PUBLISHED.items():
+            table.add_column(heading, width=width, overflow="fold")
+        for row in (row for row in KNOWN if row.family == family):
+            source = row.source.replace("arXiv ", "")
+            table.add_row(row.name, f"{row.sample_rate} / {row.hop}", row.licence, source)
+        console.print(table)
+    console.print(f"and of torchaudio, built as wav2vec 2.0 is: {', '.join(OTHER_BUNDLES)}")
 
 
 def tabled() -> dict[str, tuple[str, str, str]]:
