@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,29 +29,68 @@ def decoded_stage(encoder: Encoder) -> str | None:
     return next((stage for stage in ("quantized", "latent") if stage in encoder.stages), None)
 
 
-def decoded_difference(pair: Pair, tolerance_db: float) -> tuple[Difference, Finding | None] | None:
-    """Return how far the sounds differ that two decoders make of the first's latents; None without two.
+@dataclass(frozen=True)
+class Decoding:
+    """What two decoders make of latents.
+
+    Parameters
+    ----------
+    difference : Difference or None
+        Of what both make of the first's; None where not both can decode it.
+    finding : Finding or None
+        What explains it, where they differ.
+    trips : (Transfer or None, Transfer or None)
+        What becomes of tones that each encodes and decodes.
+    """
+
+    difference: Difference | None
+    finding: Finding | None
+    trips: tuple[Transfer | None, Transfer | None]
+
+
+def decoding(pair: Pair, latents: tuple[Tensor | None, Tensor | None], tolerance_db: float) -> Decoding:
+    """Decode what two encoders gave.
 
     Parameters
     ----------
     pair : Pair
+    latents : (float32 [S, D, F] or None, ...)
+        At the stage of `decoded_stage` of each; None of one that does not decode.
     tolerance_db : float
     """
+    own, theirs = latents
+    both = _of_both(pair, own) if own is not None and _fits(pair) else None
+    trips = (
+        None if own is None else _round_trip(pair, pair.first, own),
+        None if theirs is None else _round_trip(pair, pair.second, theirs),
+    )
+    if both is None:
+        return Decoding(None, None, trips)
+    one, dtypes = both
+    if one.db.max() <= tolerance_db and one.frames[0] == one.frames[1]:
+        return Decoding(one, None, trips)
+    return Decoding(one, _explained(pair, one, dtypes, tolerance_db), trips)
+
+
+def _fits(pair: Pair) -> bool:
+    """Whether the second's decoder may take what the first's takes."""
     stage = decoded_stage(pair.first)
     if stage is None or stage not in pair.stages or not isinstance(pair.second, Decodes):
-        return None
+        return False
     theirs = pair.second.stages[pair.stages[stage]]
-    if theirs.channels != pair.first.stages[stage].channels:
-        return None
+    return theirs.channels == pair.first.stages[stage].channels
+
+
+def _of_both(pair: Pair, latents: Tensor) -> tuple[Difference, tuple[str, str]]:
+    """Let both decode the first's latents; also return in which precision they do."""
     sounds = len(pair.sounds)
-    apart, reference, tones = np.zeros(sounds), np.zeros(sounds), ([], [])
-    lengths = (0, 0)
+    apart, reference = np.zeros(sounds), np.zeros(sounds)
+    tones: tuple[list[complex], list[complex]] = ([], [])
+    lengths, dtypes = (0, 0), ("", "")
     for rows in pair.batches():
-        waveforms = pair.waveforms(rows)
-        latent = pair.of_first(waveforms, [stage])[stage]
-        scale = scale_of(pair.first, waveforms)
-        first, second = (_decoded(one, latent, scale) for one in (pair.first, pair.second))
-        lengths = first.shape[1], second.shape[1]
+        scale = scale_of(pair.first, pair.waveforms(rows))
+        first, second = (_decoded(one, latents[rows], scale) for one in (pair.first, pair.second))
+        lengths, dtypes = (first.shape[1], second.shape[1]), (precision_of(first), precision_of(second))
         samples = min(lengths)
         first, second = first[:, :samples], second[:, :samples]
         apart[rows] = (second - first).square().mean(dim=1).numpy()
@@ -58,14 +98,14 @@ def decoded_difference(pair: Pair, tolerance_db: float) -> tuple[Difference, Fin
         for row in range(rows.start, min(rows.stop, TONES)):
             for part, signals in zip(tones, (first, second), strict=True):
                 part.append(_amplitude(pair, row, signals[row - rows.start]))
-    frequency_hz = pair.sounds.columns["frequency_hz"][pair.sounds.first[:TONES]]
     one = Difference("decode", lengths, apart, reference, apart, np.zeros(sounds))
-    one.transfer = transfer(
-        frequency_hz, *(np.array(part)[:, None] for part in tones), sample_rate=pair.sample_rate
-    )
-    if one.db.max() <= tolerance_db and lengths[0] == lengths[1]:
-        return one, None
-    return one, _explained(pair, one, (precision_of(first), precision_of(second)), tolerance_db)
+    one.transfer = _transfer(pair, *tones)
+    return one, dtypes
+
+
+def _transfer(pair: Pair, first: list[complex], second: list[complex]) -> Transfer:
+    frequency_hz = pair.sounds.columns["frequency_hz"][pair.sounds.first[: len(first)]]
+    return transfer(frequency_hz, np.array(first)[:, None], np.array(second)[:, None], pair.sample_rate)
 
 
 def _explained(pair: Pair, one: Difference, dtypes: tuple[str, str], tolerance_db: float) -> Finding:
@@ -96,22 +136,17 @@ def _unlike(found: Transfer, fitted: Alignment) -> float:
     return float(10 * np.log10(np.mean(apart) / np.mean(np.abs(expected) ** 2) + 1e-30))
 
 
-def round_trip(pair: Pair, encoder: Encoder) -> Transfer | None:
-    """Return what becomes of tones that a codec encodes and decodes; None where it does not decode."""
-    stage = decoded_stage(encoder)
-    if stage is None:
-        return None
+def _round_trip(pair: Pair, encoder: Encoder, latents: Tensor) -> Transfer:
+    """Return what becomes of tones that a codec encodes and decodes."""
     came, went = [], []
     for rows in pair.batches(TONES):
         waveforms = pair.waveforms(rows)
-        latent = encoder.run(waveforms.to(encoder.device), [stage])[stage]
-        sound = _decoded(encoder, latent, scale_of(encoder, waveforms))
+        sound = _decoded(encoder, latents[rows], scale_of(encoder, waveforms))
         samples = min(sound.shape[1], waveforms.shape[1])
         for row in range(rows.start, rows.stop):
             went.append(_amplitude(pair, row, waveforms[row - rows.start, :samples]))
             came.append(_amplitude(pair, row, sound[row - rows.start, :samples]))
-    frequency_hz = pair.sounds.columns["frequency_hz"][pair.sounds.first[:TONES]]
-    return transfer(frequency_hz, np.array(went)[:, None], np.array(came)[:, None], pair.sample_rate)
+    return _transfer(pair, went, came)
 
 
 def _decoded(encoder: Any, latent: Tensor, scale: Tensor | None) -> Tensor:

@@ -14,7 +14,7 @@ from .tokens import quantizer_steps
 from .transfer import Transfer, components, transfer
 
 INNER = (0.25, 0.9)  # of the frames: what lies between them is no edge
-CONSTANT = 1e-4  # share of the whole activation's power that a deviation from silence is held to at least
+CONSTANT = 1e-3  # share of the whole activation's power that a deviation from silence is held to at least
 LEAST, NOTHING = 1e-300, 1e-30  # of a power; of one relative to another: -300 dB
 
 

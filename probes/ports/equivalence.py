@@ -17,7 +17,7 @@ from ...encoders.registry import load_for
 from ...synth.errors import InputError
 from ..engine.progress import Progress, progress_of
 from .codebooks import explained_codes
-from .decoding import decoded_difference, round_trip
+from .decoding import decoded_stage, decoding
 from .differences import Difference, differences
 from .explanations import explained
 from .findings import Finding
@@ -145,13 +145,12 @@ def _found(pair: Pair, tolerance_db: float, advance: Any) -> Found:
     if finding is not None and not (shapes and _is_deeper(pair, finding.stage, shapes)):
         findings = [*findings, finding]
     rest_db = _rest(pair, stages, findings, tolerance_db)
-    decode = decoded_difference(pair, tolerance_db)
-    if decode is not None and decode[1] is not None:
-        findings = [*findings, decode[1]]
-    trips = round_trip(pair, pair.first), round_trip(pair, pair.second)
+    decoded = decoding(pair, (tokens.coded(0), tokens.coded(1)), tolerance_db)
+    if decoded.finding is not None:
+        findings = [*findings, decoded.finding]
     return Found(
         geometry, measured, uneven, longer.n_samples, counted, rest_db,
-        decode[0] if decode else None, trips, findings,
+        decoded.difference, decoded.trips, findings,
     )  # fmt: skip
 
 
@@ -195,7 +194,9 @@ class _Tokens:
 
     def __init__(self, pair: Pair, stages: Sequence[str]) -> None:
         self.pair = pair
-        self.kept = [stage for stage in ("latent", "codes") if stage in stages]
+        self.coded_stages = decoded_stage(pair.first), decoded_stage(pair.second)
+        names = {"latent", "codes", *self.coded_stages}
+        self.kept = [stage for stage in stages if stage in names or pair.stages[stage] in names]
         self.parts: dict[tuple[str, int], list[Tensor]] = {}
 
     def add(self, rows: slice, first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
@@ -206,6 +207,21 @@ class _Tokens:
     def of(self, stage: str, side: int) -> Tensor | None:
         parts = self.parts.get((stage, side))
         return None if parts is None else torch.cat(parts)
+
+    def coded(self, side: int) -> Tensor | None:
+        """Return what one of them decodes, of all sounds; None where it does not decode."""
+        encoder = (self.pair.first, self.pair.second)[side]
+        wanted = self.coded_stages[side]
+        if wanted is None:
+            return None
+        for mine, theirs in self.pair.stages.items():
+            if (mine, theirs)[side] == wanted and (found := self.of(mine, side)) is not None:
+                return found
+        parts = [
+            encoder.run(self.pair.waveforms(rows).to(encoder.device), [wanted])[wanted].cpu()
+            for rows in self.pair.batches()
+        ]
+        return torch.cat(parts)
 
     @property
     def codebooks(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
