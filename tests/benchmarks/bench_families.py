@@ -1,56 +1,106 @@
-"""Published models at full size, random weights: processor time that a second of sound takes, and memory.
+"""One full-size random model of each family, in a process of its own: seconds and peak memory, in Markdown.
 
-python -m tests.benchmarks.bench_families [NAME ...]
-python -m tests.benchmarks.bench_families --probe [NAME ...]  # quick selectivity and presence instead
+``python -m tests.benchmarks.bench_families`` measures all, or those whose names are given. It is no part of
+``make bench``: it takes half an hour, and there is nothing to compare with.
 """
 
+import json
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
+from typing import Any
 
-from .watched import watched
+from tonotopy.encoders.families.known import known
 
+HIGGS = {
+    "model_type": "higgs_audio_v2_tokenizer",
+    "acoustic_model_config": {
+        "model_type": "dac",
+        "downsampling_ratios": [8, 5, 4, 2, 3],
+        "upsampling_ratios": [8, 5, 4, 2, 3],
+    },
+    "target_bandwidths": [0.5, 1, 1.5, 2],
+}
+OTHERS: dict[str, dict[str, Any]] = {
+    "Higgs audio v2": HIGGS,
+    "VibeVoice": {"model_type": "vibevoice_acoustic_tokenizer"},
+    "Pocket TTS": {"model_type": "pocket_tts_audio_tokenizer"},
+    "MERT 95M": {"model_type": "mert_model", "sample_rate": 24_000},
+}
 NAMES = (
-    "hf:stabilityai/stable-audio-open-1.0",
-    "torchaudio:WAV2VEC2_BASE",
-    "torchaudio:CONVTASNET_BASE_LIBRI2MIX",
-    "torchaudio:HDEMUCS_HIGH_MUSDB",
+    "hf:descript/dac_44khz",
+    "hf:facebook/encodec_24khz",
+    "hf:facebook/encodec_32khz",
+    "hf:facebook/encodec_48khz",
+    "hf:kyutai/mimi",
+    "hf:swiss-ai/wavtokenizer-large-unify-40token",
+    "hf:hf-audio/xcodec-hubert-librispeech",
+    "hf:HKUSTAudio/xcodec2-hf",
+    "hf:neuphonic/neucodec",
+    "hf:facebook/wav2vec2-base",
+    *OTHERS,
 )
-PLAY = """
+LIMIT_S = 180.0  # of everything about one model
+COLUMNS = ("parameters", "load", "noise", "selectivity", "presence", "peak")
+TASK = """
+import json, resource, sys, time
 import torch
-watcher.start()
-started = time.process_time()
-encoder = load("{name}", weights="random")
-loaded = time.process_time()
-noise = 0.1 * torch.randn(1, encoder.sample_rate, generator=torch.Generator().manual_seed(0))
-for _ in range(2):  # the first run makes tables
-    begun = time.process_time()
-    encoder.run(noise, list(encoder.stages))
-told += [loaded - started, time.process_time() - begun, len(encoder.stages)]
-"""
-PROBE = """
-import tonotopy
-watcher.start()
-encoder = load("{name}", weights="random")
-begun = time.process_time()
-stages = [s for s in ("first_layer", "stack_end", "latent") if s in encoder.stages]
-probes = ("selectivity", "presence")
-tonotopy.probe(encoder, out=out, preset="quick", probes=probes, stages=stages, baselines=0, controls=False)
-told += [time.process_time() - begun]
+from tonotopy.encoders import load
+from tonotopy.encoders.base import canonical_stages
+from tonotopy.probes import Session, presence, selectivity
+from tonotopy.synth import partials
+
+def tell(what, value):
+    print(json.dumps([what, value]), flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps(["peak", round(peak, 1)]), flush=True)
+
+start = time.perf_counter()
+
+def passed():
+    global start
+    start, before = time.perf_counter(), start
+    return round(start - before, 1)
+
+encoder = load("hf:" + sys.argv[1], weights="random")
+tell("load", passed())
+tell("parameters", round(sum(p.numel() for p in encoder.module.parameters()) / 1e6))
+with torch.inference_mode():
+    encoder.run(0.1 * torch.randn(1, encoder.sample_rate), list(encoder.stages))
+tell("noise", passed())
+session = Session(encoder, [s for s in canonical_stages(encoder) if s != "codes"])
+selectivity(session, partials(60, 0.4 * encoder.sample_rate, per_octave=12))
+tell("selectivity", passed())
+presence(session)
+tell("presence", passed())
 """
 
 
-def main() -> None:
-    """Print a line for each name."""
-    probing = "--probe" in sys.argv
-    names = [one for one in sys.argv[1:] if one != "--probe"] or NAMES
-    for name in names:
-        peak, told = watched((PROBE if probing else PLAY).replace("{name}", name), 0)
-        if probing:
-            print(f"{name:46} selectivity and presence {told[0]:6.0f} s, peak {peak:6.0f} MiB", flush=True)
-        else:
-            loaded, played, stages = told
-            took = f"built in {loaded:5.1f} s, 1 s of noise at {stages:3.0f} stages in {played:5.2f} s"
-            print(f"{name:46} {took}, peak {peak:6.0f} MiB", flush=True)
+def measured(config: dict[str, Any]) -> dict[str, float]:
+    """Return what was measured of a configuration before the time was over."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "config.json").write_text(json.dumps(config))
+        command = [sys.executable, "-W", "ignore", "-c", TASK, folder]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                told, _ = process.communicate(timeout=LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                told, _ = process.communicate()
+    return dict(json.loads(line) for line in told.splitlines())
+
+
+def main(names: list[str]) -> None:
+    """Print the table, a line at a time."""
+    print("| model | parameters, M | load, s | 1 s of noise, s | selectivity, s | presence, s | peak, GiB |")
+    print("|---|---|---|---|---|---|---|")
+    for name in names or NAMES:
+        row = known(name)
+        found = measured(OTHERS[name] if row is None else {**row.config})
+        cells = [f"{found[what]:g}" if what in found else f"over {LIMIT_S:g}" for what in COLUMNS]
+        print(f"| {name.removeprefix('hf:')} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
