@@ -47,7 +47,7 @@ class Known:
         Who made them, and where they are described.
     config : mapping
         What its configuration holds other than by default, of transformers or diffusers; enough to build it
-        without a network. Empty for torchaudio, which has the parameters itself.
+        without a network. Empty where it is not known, and for torchaudio, which has the parameters itself.
     preprocessor : mapping
         The same of its preprocessor.
     """
@@ -123,8 +123,8 @@ def _encodec(name: str, sample_rate: int, hop: int, licence: str, source: str, *
     return Known(f"hf:{name}", "EnCodec", sample_rate, hop, licence, source, config)
 
 
-def _xcodec(name: str, semantic: Mapping[str, Any]) -> Known:
-    config = {"model_type": "xcodec", "semantic_model_config": semantic}
+def _xcodec(name: str, semantic: Mapping[str, Any] | None = None) -> Known:
+    config = {} if semantic is None else {"model_type": "xcodec", "semantic_model_config": semantic}
     source = "Ye et al., arXiv 2408.17175"
     return Known(f"hf:hf-audio/xcodec-{name}", "X-Codec", 16_000, 320, NOT_VERIFIED, source, config)
 
@@ -207,6 +207,8 @@ KNOWN = (
         "Ji et al., arXiv 2408.16532",
         {"model_type": "wavtokenizer"},
     ),
+    _xcodec("hubert-general"),
+    _xcodec("hubert-general-balanced"),
     _xcodec("hubert-librispeech", {"model_type": "hubert"}),
     _xcodec("wavlm-mls", {"model_type": "wavlm"}),
     _xcodec("wavlm-more-data", {"model_type": "wavlm"}),
@@ -251,6 +253,14 @@ KNOWN = (
     _speech("microsoft/wavlm-base-plus", "wavlm", NOT_VERIFIED, WAVLM, normalize=False),
     _speech("microsoft/wavlm-large", "wavlm", NOT_VERIFIED, WAVLM, **LARGE),
     _speech("facebook/data2vec-audio-base", "data2vec-audio", "Apache-2.0", "Meta, arXiv 2202.03555"),
+    Known(
+        "hf:m-a-p/MERT-v1-95M",
+        "wav2vec 2.0 and its kin",
+        24_000,
+        320,
+        "CC BY-NC 4.0",
+        "Li et al., arXiv 2306.00107",
+    ),
     _bundle("WAV2VEC2_BASE", "MIT", WAV2VEC2),
     _bundle("WAV2VEC2_LARGE", "MIT", WAV2VEC2),
     _bundle("WAV2VEC2_ASR_BASE_960H", "MIT", WAV2VEC2),

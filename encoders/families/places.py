@@ -61,7 +61,7 @@ def place_of(place: str, with_weights: bool = True) -> Place:
     """
     check_place(place)
     row = known(f"hf:{place}")
-    if row is not None and not with_weights:
+    if row is not None and row.config and not with_weights:
         return Place(row.config, row.preprocessor)
     if Path(place).is_dir():
         folder, commit = _part(Path(place)), ""

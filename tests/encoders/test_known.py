@@ -77,7 +77,7 @@ TORCHAUDIO = {
     "encoder_ff_interm_features": 8,
 }
 NAMED = [row for row in KNOWN if row.config]
-PIPELINES = [row for row in KNOWN if not row.config]
+PIPELINES = [row for row in KNOWN if row.name.startswith("torchaudio:")]
 
 
 def merged(config, changes):
