@@ -269,14 +269,19 @@ class ModuleEncoder:
         return lambda waveforms: self._activations(waveforms, [stage])[stage]
 
     def _activations(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
-        if self.singly and len(waveforms) > 1:
-            rows = [self._played(row, stages) for row in waveforms.split(1)]
-            return {stage: torch.cat([row[stage] for row in rows]) for stage in rows[0]}
-        return self._played(waveforms, stages)
+        played = []
+        with unchanged(self.module) if self.restores else nullcontext() as kept:
+            for row in waveforms.split(1 if self.singly else max(1, len(waveforms))):
+                played.append(self._played(row, stages))
+                if kept:
+                    kept.restore()
+        if len(played) == 1:
+            return played[0]
+        return {stage: torch.cat([found[stage] for found in played]) for stage in played[0]}
 
     def _played(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}
-        with self._recording(stages, found), unchanged(self.module) if self.restores else nullcontext():
+        with self._recording(stages, found):
             self._forward(waveforms)
         missed = [stage for stage in stages if stage not in found]
         if missed:

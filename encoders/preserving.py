@@ -77,6 +77,14 @@ class Kept:
                     else:
                         now[...] = before
 
+    def narrow(self) -> None:
+        """Keep on only what is another by now; the rest may change for good."""
+        self._held = {key: (now, one) for key, (now, one) in self._held.items() if _changed(now, one)}
+        self._values = {key: (now, one) for key, (now, one) in self._values.items() if not _same(now, one)}
+        self._scripted = [
+            (part, key, one) for part, key, one in self._scripted if not _alike(getattr(part, key), one)
+        ]
+
     def _keep(self, found: Any, depth: int) -> None:
         if id(found) in self._held or id(found) in self._values or depth > DEPTH:
             return

@@ -153,6 +153,7 @@ def through_stages(encoder: ModuleEncoder, samples: int = 0) -> Play:
     def play(network: nn.Module) -> None:
         other = copy.copy(encoder)
         other.module = network
+        other.restores = encoder.restores and network is encoder.module  # of another, weights are to change
         sounds = reference(encoder.sample_rate, max(samples, encoder.sample_rate, longest))
         other.activations(sounds, list(encoder.stages))
 

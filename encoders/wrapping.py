@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -312,7 +312,9 @@ def _let_redraw(encoder: ModuleEncoder, given: Given, found: Measured) -> None:
     def randomised(seed: int, kind: str = "random") -> ModuleEncoder:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            twin, note = redrawn(kind, module, partial(draw, kind, seed), play, seed, given.fixed)
+            drawn = draw(kind, seed)
+            with _as_it_starts(drawn, play) if encoder.restores else nullcontext():
+                twin, note = redrawn(kind, module, lambda: drawn, play, seed, given.fixed)
             if kind == "permuted":
                 shuffle_buffers(twin, given.fixed, seed)
         if may_differ and state_sha256(tensors_in(twin)) == state_sha256(tensors_in(module)):
@@ -331,6 +333,17 @@ def _let_redraw(encoder: ModuleEncoder, given: Given, found: Measured) -> None:
     may_differ = given.make is not None or not all(is_fixed(key, given.fixed) for key in parameters)
     if given.make is not None or parameters:
         encoder.randomised = randomised  # where there is something to draw, or said to be fixed
+
+
+@contextmanager
+def _as_it_starts(network: nn.Module, play: Callable[[nn.Module], Any]) -> Iterator[None]:
+    """Let weights change, and put back what a network keeps of what it hears."""
+    kept = Kept(network)
+    play(network)
+    kept.narrow()
+    kept.restore()
+    yield
+    kept.restore()
 
 
 def _twin(

@@ -302,6 +302,18 @@ class Once(nn.Module):
         return self.conv(waveforms) / self.level / self.inside["level"]
 
 
+@pytest.mark.parametrize("piece", [None, 500])
+def test_what_keeps_something_has_baselines(piece):
+    with pytest.warns(UserWarning, match="every run starts from what it held at first"):
+        encoder: Any = wrap(nn.Sequential(Running(), nn.ReLU()), RATE, {"latent": "1"}, piece=piece)
+    before = encoder.module[0].conv.weight.detach()
+    drawn = encoder.randomised(0, "matched")
+    note = drawn.weights.note
+    assert "1 layers at the trained level, within 0." in note
+    assert not torch.equal(drawn.module[0].conv.weight, before)
+    assert (drawn.module[0].level, drawn.module[0].calls) == (1, 0)
+
+
 def test_what_is_set_by_the_first_sound_is_set_by_each(noise):
     module = Once()
     with pytest.warns(UserWarning, match="every run starts from what it held at first"):
@@ -594,7 +606,7 @@ class Rated(nn.Module):
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 def test_the_true_cause_is_named():
-    with pytest.raises(InputError, match="fails .ValueError at: raise ValueError.;"):
+    with pytest.raises(InputError, match=r"fails .ValueError at: raise ValueError.;"):
         wrap(Just(needs_thirds, nn.Identity()), RATE, {"latent": ""})
     with pytest.raises(InputError, match="its forward pass needs rate besides the waveforms"):
         wrap(torch.jit.script(Rated()), RATE, {"latent": ""})
