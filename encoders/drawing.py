@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 
 from ..synth.errors import InputError
 from .base import ModuleEncoder
+from .chance import chance_unchanged, seed_all
 from .measuring import noise_for
 from .weights import is_fixed, set_weights, weight_norms, weights_of
 
@@ -206,7 +207,7 @@ def check_unused(encoder: ModuleEncoder, twin: nn.Module, left: Sequence[str], l
     noise = noise_for(encoder, 1, length)
 
     def answers() -> list[Tensor]:
-        torch.manual_seed(0)
+        seed_all(twin, 0)
         return list(listening.activations(noise, list(encoder.stages)).values())
 
     def first_that_matters(keys: Sequence[str]) -> str | None:
@@ -223,7 +224,7 @@ def check_unused(encoder: ModuleEncoder, twin: nn.Module, left: Sequence[str], l
         half = len(keys) // 2
         return keys[0] if not half else first_that_matters(keys[:half]) or first_that_matters(keys[half:])
 
-    with torch.random.fork_rng(), torch.no_grad():
+    with chance_unchanged(twin), torch.no_grad():
         for key in left:
             there[key].copy_(own[key])
         expected = answers()

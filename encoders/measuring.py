@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..synth.errors import InputError
 from .base import ModuleEncoder, Stage
+from .chance import seed_all
 from .fields import LONGEST_S, find_field
 from .layouts import Layout
 from .taps import tapped_module
@@ -127,7 +128,7 @@ def _activations(encoder: ModuleEncoder, stage: str, waveforms: Tensor, seed: in
     """Return what a stage gives; of a seed the same, where it has noise of its own."""
     if stage in encoder.noisy and len(waveforms) > 1:  # the same noise in every row
         return torch.cat([_activations(encoder, stage, row, seed) for row in waveforms.split(1)])
-    torch.manual_seed(seed)
+    seed_all(encoder.module, seed)
     try:
         return encoder.activations(waveforms, [stage])[stage]
     except InputError:

@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 
 from ..synth.errors import InputError
 from .base import ModuleEncoder, Stage, Weights
+from .chance import chance_unchanged, seed_all
 from .decoding import Decoder, decoder_of, let_decode
 from .drawing import check_unused, copied, drawn_anew, shuffle_buffers
 from .given import Given, check_holds_values, named, warn_of_near_names, whole
@@ -188,7 +189,7 @@ class Measured:
 
 def _wrapped(module: nn.Module, given: Given, known: Mapping[str, Stage] | None = None) -> ModuleEncoder:
     was_lazy = any(map(is_lazy, module.parameters()))
-    with torch.random.fork_rng():
+    with chance_unchanged(module):
         encoder = _unmeasured(module, given)
         if was_lazy:
             _make_parameters(encoder, _forms(module, given.prepare, Trim()))
@@ -310,8 +311,8 @@ def _let_redraw(encoder: ModuleEncoder, given: Given, found: Measured) -> None:
         return twin
 
     def randomised(seed: int, kind: str = "random") -> ModuleEncoder:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with chance_unchanged(module):
+            seed_all(module, seed)
             drawn = draw(kind, seed)
             with _as_it_starts(drawn, play) if encoder.restores else nullcontext():
                 twin, note = redrawn(kind, module, lambda: drawn, play, seed, given.fixed)
@@ -324,7 +325,7 @@ def _let_redraw(encoder: ModuleEncoder, given: Given, found: Measured) -> None:
     def filled(path: str | Path) -> ModuleEncoder:
         form = fill_from(module, path)
         encoder.weights = Weights(str(path), state_sha256(tensors_in(module)), found.said).noted(form)
-        with torch.random.fork_rng(), unchanged(module):
+        with chance_unchanged(module), unchanged(module):
             _read_kernels(encoder, found.bounded, found.length)  # all else follows from the architecture
         return encoder
 
@@ -357,7 +358,7 @@ def _twin(
         for name, stage in encoder.stages.items()
     }
     twin.weights = Weights(kind, state_sha256(tensors_in(module)), found.said).noted(note)
-    with torch.random.fork_rng(), unchanged(module):
+    with chance_unchanged(module), unchanged(module):
         _read_kernels(twin, found.bounded, found.length)
     if given.decoder is not None:
         let_decode(twin, given.decoder, found.layouts, found.length)

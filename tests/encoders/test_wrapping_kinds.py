@@ -237,6 +237,38 @@ def test_noise_is_found_and_stands_beside_the_response():
     check(encoder)
 
 
+class OwnNoise(nn.Module):
+    """Draws from numpy, from Python, or from a generator of its own."""
+
+    def __init__(self, source) -> None:
+        super().__init__()
+        self.conv, self.source = front(), source
+        self.torch, self.numpy = torch.Generator(), np.random.default_rng(0)
+
+    def forward(self, waveforms):
+        found = self.conv(waveforms)
+        if self.source == "own":
+            noise = torch.randn(found.shape, generator=self.torch)
+        else:
+            draw = np.random.normal if self.source == "numpy" else self.numpy.normal
+            noise = torch.from_numpy(draw(size=found.shape)).float()
+        return found + 0.05 * noise
+
+
+@pytest.mark.parametrize("source", ["own", "numpy", "numpy's newer"])
+def test_noise_from_elsewhere_is_noise(source):
+    module = OwnNoise(source)
+    own, numpys = module.torch.get_state(), str(np.random.get_state())  # noqa: NPY002
+    with pytest.warns(UserWarning, match="^OwnNoise: there is noise in its forward pass, at latent$"):
+        encoder = wrap(module, RATE, {"latent": ""})
+    assert encoder.noisy == ("latent",)
+    assert not encoder.restores
+    assert geometry(encoder) == (16, 64, 63)
+    assert encoder.stages["latent"].kind == "convolution"
+    assert torch.equal(module.torch.get_state(), own)
+    assert str(np.random.get_state()) == numpys  # noqa: NPY002
+
+
 def test_dropout_that_is_always_at_work_is_no_convolution():
     with pytest.warns(UserWarning, match="noise in its forward pass"):
         encoder = wrap(Just(lambda values: nn.functional.dropout(values, 0.3)), RATE, {"latent": ""})
