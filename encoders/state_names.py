@@ -12,8 +12,8 @@ from ..synth.errors import InputError
 
 # What stands for several names of one thing; either side of a comparison is written so.
 _WEIGHT_NORM = (
-    (r"\.parametrizations\.weight\.original0$", ".weight_g"),
-    (r"\.parametrizations\.weight\.original1$", ".weight_v"),
+    (r"(^|\.)parametrizations\.(\w+)\.original0$", r"\1\2_g"),
+    (r"(^|\.)parametrizations\.(\w+)\.original1$", r"\1\2_v"),
 )
 _SEANET = (
     (r"(^|\.)(encoder|decoder)\.model\.", r"\1\2.layers."),
@@ -59,7 +59,7 @@ def as_named(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[Ma
         if fitting == len(own) or len(canonical) < len(own) or len(renamed) < len(state):
             continue
         renamed, outside = without_prefix(renamed, {key: own[name] for key, name in canonical.items()})
-        renamed, plain = _under_norms(renamed, canonical)
+        renamed, plain = _under_norms(renamed, {key: own[name] for key, name in canonical.items()})
         if (found := sum(name in renamed for name in canonical)) > fitting:
             fitting = found
             best = {canonical.get(name, name): tensor for name, tensor in renamed.items()}
@@ -135,27 +135,42 @@ def _canonical(name: str, rules: Collection[tuple[str, str]]) -> str:
     return name
 
 
-def _under_norms(state: Mapping[str, Tensor], own: Collection[str]) -> tuple[Mapping[str, Tensor], str]:
-    """Split weights whose norm was removed into length and direction, as the module has them."""
-    found = dict(state)
-    gains = [name for name in own if name.endswith("weight_g") and name not in state]
-    for gain in gains:
-        weight = f"{gain.removesuffix('_g')}"
-        if weight in found and weight not in own:
-            values = found.pop(weight)
-            found[gain] = torch.norm_except_dim(values, 2, 0)
-            found[f"{weight}_v"] = values
-    return found, "weights without their norm" if len(found) > len(state) else ""
+def _under_norms(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], str]:
+    """Return weights under norms, or without them, as the module has them.
+
+    A weight is ``g v / |v|``, where the norm is over those axes along which the length g has one entry.
+    """
+    found, forms = dict(state), []
+    for gain in (n for n in (*own, *state) if n.endswith("_g")):
+        weight = gain.removesuffix("_g")
+        direction = f"{weight}_v"
+        if gain in own and gain not in state and weight in state and weight not in own:
+            found[direction] = values = found.pop(weight)
+            found[gain] = _norm(values, own[gain])
+            forms.append("weights without their norm")
+        elif gain in state and gain not in own and weight in own and direction in state:
+            length, values = found.pop(gain), found.pop(direction)
+            found[weight] = values * (length / _norm(values, length))
+            forms.append("norms of weights multiplied out")
+    return found, "; ".join(dict.fromkeys(forms))
+
+
+def _norm(values: Tensor, gain: Tensor) -> Tensor:
+    """Return the norm of weights over all axes along which a gain has one entry."""
+    if gain.ndim != values.ndim:
+        return values.norm().view(gain.shape)
+    axes = [axis for axis, size in enumerate(gain.shape) if size == 1]
+    return torch.linalg.vector_norm(values, dim=axes, keepdim=True)
 
 
 def _norm_form(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
     """Say how a file names what lies under weight norms, where the module names it otherwise."""
 
     def newer(names: Collection[str]) -> bool:
-        return any(".parametrizations.weight.original" in name for name in names)
+        return any(re.search(r"parametrizations\.\w+\.original[01]$", name) for name in names)
 
     def older(names: Collection[str]) -> bool:
-        return any(name.endswith((".weight_g", ".weight_v")) for name in names)
+        return any(name.endswith(("weight_g", "weight_v")) for name in names)
 
     if newer(state) and older(own):
         return "weight norm under torch's newer names"

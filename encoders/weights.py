@@ -12,19 +12,17 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.weight_norm import WeightNorm
 
 from ..synth.errors import InputError
 from .base import Weights
+from .checkpoints import read_whole, state_in
 from .state_names import as_named
 
 Config = TypeVar("Config")
-IN_FOLDERS = ("model.safetensors", "pytorch_model.bin", "diffusion_pytorch_model.safetensors")
 COUNTS = ("num_batches_tracked",)  # which older checkpoints lack, and nothing follows from
-NESTED = ("state_dict", "model_state_dict", "model", "module", "net", "network")  # where checkpoints keep it
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:
@@ -44,10 +42,10 @@ def tensors_in(module: nn.Module) -> dict[str, Tensor]:
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """Read a state dict from safetensors, or from a pickle that holds nothing but tensors and plain values.
+    """Read a state dict from safetensors, a NumPy archive, or a pickle of tensors and plain values alone.
 
-    Of a training's checkpoint it is the part that `NESTED` names, or the only part that is one; see
-    `read_checkpoint`.
+    Of a training's checkpoint it is the part that is named as usual (`checkpoints.NESTED`), or the only part
+    that is one; see `read_checkpoint`.
 
     Raises
     ------
@@ -66,53 +64,11 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], str]:
     Parameters
     ----------
     path : path
-        A file, or a folder with one of the names in `IN_FOLDERS`.
+        A file, or a folder; see `read_whole`.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = next((path / name for name in IN_FOLDERS if (path / name).is_file()), path / IN_FOLDERS[0])
-    if not path.is_file():
-        raise InputError(f"weights {path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path), ""
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except SafetensorError as error:
-        raise InputError(f"weights {path}: not a whole safetensors file ({error})") from None
-    except Exception as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"weights {path}: not a whole file of plain tensors, nothing else is opened ({first_line[:120]})"
-            "; torch.save(module.state_dict(), path) writes one"
-        ) from None
-    return _state_in(state, str(path))
-
-
-def _state_in(found: Any, origin: str, where: tuple[str, ...] = ()) -> tuple[dict[str, Tensor], str]:
-    """Return the state dict in what a file held, however deep it lies, and where."""
-    if _is_state(found):
-        return found, f"of {'.'.join(where)!r} in the file" if where else ""
-    parts = {key: value for key, value in found.items() if _holds_state(value)} if _is_mapping(found) else {}
-    chosen = next((key for key in NESTED if key in parts), None)
-    if chosen is None and len(parts) > 1:
-        raise InputError(f"weights {origin}: holds several state dicts ({', '.join(parts)}); keep one")
-    if not parts:
-        there = f"; it holds {', '.join(list(found)[:8])}" if _is_mapping(found) and found else ""
-        raise InputError(f"weights {origin}: does not hold a mapping of names to tensors{there}")
-    key = next(iter(parts)) if chosen is None else chosen
-    return _state_in(parts[key], origin, (*where, key))
-
-
-def _is_mapping(found: Any) -> bool:
-    return isinstance(found, dict) and all(isinstance(key, str) for key in found)
-
-
-def _is_state(found: Any) -> bool:
-    return _is_mapping(found) and bool(found) and all(isinstance(v, Tensor) for v in found.values())
-
-
-def _holds_state(found: Any) -> bool:
-    return _is_state(found) or (_is_mapping(found) and any(map(_holds_state, found.values())))
+    found, form = read_whole(Path(path))
+    state, where = state_in(found, str(path))
+    return state, "; ".join(filter(None, [form, where]))
 
 
 def read_metadata(path: Path, key: str) -> str | None:
@@ -227,7 +183,8 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> str:
     InputError
         If a tensor is missing, left over, of another shape, or holds NaN or Inf.
     """
-    own = module.state_dict()
+    own = tensors_in(module)
+    others = {key: value for key, value in module.state_dict().items() if key not in own}
     state, note = as_named(state, own)
     counts = {key: value for key, value in own.items() if key.endswith(COUNTS) and key not in state}
     state = {**state, **counts}
@@ -247,7 +204,7 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> str:
             )
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise InputError(f"weights {origin}: {name!r} holds NaN or Inf")
-    module.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in state.items()})
+    module.load_state_dict({n: tensor.to(own[n].dtype) for n, tensor in state.items()} | others)
     return note
 
 

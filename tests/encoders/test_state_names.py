@@ -1,10 +1,13 @@
 """Checkpoints in the forms that people have: each is read, and says which form it was."""
 
+import json
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils import parametrizations
 
@@ -139,3 +142,115 @@ def test_older_checkpoints_count_no_batches(tmp_path):
     torch.save(trained, tmp_path / "old.pt")
     encoder = wrap(module, 8000, {"latent": "1"}).filled(tmp_path / "old.pt")
     assert torch.equal(encoder.module[1].running_mean, torch.ones(4))  # type: ignore[index]
+
+
+def plain():
+    return nn.Sequential(nn.Conv1d(1, 4, 8, stride=4), nn.ReLU(), nn.ConvTranspose1d(4, 3, 5, stride=2))
+
+
+def normed(dim):
+    module = plain()
+    for part in (module[0], module[2]):
+        parametrizations.weight_norm(part, dim=dim)
+    return module
+
+
+@pytest.mark.parametrize("dim", [0, 1, 2, None])
+@pytest.mark.parametrize(
+    ("make", "other", "said"),
+    [
+        (lambda dim: normed(dim), lambda dim: plain(), "norms of weights multiplied out"),
+        (lambda dim: plain(), lambda dim: normed(dim), "weights without their norm"),
+    ],
+    ids=["multiplied out", "split"],
+)
+def test_a_norm_on_one_side_only(dim, make, other, said, tmp_path):
+    trained = make(dim)
+    with torch.no_grad():
+        for weights in trained.parameters():
+            weights.add_(0.3 * torch.rand(weights.shape))
+    torch.save(trained.state_dict(), tmp_path / "best.pt")
+    encoder = wrap(other(dim), 8000, {"latent": "2"}).filled(tmp_path / "best.pt")
+    assert encoder.weights.note == said
+    waveforms = torch.randn(1, 103, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(encoder.run(waveforms, ["latent"])["latent"], trained(waveforms[:, None]))
+
+
+class Noted(nn.Module):
+    """Writes something beside its weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, 4, 8, stride=4)
+
+    def forward(self, waveforms):
+        return self.conv(waveforms)
+
+    def get_extra_state(self):
+        return {"version": 3, "scale": torch.ones(2)}
+
+    def set_extra_state(self, state):
+        assert state["version"] == 3
+
+
+def shards(state, folder, suffix):
+    names = list(state)
+    files = {name: f"{suffix[0]}-0000{1 + i % 2}-of-00002.{suffix[1]}" for i, name in enumerate(names)}
+    for file in set(files.values()):
+        part = {name: state[name].clone() for name in names if files[name] == file}
+        save_file(part, folder / file) if suffix[1] == "safetensors" else torch.save(part, folder / file)
+    (folder / f"{suffix[0]}.{suffix[1]}.index.json").write_text(json.dumps({"weight_map": files}))
+    return folder
+
+
+FILES = {
+    "numpy": (
+        lambda s, at: np.savez(at / "best.npz", **{k: v.numpy() for k, v in s.items()}) or at / "best.npz",
+        "a NumPy archive",
+    ),
+    "shards": (lambda s, at: shards(s, at, ("model", "safetensors")), "in 2 files"),
+    "older shards": (lambda s, at: shards(s, at, ("pytorch_model", "bin")), "in 2 files"),
+    "with numbers": (
+        lambda s, at: (
+            torch.save({**s, "step": 3, "conv._extra_state": {"a": torch.ones(1)}}, at / "a.pt")
+            or at / "a.pt"
+        ),
+        r"2 entries that are no weights left out \(step, conv\._extra_state\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FILES)
+def test_files_of_other_forms(form, tmp_path):
+    write, said = FILES[form]
+    trained = nn.Sequential(nn.Conv1d(1, 4, 8, stride=4)).state_dict()
+    path = write({f"conv.{key.removeprefix('0.')}": value for key, value in trained.items()}, tmp_path)
+    encoder: Any = wrap(Noted(), 8000, {"latent": "conv"}).filled(path)
+    assert torch.equal(encoder.module.conv.weight, trained["0.weight"])
+    assert re.fullmatch(said, encoder.weights.note)
+
+
+def test_what_a_module_writes_itself_is_read(tmp_path):
+    trained = Noted()
+    torch.save(trained.state_dict(), tmp_path / "own.pt")
+    encoder: Any = wrap(Noted(), 8000, {"latent": "conv"}).filled(tmp_path / "own.pt")
+    assert torch.equal(encoder.module.conv.weight, trained.conv.weight)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.* is deprecated")
+def test_files_that_are_refused_for_what_they_are(tmp_path):
+    module = Noted()
+    encoder = wrap(module, 8000, {"latent": "conv"})
+    torch.save(list(module.parameters()), tmp_path / "list.pt")
+    with pytest.raises(InputError, match="holds 2 tensors without names"):
+        encoder.filled(tmp_path / "list.pt")
+    torch.jit.save(torch.jit.script(nn.Sequential(module.conv)), tmp_path / "script.pt")
+    with pytest.raises(InputError, match=r"is a TorchScript archive.*wrap\(torch\.jit\.load"):
+        encoder.filled(tmp_path / "script.pt")
+    shards(dict(module.conv.state_dict()), tmp_path, ("model", "safetensors"))
+    with pytest.raises(InputError, match="is one of 2 parts; give the folder"):
+        encoder.filled(tmp_path / "model-00001-of-00002.safetensors")
+    (tmp_path / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(InputError, match=r"names 'model-00002-of-00002[.]safetensors', which is not"):
+        encoder.filled(tmp_path)
