@@ -340,14 +340,16 @@ def recovery(features: np.ndarray, targets: np.ndarray, groups: np.ndarray, seed
     return np.clip(1 - error / power, 0, None)
 
 
-def _measure(session: Session[Encoder], recordings: str | None = None) -> xr.Dataset:
-    return representability(
-        session, representability_signals(session.encoder.sample_rate, recordings, session.seed)
-    )
+def _measure(session: Session[Encoder], recordings: str | None = None, strict: bool = False) -> xr.Dataset:
+    return representability(session, _signals(session, recordings, strict))
 
 
-def _refuses(session: Session[Encoder], recordings: str | None = None) -> None:
-    representability_signals(session.encoder.sample_rate, recordings, session.seed)
+def _refuses(session: Session[Encoder], recordings: str | None = None, strict: bool = False) -> None:
+    _signals(session, recordings, strict)
+
+
+def _signals(session: Session[Encoder], recordings: str | None, strict: bool) -> StimulusSet:
+    return representability_signals(session.encoder.sample_rate, recordings, session.seed, strict)
 
 
 REPRESENTABILITY = Probe(

@@ -26,7 +26,7 @@ DEMODULATION_SECONDS = 0.05  # a Hann window of this length tells partials 40 Hz
 
 
 def representability_signals(
-    sample_rate: float, recordings: str | Path | None = None, seed: int = 0
+    sample_rate: float, recordings: str | Path | None = None, seed: int = 0, strict: bool = False
 ) -> StimulusSet:
     """Build 40 signals that differ in kind, and up to 6 recordings.
 
@@ -39,6 +39,8 @@ def representability_signals(
         used, each from its middle.
     seed : int
         Of the random partials.
+    strict : bool
+        Whether a recording that cannot be read is an error; otherwise it is left out, and named in a warning.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def representability_signals(
     Raises
     ------
     InputError
-        If the folder holds no audio, or none that lasts 12 s.
+        If the folder holds no audio, or none that lasts 12 s; `strict`, if one of it cannot be read.
 
     Examples
     --------
@@ -85,7 +87,7 @@ def representability_signals(
         ],
     }  # fmt: skip
     if recordings is not None:
-        kinds["recording"] = _recordings(recordings)
+        kinds["recording"] = _recordings(recordings, strict)
     return StimulusSet.of(
         replace(row, coordinates={"signal_kind": kind}) for kind, rows in kinds.items() for row in rows
     )
@@ -110,8 +112,10 @@ def _beating(count: int, step_hz: float, generator: np.random.Generator) -> Stim
     return Stimulus(tuple(Partial(float(lowest + i * step_hz), float(amplitude)) for i in range(count)))
 
 
-def _recordings(folder: str | Path) -> list[Stimulus]:
+def _recordings(folder: str | Path, strict: bool) -> list[Stimulus]:
     lasting, unread = lasting_recordings(folder, 0.0)
+    if unread and strict:
+        raise InputError(unread[0])
     if unread:
         warnings.warn(f"{len(unread)} recordings left out: {'; '.join(unread)}", stacklevel=3)
     long = [(one.path, lasts_s) for one, lasts_s in lasting if lasts_s >= RECORDING_SECONDS]

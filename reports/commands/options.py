@@ -35,6 +35,9 @@ Name = Annotated[
         "--name", help="What the run is called in reports; as OUT is if left out.", show_default=False
     ),
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Stop at the first recording of a folder that cannot be used.")
+]
 Own = Annotated[
     Path | None,
     typer.Option(

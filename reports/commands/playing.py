@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import Out, Seed, Stages, Weights, names
+from .options import Out, Seed, Stages, Strict, Weights, names
 
 
 def stimuli(
@@ -48,9 +48,7 @@ def activations(
             show_default=False,
         ),
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first recording that cannot be used.")
-    ] = False,
+    strict: Strict = False,
     weights: Weights = "pretrained",
     seed: Seed = 0,
 ) -> None:

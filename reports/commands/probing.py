@@ -9,7 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import Controls, Name, Out, Own, Probes, Seed, Stages, Weights, given, names, own_hypotheses
+from .options import (
+    Controls,
+    Name,
+    Out,
+    Own,
+    Probes,
+    Seed,
+    Stages,
+    Strict,
+    Weights,
+    given,
+    names,
+    own_hypotheses,
+)
 
 DEMONSTRATED = ("codec_tiny", "samplecnn_tiny")
 
@@ -44,6 +57,7 @@ def probe(
     recordings: Annotated[
         str | None, typer.Option(help="Folder of recordings to try representability on as well.")
     ] = None,
+    strict: Strict = False,
     seed: Seed = 0,
     refine: Annotated[
         bool | None,
@@ -70,7 +84,8 @@ def probe(
         baselines=baselines,
         controls=controls, probes=names(probes), seed=seed,
         settings=given(
-            recordings=recordings, refine=refine, low_hz=low_hz, high_hz=high_hz, per_octave=per_octave
+            recordings=recordings, strict=strict or None, refine=refine, low_hz=low_hz, high_hz=high_hz,
+            per_octave=per_octave,
         ),
     )  # fmt: skip
 

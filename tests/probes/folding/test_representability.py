@@ -348,6 +348,12 @@ def test_recordings_are_signals_too(decimator, tmp_path):
     result = representability(Session(decimator), signals[[0, len(signals) - 1]])
     assert result.n_partials.values.tolist() == [1, 1]
     assert float(result.recovered[0, 1]) > 0.95
+    (tmp_path / "broken.wav").write_bytes(b"no audio")
+    with pytest.warns(UserWarning, match=r"1 recordings left out: .*broken\.wav"):
+        representability_signals(RATE, recordings=tmp_path)
+    with pytest.raises(InputError, match=r"broken\.wav"):
+        representability_signals(RATE, recordings=tmp_path, strict=True)
+    (tmp_path / "broken.wav").unlink()
     (tmp_path / "tone.wav").unlink()
     with pytest.raises(InputError, match="no recording in it lasts 12 s"):
         representability_signals(RATE, recordings=tmp_path)
