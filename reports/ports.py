@@ -158,7 +158,7 @@ def _decisions(values: Mapping[str, Any]) -> str:
 def _reach(values: Mapping[str, Any], kind: str, b: str, a: str, found: xr.DataTree) -> str:
     later = int(values["later"])
     frames = _in_frames(abs(later), str(values["before"]), found)
-    why = "a layer there is padded on the other side"
+    why = "a layer there is padded on the other side, by all or some of it"
     if kind == "receptive field":
         earliest = int(values["earliest"])
         side = "later" if earliest > 0 else "earlier"
@@ -196,7 +196,7 @@ def _input(values: Mapping[str, Any], kind: str, found: xr.DataTree) -> str:
     text = enumerated(said)
     if kind != "padding":
         return text
-    return f"{text}: a layer is padded on the other side" + (
+    return f"{text}: a layer is padded on the other side, by all or some of it" + (
         "" if values.get("before") else ", or the sounds come so much apart"
     )
 

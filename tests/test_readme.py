@@ -7,6 +7,10 @@ from typing import Any
 
 import xarray as xr
 
+import tonotopy
+
+from .encoders.test_onnx_files import network
+from .encoders.test_onnx_files import written as write_onnx
 from .plugin.installing import install, run_with
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +23,7 @@ def python_blocks():
 
 
 def test_ten_lines_wrap_a_module_and_report_on_it(tmp_path, monkeypatch):
-    (script,) = python_blocks()
+    script, _ = python_blocks()
     assert len(script.strip().splitlines()) <= 11
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "readme"}
@@ -30,6 +34,16 @@ def test_ten_lines_wrap_a_module_and_report_on_it(tmp_path, monkeypatch):
     page = Path("mine.html").read_text()
     assert "What mine represents" in page
     assert page.count("<figure") >= 2
+
+
+def test_a_file_of_onnx_in_five_lines(tmp_path, monkeypatch):
+    _, script = python_blocks()
+    assert sum(bool(line) for line in script.splitlines()) <= 5
+    monkeypatch.chdir(tmp_path)
+    write_onnx(tmp_path / "codec.onnx", network())
+    names: dict[str, Any] = {"tonotopy": tonotopy}
+    exec(compile(script, "README", "exec"), names)
+    assert {name: stage.hop for name, stage in names["codec"].stages.items()} == {"latent": 8}
 
 
 def test_files_that_are_named_exist():

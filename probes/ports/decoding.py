@@ -159,4 +159,4 @@ def _amplitude(pair: Pair, row: int, signal: Tensor) -> complex:
     samples = len(signal)
     inner = signal[int(INNER[0] * samples) : int(INNER[1] * samples)]
     turns = float(pair.sounds.columns["frequency_hz"][pair.sounds.first[row]]) / pair.sample_rate
-    return complex(components(inner.numpy(), turns))
+    return complex(components(inner.numpy(), turns, tapered=True))

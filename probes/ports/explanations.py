@@ -45,15 +45,27 @@ def explained(pair: Pair, one: Difference, before: str, tolerance_db: float) -> 
     if one.inside_db.max() <= tolerance_db:
         values = {"leading": one.leading, "trailing": one.trailing}
         return Finding("edges", **about, left_db=float(one.inside_db.max()), values=values)
-    for explain in (_precision, _input, _reach, _weights, _channels):
-        found = explain(pair, one, before, tolerance_db)
-        if found is not None:
-            kind, left_db, values = found
-            return Finding(kind, **about, left_db=left_db, values=values)
-    return Finding("unexplained", **about)
+    found = _precision(pair, one)
+    found = found or _least(pair, one, before, tolerance_db) or _reach(pair, one, before)
+    if found is None:
+        return Finding("unexplained", **about)
+    kind, left_db, values = found
+    return Finding(kind, **about, left_db=left_db, values=values)
 
 
 Explanation = tuple[str, float, dict[str, float | str]]
+
+
+def _least(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:
+    """Return the explanation that leaves least; of those that leave nothing beyond tolerance the first."""
+    holding: list[Explanation] = []
+    for explain in (_input, _weights, _channels):
+        found = explain(pair, one, before, tolerance_db)
+        if found is not None:
+            holding.append(found)
+            if found[1] <= tolerance_db:
+                break
+    return min(holding, key=lambda found: found[1], default=None)
 
 
 def _holds(before_db: float, left_db: float, tolerance_db: float) -> bool:
@@ -61,7 +73,7 @@ def _holds(before_db: float, left_db: float, tolerance_db: float) -> bool:
     return left_db <= max(tolerance_db, before_db + EXPLAINED_DB)
 
 
-def _precision(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:
+def _precision(pair: Pair, one: Difference) -> Explanation | None:
     """Whether all that one of them gives is a number in half precision, and not all of the other."""
     first, second = (found[one.stage] for found in pair.played(slice(0, TRIED), [one.stage]))
     names = precision_of(first), precision_of(second)
@@ -116,7 +128,7 @@ def _steady(one: Difference) -> float:
     return float(one.inside_db[: len(one.inside_db) - 2].max())
 
 
-def _reach(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:
+def _reach(pair: Pair, one: Difference, before: str) -> Explanation | None:
     """Whether a frame sees other samples."""
     if quantizer_steps(pair.first.stages[one.stage], 1):
         return None
@@ -128,9 +140,11 @@ def _reach(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Exp
         )
     ]
     earlier, later = (ends[1][i] - ends[0][i] for i in (0, 1))
+    if pair.first.stages[one.stage].receptive_field is None:
+        earlier = later  # where its past ends, depends on what counts as nothing
     if earlier == later == 0:
         return None
-    is_shifted = earlier == later or ends[0][0] == ends[1][0] == 0  # an unbounded past tells nothing
+    is_shifted = earlier == later
     values = {"earliest": float(earlier), "later": float(later), "before": before}
     return ("padding" if is_shifted else "receptive field"), float("nan"), values
 
@@ -227,7 +241,7 @@ def _unfolded(encoder: ModuleEncoder, names: list[str]) -> ModuleEncoder:
             assert scale is not None
             assert direction is not None
             kept = tuple(axis for axis in range(direction.ndim) if scale.shape[axis] == 1)
-            scale.copy_(direction.norm(dim=kept, keepdim=True))
+            scale.copy_(torch.linalg.vector_norm(direction, dim=kept, keepdim=True))
     return changed
 
 

@@ -88,7 +88,7 @@ class Alignment:
     phase_left_deg: float
 
 
-def components(signals: np.ndarray, turns: float) -> np.ndarray:
+def components(signals: np.ndarray, turns: float, tapered: bool = False) -> np.ndarray:
     """Return the complex amplitude of a tone in signals, by least squares.
 
     Parameters
@@ -97,6 +97,9 @@ def components(signals: np.ndarray, turns: float) -> np.ndarray:
     turns : float
         Cycles of the tone from one sample of the signals to the next; beyond a half it folds, and its phase
         is that of the tone all the same.
+    tapered : bool
+        Weighted by a Hann window, for signals that are not steady: where one is another that comes later, so
+        is its amplitude. It needs some cycles of the tone, and of what the tone folds to.
 
     Returns
     -------
@@ -112,7 +115,8 @@ def components(signals: np.ndarray, turns: float) -> np.ndarray:
     """
     angle = 2 * np.pi * turns * np.arange(signals.shape[-1])
     basis = np.stack([np.ones_like(angle), np.cos(angle), np.sin(angle)], axis=1)  # [F, 3]
-    found = signals.astype(np.float64) @ np.linalg.pinv(basis).T  # [..., 3]
+    weight = np.hanning(len(angle) + 2)[1:-1] if tapered else np.ones(len(angle))
+    found = (signals.astype(np.float64) * weight) @ np.linalg.pinv(basis * weight[:, None]).T  # [..., 3]
     return found[..., 1] - 1j * found[..., 2]
 
 
