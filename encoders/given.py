@@ -37,6 +37,20 @@ def named(stages: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
     return {name: name for name in names}
 
 
+def uncompiled(module: nn.Module, names: Sequence[str]) -> tuple[nn.Module, list[str]]:
+    """Return what `torch.compile` was given, and names of submodules as they are in that.
+
+    Examples
+    --------
+    >>> uncompiled(nn.ReLU(), [""])
+    (ReLU(), [''])
+    """
+    while isinstance(inner := getattr(module, "_orig_mod", None), nn.Module):
+        module = inner
+        names = [re.sub(r"^_orig_mod(\.|$)", "", name) for name in names]
+    return module, list(names)
+
+
 def warn_of_near_names(stages: Mapping[str, str]) -> None:
     """Warn of names that are nearly canonical."""
     for stage in stages:

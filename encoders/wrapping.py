@@ -20,7 +20,7 @@ from .base import ModuleEncoder, Stage, Weights
 from .chance import chance_unchanged, seed_all
 from .decoding import Decoder, decoder_of, let_decode
 from .drawing import check_unused, copied, drawn_anew, shuffle_buffers
-from .given import Given, check_holds_values, named, warn_of_near_names, whole
+from .given import Given, check_holds_values, named, uncompiled, warn_of_near_names, whole
 from .layouts import Layout, first_tensor, with_first_tensor
 from .measuring import (
     find_input,
@@ -118,8 +118,10 @@ def wrap(
     >>> first.channels, first.hop, first.receptive_field, first.latency, first.kind
     (4, 5, 10, 9, 'convolution')
     """
-    name = name or type(module).__name__
     stages = named(stages)
+    module, taps = uncompiled(module, [*stages.values(), *fixed])
+    stages, fixed = dict(zip(stages, taps, strict=False)), taps[len(stages) :]
+    name = name or type(module).__name__
     if not stages:
         there = [one for one, _ in module.named_modules() if one]
         raise InputError(f"{name}: no stages given; its submodules are {listed(there)}")

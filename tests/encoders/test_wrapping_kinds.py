@@ -625,6 +625,16 @@ def test_complex_latents_are_decoded(noise):
     torch.testing.assert_close(encoder.decode(latent), waveforms)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.* is deprecated")
+def test_a_compiled_module_is_taken_as_it_was():
+    module = nn.Sequential(front(), nn.ReLU())
+    compiled: Any = torch.compile(module)
+    encoder = wrap(compiled, RATE, {"first_layer": "0", "latent": "_orig_mod.1"}, fixed=["_orig_mod.0"])
+    assert encoder.module is module
+    assert encoder.name == "Sequential"
+    assert encoder.stages["first_layer"].kind == "convolution"
+
+
 def needs_thirds(waveforms):
     if waveforms.shape[-1] % 3 != 0:
         raise ValueError
