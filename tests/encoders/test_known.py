@@ -11,9 +11,12 @@ from torchaudio.models import ConvTasNet, HDemucs
 from torchaudio.pipelines import Wav2Vec2Bundle
 
 from tonotopy.encoders import InputError, check, load
-from tonotopy.encoders.families.known import KNOWN
+from tonotopy.encoders.families.known import KNOWN, STAGES
+from tonotopy.probes import Session, compositionality, selectivity
+from tonotopy.probes.composition.mixtures import Condition, partial_ensemble
+from tonotopy.synth import partials
 
-pytest.importorskip("transformers")
+transformers: Any = pytest.importorskip("transformers")
 pytest.importorskip("diffusers")
 
 LEVELS = {
@@ -80,6 +83,10 @@ NAMED = [row for row in KNOWN if row.config]
 PIPELINES = [row for row in KNOWN if row.name.startswith("torchaudio:")]
 
 
+FIRST = [next(row for row in (*NAMED, *PIPELINES) if row.family == family) for family in STAGES]
+FEW = Condition("partial", 2, -20.0)
+
+
 def merged(config, changes):
     """Return a configuration with others within it changed as well."""
     found = dict(config)
@@ -121,8 +128,25 @@ def conforms(encoder: Any, rows):
         assert (encoder.sample_rate, encoder.stages["latent"].hop) == (row.sample_rate, row.hop), row.name
         for stage in row.stages.replace(" …", "").split(", "):
             assert stage in encoder.stages, (row.name, stage)
+    tuning = selectivity(Session(encoder, ["latent"]), partials(200, 1600, per_octave=1))
+    assert tuning.best_frequency.notnull().any()
+    if rows[0] in FIRST:
+        planes = compositionality(
+            Session(encoder, ["latent"]), conditions=[FEW], ensembles=[few_partials(row.sample_rate)]
+        )
+        assert planes.stability.notnull().all()
+        assert planes.unchanged.max() < 1  # every partial changes something
     encoder.randomised = None  # each family's baselines are tried where it is
     check(encoder)
+
+
+def few_partials(sample_rate):
+    """Return three partials and two contexts: whether it can be asked, not how much."""
+    whole = partial_ensemble(sample_rate, contexts=2, most=2)
+    own = tuple(sounds[::6] for sounds in whole.sounds)
+    return dataclasses.replace(
+        whole, frequency_hz=whole.frequency_hz[::6], labels=whole.labels[::6], sounds=own
+    )
 
 
 def alike(rows, architecture):
@@ -145,8 +169,11 @@ def test_named_pipelines_are_as_listed(rows, monkeypatch):
     conforms(load(row.name, weights="random"), rows)
 
 
-def test_at_least_twenty_are_listed_with_what_builds_them():
+def test_at_least_twenty_are_listed_with_a_configuration_that_is_one():
     assert len(NAMED) >= 20
+    for row in NAMED:
+        if "model_type" in row.config:
+            transformers.AutoConfig.for_model(**dict(row.config))
     assert len({row.name for row in KNOWN}) == len(KNOWN)
 
 

@@ -1,5 +1,6 @@
 """The pipelines of torchaudio: tiny models of the same classes in the place of the published ones."""
 
+import copy
 from typing import Any
 from urllib.error import URLError
 
@@ -101,6 +102,13 @@ def test_a_pipeline_is_fetched_by_torchaudio_and_conforms(tiny, name, noise):
         torch.testing.assert_close(found["layer_0"], layers[0].mT)
         torch.testing.assert_close(found["latent"], layers[1].mT)
     check(encoder)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_what_is_known_of_hidden_states_is_what_is_measured(tiny, name):
+    encoder: Any = load(f"torchaudio:{name}")
+    measured = wrap(copy.deepcopy(encoder.module), 16_000, encoder.taps, prepare=encoder._prepare)
+    assert measured.stages == encoder.stages
 
 
 def test_a_batch_is_brought_to_one_variance_sound_by_sound(tiny, noise):
