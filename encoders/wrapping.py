@@ -56,9 +56,11 @@ def wrap(
 
     Everything a `Stage` states is measured: the axes by varying batch and length, the hop by the
     lengths at which a frame is added, receptive field and latency by the frames that turn NaN when
-    part of the waveform does (exact, and not deceived by weights that are zero). A stage that
-    follows the samples as a fixed affine function is a "convolution", and its kernels are read off
-    impulses, or off the weights where it is a plain `Conv1d` on the waveform.
+    part of the waveform does (exact, and not deceived by weights that are zero), or, where NaN is taken
+    out or tables leave samples out, by those that change when other sound plays. Where every frame depends
+    on every sample, if by rounding alone (a convolution by the Fourier transform of the whole waveform),
+    there is no field. A stage that follows the samples as a fixed affine function is a "convolution", and
+    its kernels are read off impulses, or off the weights where it is a plain `Conv1d` on the waveform.
 
     Parameters
     ----------
