@@ -141,7 +141,7 @@ def _explained(one: Mapping[str, Any], names: tuple[str, str], found: xr.DataTre
         return f"{at} {_decisions(values)}."
     if "later" in values:
         return f"{at} {_reach(values, kind, b, a, found)}."
-    return f"{at} {b} does what {a} does with {_input(values, kind, found)}{left}."
+    return f"{at} {b} does what {a} does with {_input(values, kind, stage, found)}{left}."
 
 
 def _decisions(values: Mapping[str, Any]) -> str:
@@ -173,14 +173,14 @@ def _in_frames(samples: float, stage: str, found: xr.DataTree) -> str:
     if not stage:
         return ""
     hop = float(found["stages"].to_dataset()["hop"].sel(side="first", stage=stage))
-    return f", {_count(samples / hop)} of {stage}" if samples % hop == 0 else ""
+    return f", {_count(samples / hop)} of {stage}" if hop > 1 and samples % hop == 0 else ""
 
 
 def _count(frames: float) -> str:
     return counted(round(frames), "frame")
 
 
-def _input(values: Mapping[str, Any], kind: str, found: xr.DataTree) -> str:
+def _input(values: Mapping[str, Any], kind: str, stage: str, found: xr.DataTree) -> str:
     """Say what has to be done to the sounds of the one for both to answer alike."""
     delay, gain_db = float(values["delay"]), float(values["gain_db"])
     said = []
@@ -194,11 +194,16 @@ def _input(values: Mapping[str, Any], kind: str, found: xr.DataTree) -> str:
     if abs(gain_db) > 0.005:
         said.append(f"the sound {abs(gain_db):.2f} dB {'louder' if gain_db > 0 else 'softer'}")
     text = enumerated(said)
+    hops = found["stages"].to_dataset()["hop"].sel(side="first")
+    own = float(hops.sel(stage=stage)) if stage in hops["stage"].values else 1.0
     if kind != "padding":
-        return text
-    return f"{text}: a layer is padded on the other side, by all or some of it" + (
-        "" if values.get("before") else ", or the sounds come so much apart"
-    )
+        deepest = str(hops["stage"].values[int(hops.values.argmax())])
+        return (
+            text + ("" if values.get("before") else _in_frames(abs(delay), deepest, found)) if delay else text
+        )
+    text += ": a layer is padded on the other side, by all or some of it"
+    text += ", or frames are counted from another on" if own > 1 and delay % own == 0 else ""
+    return text if values.get("before") else f"{text}, or the sounds come so much apart"
 
 
 def _of_codes(found: xr.DataTree) -> list[str]:

@@ -24,7 +24,7 @@ EXPLAINED_DB = -20.0  # by how much a difference must fall where an explanation 
 LONGEST_S = 0.1  # largest delay that is looked for
 LEAST_DELAY, LEAST_GAIN_DB = 0.005, 0.01  # samples; of an explanation that says so
 COHERENT = 0.9  # of tones, for one multiple to be looked for in all channels
-TRIED = 3  # sounds that changed weights are tried on
+TRIED = 3  # sounds that are looked at for what holds of all
 SEEN = 1e-6  # of a stage's largest activation: what has changed
 
 
@@ -197,8 +197,7 @@ def _exchanged(pair: Pair) -> Pair:
 
 
 def _left_db(pair: Pair, changed: Encoder, stage: str) -> float:
-    rows = slice(len(pair.sounds) - 5, len(pair.sounds) - 5 + TRIED)  # the noises
-    waveforms = pair.waveforms(rows)
+    waveforms = pair.waveforms(slice(len(pair.sounds) - 5, len(pair.sounds) - 4))  # the noise
     mine = changed.run(waveforms.to(changed.device), [stage])[stage].cpu().double()
     theirs = pair.of_second(waveforms, [stage])[stage].double()
     frames = min(mine.shape[2], theirs.shape[2])
@@ -218,7 +217,7 @@ def _changed_weights(encoder: Encoder) -> Iterator[tuple[str, dict[str, float | 
                 if parameter.dtype == torch.float32:
                     parameter.copy_(parameter.to(dtype))
         yield "rounded weights", {"dtype": name}, changed
-    normed = [name for name, part in encoder.module.named_modules() if _norm_of(part) is not None]
+    normed = [name for name, part in encoder.module.named_modules() if _is_scaled(part)]
     for names in ([name] for name in normed):
         yield "weight norm", {"layer": names[0]}, _unfolded(encoder, names)
     if len(normed) > 1:
@@ -243,6 +242,15 @@ def _unfolded(encoder: ModuleEncoder, names: list[str]) -> ModuleEncoder:
             kept = tuple(axis for axis in range(direction.ndim) if scale.shape[axis] == 1)
             scale.copy_(torch.linalg.vector_norm(direction, dim=kept, keepdim=True))
     return changed
+
+
+def _is_scaled(part: nn.Module) -> bool:
+    """Whether a layer is under weight norm, and its weight another than its direction."""
+    if (normed := _norm_of(part)) is None:
+        return False
+    scale, direction = normed
+    kept = tuple(axis for axis in range(direction.ndim) if scale.shape[axis] == 1)
+    return not torch.allclose(scale, torch.linalg.vector_norm(direction, dim=kept, keepdim=True))
 
 
 def _norm_of(part: nn.Module) -> tuple[Tensor, Tensor] | None:
