@@ -11,7 +11,7 @@ from torchaudio.models import ConvTasNet, HDemucs
 from torchaudio.pipelines import Wav2Vec2Bundle
 
 from tonotopy.encoders import InputError, check, load
-from tonotopy.encoders.families.known import KNOWN, STAGES
+from tonotopy.encoders.families.known import KNOWN
 from tonotopy.probes import Session, compositionality, selectivity
 from tonotopy.probes.composition.mixtures import Condition, partial_ensemble
 from tonotopy.synth import partials
@@ -83,7 +83,8 @@ NAMED = [row for row in KNOWN if row.config]
 PIPELINES = [row for row in KNOWN if row.name.startswith("torchaudio:")]
 
 
-FIRST = [next(row for row in (*NAMED, *PIPELINES) if row.family == family) for family in STAGES]
+COMPOSED = ("hf:facebook/wav2vec2-base", "torchaudio:CONVTASNET_BASE_LIBRI2MIX")
+SLOW = ("X-Codec 2", "Hybrid Demucs")  # eight seconds each; the suite is tried on shorter ones elsewhere
 FEW = Condition("partial", 2, -20.0)
 
 
@@ -128,9 +129,11 @@ def conforms(encoder: Any, rows):
         assert (encoder.sample_rate, encoder.stages["latent"].hop) == (row.sample_rate, row.hop), row.name
         for stage in row.stages.replace(" …", "").split(", "):
             assert stage in encoder.stages, (row.name, stage)
+    if rows[0].family in SLOW:
+        return
     tuning = selectivity(Session(encoder, ["latent"]), partials(200, 1600, per_octave=1))
     assert tuning.best_frequency.notnull().any()
-    if rows[0] in FIRST:
+    if rows[0].name in COMPOSED:
         planes = compositionality(
             Session(encoder, ["latent"]), conditions=[FEW], ensembles=[few_partials(row.sample_rate)]
         )
