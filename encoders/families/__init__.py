@@ -1,1 +1,1 @@
-"""Models of other libraries by how they are built: of transformers, diffusers, torchaudio, and collections."""
+"""Models of other libraries by how they are built: of transformers, diffusers and torchaudio."""
