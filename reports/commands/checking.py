@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Out, Weights
+from .options import Weights
 
 TOLERANCE_DB = -70.0  # as `equivalence` has it, which is not imported for a help text
 
@@ -19,13 +19,13 @@ def check(
     second: Annotated[
         str,
         typer.Argument(
-            metavar="[B]",
+            metavar="B",
             help="The port: a name, my_codec.py:make, a file of ONNX; A itself if left out, with "
-            "--precision, --device or --batch.",
+            "--second-weights, --precision, --device or --batch.",
             show_default=False,
         ),
     ] = "",
-    out: Out = Path("check.html"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page.")] = Path("check.html"),
     weights: Weights = "pretrained",
     second_weights: Annotated[
         str, typer.Option(help="Weights of B; those of A if left out.", show_default=False)
@@ -56,13 +56,17 @@ def check(
 
         tonotopy check encodec_24khz codec.onnx --stages latent
 
+        tonotopy check encodec_24khz --second-weights best.pt
+
         tonotopy check codec_tiny --precision bfloat16
     """
     from ...encoders.registry import check_known
     from ...synth.errors import InputError
 
-    if not (second or precision or device or batch):
-        raise InputError("check: needs B, or one of --precision, --device, --batch to check A itself with")
+    if not (second or second_weights or precision or device or batch):
+        raise InputError(
+            "check: needs B, or one of --second-weights, --precision, --device, --batch to check A itself with"
+        )
     check_known(first)
     if second:
         check_known(second)

@@ -76,7 +76,7 @@ def test_stages_of_other_names(check):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("mine.py",), "needs B, or one of --precision, --device, --batch"),
+        (("mine.py",), "needs B, or one of --second-weights, --precision, --device, --batch"),
         (("mine.py", "--precision", "int3"), "precision 'int3': must be float16, bfloat16"),
         (("mine.py", "--device", "moon"), "device 'moon': cannot be used"),
         (("mine.py", "mine.py:slower"), "mine takes 8000 Hz, slower 4000 Hz"),
