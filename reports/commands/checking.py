@@ -65,7 +65,7 @@ def check(
 
     if not (second or second_weights or precision or device or batch):
         raise InputError(
-            "check: needs B, or one of --second-weights, --precision, --device, --batch to check A itself with"
+            "check: needs B, or one of --second-weights, --precision, --device, --batch to check A with"
         )
     check_known(first)
     if second:
