@@ -30,6 +30,7 @@ HEADINGS = (
     ("Channels", ""),
 )
 DECODE = "decode"
+GONE_DB = -120.0  # re a tone
 NOTHING_DB = -250.0  # equal, to the bit or nearly
 ONE_DELAY_DEG = 45.0  # of phase that is left, RMS, beyond which no one delay fits
 
@@ -121,14 +122,14 @@ def _explained(one: Mapping[str, Any], names: tuple[str, str], found: xr.DataTre
         "channel gains": "each channel of {b} has a level of its own, {lowest_db:.1f} to {highest_db:.1f} dB "
         "re that of {a}, as where a scale of weights or a norm was left out",
         "codebook order": "codebooks of {b} are in another order (by number: {order} of {a})",
-        "codebook": "codebook {step} of {b} holds other entries than that of {a}",
+        "codebook": "{books} of {b} holds other entries than that of {a}",
         "renumbered codes": "codebook {step} of {b} holds the entries of {a}'s under other numbers",
         "edges": "only the first {leading} and the last {trailing} frames differ, as where layers are padded "
         "with something else",
         "unexplained": "no delay, polarity, gain, padding, precision, weight norm or offset that was tried "
         "explains it",
     }.get(kind)
-    if said is not None:
+    if said is not None and not values.get("inverted"):
         text = said.format(a=a, b=b, faulty=faulty, other=other, **values)
         return f"{at} {text}{left}."
     if kind == "weight norm":
@@ -139,6 +140,12 @@ def _explained(one: Mapping[str, Any], names: tuple[str, str], found: xr.DataTre
         )
     if kind == "decisions":
         return f"{at} {_decisions(values)}."
+    if values.get("inverted"):
+        channels, inverted = int(values["channels"]), int(values["inverted"])
+        which = "all channels" if channels == inverted else f"{inverted} of {channels} channels"
+        levels = f"{values['lowest_db']:+z.1f} to {values['highest_db']:+z.1f} dB"
+        by = "" if kind == "polarity" else f", and their levels are {levels} re those of {a}"
+        return f"{at} {which} of {b} are inverted{by}{left}."
     if "later" in values:
         return f"{at} {_reach(values, kind, b, a, found)}."
     return f"{at} {b} does what {a} does with {_input(values, kind, stage, found)}{left}."
@@ -237,9 +244,14 @@ def _of_round_trips(found: xr.DataTree, names: tuple[str, str]) -> list[str]:
         low, middle, high = np.nanpercentile(one["gain_db"].values, [0, 50, 100])
         said.append(
             f"through {name} tones come {_delay_of(one)}{inverted}, at {middle:+.1f} dB "
-            f"({low:+.1f} to {high:+.1f} dB)"
+            f"({_gain(low)} to {_gain(high)} dB)"
         )
     return [f"Encoded and decoded, {'; '.join(said)}."]
+
+
+def _gain(db: float) -> str:
+    """Write a level; where a tone is gone, its level is that of rounding."""
+    return "gone" if db < GONE_DB else f"{db:+.1f}"
 
 
 def _delay_of(one: xr.Dataset) -> str:
@@ -268,16 +280,15 @@ def rows(found: xr.DataTree) -> list[list[str]]:
         gains = one["gain_db"].values
         gains = gains[np.isfinite(gains)]
         flipped = np.nan_to_num(one["flipped"].values).mean()
+        delay, is_one = float(one["delay"]), float(one["phase_left_deg"]) <= ONE_DELAY_DEG
         other = str(one["second_stage"].values)
         lines.append(
             [
                 str(stage) if other == str(stage) else f"{stage} ({other})",
                 DASH if worst is None else _largest(float(db[worst]), str(one["sound"].values[worst])),
                 written(flipped, "percent") if flipped else DASH,
-                DASH
-                if not np.isfinite(float(one["delay"]))
-                else f"{float(one['delay']):.3f}".replace("-0.000", "0.000"),
-                DASH if not len(gains) else "inverted" if float(one["polarity"]) < 0 else "same",
+                f"{delay:z.3f}" if is_one else DASH,
+                DASH if not is_one else "inverted" if float(one["polarity"]) < 0 else "same",
                 DASH if not len(gains) else f"{gains.min():+z.2f} to {gains.max():+z.2f}",
                 *(_both(one[name].values) for name in ("n_frames", "hop", "n_channels")),
             ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from ...encoders.quantization import residual_quantization
 from .findings import Finding
+from .precision import HALVES
 from .tokens import Flips
 
 ALIKE = 0.99  # of codes, for an explanation to hold
@@ -39,29 +39,51 @@ def explained_codes(
         Of both; empty where they are not known.
     """
     step = int(np.flatnonzero(found.beyond)[0])
-    beyond = int(found.beyond.sum())
-    values: dict[str, float | str] = {"step": step + 1, "beyond": beyond, "frames": found.frames}
+    values: dict[str, float | str] = {
+        "step": step + 1,
+        "beyond": int(found.beyond.sum()),
+        "frames": found.frames,
+    }
     mine, theirs = codebooks
     if mine and theirs and len(mine) == len(theirs):
         order = [next((i for i, own in enumerate(mine) if _same(own, book)), -1) for book in theirs]
-        if sorted(order) == list(range(len(order))) and order != sorted(order):
+        if -1 not in order and sorted(order) == list(range(len(order))) != order:
             return Finding("codebook order", stage, values={**values, **_moved(order)})
         if order[step] == -1 and _same_entries(mine[step], theirs[step]):
             return Finding("renumbered codes", stage, values=values)
+        changed = [i for i, k in enumerate(order) if k != i]
+        for which, ones, rest in (("second", mine, theirs), ("first", theirs, mine)):
+            for dtype, name in HALVES.items():
+                if changed and all(torch.equal(ones[i].to(dtype).to(ones[i]), rest[i]) for i in changed):
+                    return Finding("rounded weights", stage, values={**values, "dtype": name, "which": which})
         if order[step] == -1:
-            return Finding("codebook", stage, values=values)
+            books = ", ".join(str(i + 1) for i in changed)
+            named = f"codebook {books}" if len(changed) == 1 else f"each of codebooks {books}"
+            return Finding("codebook", stage, values={**values, "books": named})
     elif (known := mine or theirs) and latent is not None:
-        wanted = others if mine else codes
-        rows = latent.transpose(1, 2)  # [B, F, D]
-        for i, j in combinations(range(min(len(known), codes.shape[1])), 2):
-            order = list(range(len(known)))
-            order[i], order[j] = order[j], order[i]
-            again = residual_quantization(rows, [known[k] for k in order]).codes.transpose(1, 2)
-            if float((again == wanted).double().mean()) > ALIKE:
-                return Finding("codebook order", stage, values={**values, **_moved(order)})
+        order = _order(latent, others if mine else codes, known)
+        if order is not None and order != sorted(order):
+            return Finding("codebook order", stage, values={**values, **_moved(order)})
     if _one_to_one(codes[:, step].flatten(), others[:, step].flatten()):
         return Finding("renumbered codes", stage, values=values)
     return Finding("decisions", stage, values=values)
+
+
+def _order(latent: Tensor, codes: Tensor, codebooks: Sequence[Tensor]) -> list[int] | None:
+    """Return the order of codebooks that gives some codes [B, Q, F]; None where none does."""
+    residual = latent.transpose(1, 2).flatten(0, 1)  # [N, D]
+    left, order = list(range(len(codebooks))), []
+    for wanted in codes.transpose(1, 2).flatten(0, 1).unbind(1):
+        for i in left:
+            chosen = residual_quantization(residual, [codebooks[i]])
+            if float((chosen.codes[:, 0] == wanted).double().mean()) > ALIKE:
+                break
+        else:
+            return None
+        left.remove(i)
+        order.append(i)
+        residual = residual - chosen.vectors[:, 0]
+    return order
 
 
 def _moved(order: Sequence[int]) -> dict[str, float | str]:

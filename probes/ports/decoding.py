@@ -12,7 +12,7 @@ from torch import Tensor
 from ...encoders.abilities import Decodes, scale_of
 from ...encoders.base import Encoder
 from .differences import Difference, worst_sound
-from .explanations import EXPLAINED_DB, LEAST_DELAY
+from .explanations import EXPLAINED_DB, LEAST_DELAY, LONGEST_S
 from .findings import Finding
 from .playing import Pair
 from .precision import precision_of
@@ -117,7 +117,7 @@ def _explained(pair: Pair, one: Difference, dtypes: tuple[str, str], tolerance_d
     if one.frames[0] != one.frames[1] and one.db.max() < EXPLAINED_DB:
         return Finding("frames", **about, values={"first": one.frames[0], "second": one.frames[1]})
     assert one.transfer is not None
-    found = one.transfer.alignment(pair.sample_rate / 10)
+    found = one.transfer.alignment(LONGEST_S * pair.sample_rate)
     left_db = _unlike(one.transfer, found)
     if left_db > _unlike(one.transfer, Alignment(0.0, 1, 0.0, 0.0)) + EXPLAINED_DB:
         return Finding("unexplained", **about)

@@ -21,8 +21,8 @@ from .precision import HALVES, precision_of
 from .tokens import quantizer_steps
 
 EXPLAINED_DB = -20.0  # by how much a difference must fall where an explanation is taken into account
-LONGEST_S = 0.1  # largest delay that is looked for
-LEAST_DELAY, LEAST_GAIN_DB = 0.005, 0.01  # samples; of an explanation that says so
+LONGEST_S = 0.25  # largest delay that is looked for
+LEAST_DELAY, LEAST_GAIN_DB = 0.001, 0.01  # samples; of an explanation that says so
 COHERENT = 0.9  # of tones, for one multiple to be looked for in all channels
 TRIED = 3  # sounds that are looked at for what holds of all
 SEEN = 1e-6  # of a stage's largest activation: what has changed
@@ -93,7 +93,7 @@ def _input(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Exp
     found = one.transfer.alignment(max(LONGEST_S * pair.sample_rate, 2 * hop))
     step = pair.first.stages[before].hop if before else 1
     whole = round(found.delay / step) * step  # a frame of the stage before, where that is meant
-    is_whole = abs(found.delay - whole) < 0.02 * step
+    is_whole = whole != 0 and abs(found.delay - whole) < (0.02 * step if step > 1 else LEAST_DELAY)
     delay = float(whole) if is_whole else found.delay
     best: tuple[float, Input] | None = None
     loudness = 10 ** (found.gain_db / 20) if abs(found.gain_db) > LEAST_GAIN_DB else 1.0
@@ -210,14 +210,10 @@ def _changed_weights(encoder: Encoder) -> Iterator[tuple[str, dict[str, float | 
     """Yield copies of an encoder with weights rounded, and with weight norms left out."""
     if not isinstance(encoder, ModuleEncoder):
         return
-    for dtype, name in HALVES.items():
-        changed = _copied(encoder)
-        with torch.no_grad():
-            for parameter in changed.module.parameters():
-                if parameter.dtype == torch.float32:
-                    parameter.copy_(parameter.to(dtype))
-        yield "rounded weights", {"dtype": name}, changed
     normed = [name for name, part in encoder.module.named_modules() if _is_scaled(part)]
+    for dtype, name in HALVES.items():
+        for is_folded in (False, True) if normed else (False,):
+            yield "rounded weights", {"dtype": name}, _rounded(encoder, dtype, is_folded)
     for names in ([name] for name in normed):
         yield "weight norm", {"layer": names[0]}, _unfolded(encoder, names)
     if len(normed) > 1:
@@ -230,6 +226,28 @@ def _copied(encoder: ModuleEncoder) -> ModuleEncoder:
     return changed
 
 
+def _rounded(encoder: ModuleEncoder, dtype: torch.dtype, is_folded: bool) -> ModuleEncoder:
+    """Return a copy with weights rounded: scale and direction of a norm each, or what they make."""
+    changed = _copied(encoder)
+    with torch.no_grad():
+        for parameter in changed.module.parameters():
+            if parameter.dtype == torch.float32:
+                parameter.copy_(parameter.to(dtype))
+        for name, part in encoder.module.named_modules() if is_folded else ():
+            if (normed := _norm_of(part)) is not None:
+                scale, direction = _norm_of(changed.module.get_submodule(name)) or normed
+                weight = normed[0] * normed[1] / _scale_of(*normed)
+                direction.copy_(weight.to(dtype))
+                scale.copy_(_scale_of(scale, direction))
+    return changed
+
+
+def _scale_of(scale: Tensor, direction: Tensor) -> Tensor:
+    """Return the norm of a direction along the axes over which a weight norm takes it."""
+    kept = tuple(axis for axis in range(direction.ndim) if scale.shape[axis] == 1)
+    return torch.linalg.vector_norm(direction, dim=kept, keepdim=True)
+
+
 def _unfolded(encoder: ModuleEncoder, names: list[str]) -> ModuleEncoder:
     """Return a copy in which some layers use the direction of their weights as it is."""
     changed = _copied(encoder)
@@ -239,8 +257,7 @@ def _unfolded(encoder: ModuleEncoder, names: list[str]) -> ModuleEncoder:
             scale, direction = _norm_of(parts[name]) or (None, None)
             assert scale is not None
             assert direction is not None
-            kept = tuple(axis for axis in range(direction.ndim) if scale.shape[axis] == 1)
-            scale.copy_(torch.linalg.vector_norm(direction, dim=kept, keepdim=True))
+            scale.copy_(_scale_of(scale, direction))
     return changed
 
 
@@ -248,9 +265,7 @@ def _is_scaled(part: nn.Module) -> bool:
     """Whether a layer is under weight norm, and its weight another than its direction."""
     if (normed := _norm_of(part)) is None:
         return False
-    scale, direction = normed
-    kept = tuple(axis for axis in range(direction.ndim) if scale.shape[axis] == 1)
-    return not torch.allclose(scale, torch.linalg.vector_norm(direction, dim=kept, keepdim=True))
+    return not torch.allclose(normed[0], _scale_of(*normed))
 
 
 def _norm_of(part: nn.Module) -> tuple[Tensor, Tensor] | None:
@@ -287,4 +302,7 @@ def _channels(pair: Pair, one: Difference, before: str, tolerance_db: float) -> 
         return "bias", left_db, {"largest": float(offset)}
     levels = 20 * torch.log10(gains.abs().clamp(min=1e-12))
     low, high = float(levels.min()), float(levels.max())
-    return "channel gains", left_db, {"lowest_db": low, "highest_db": high}
+    inverted = int((gains < 0).sum())
+    values = {"lowest_db": low, "highest_db": high, "inverted": inverted, "channels": len(gains)}
+    is_level = max(abs(low), abs(high)) < LEAST_GAIN_DB
+    return "polarity" if is_level and inverted == len(gains) else "channel gains", left_db, values

@@ -12,6 +12,7 @@ import xarray as xr
 
 from ..engine.schema import dataset
 from .differences import Difference
+from .explanations import LONGEST_S
 from .findings import Finding
 from .playing import Pair
 from .tokens import Flips
@@ -125,7 +126,7 @@ def _tones(sounds: Sequence[str]) -> int:
 def _alignment(one: Difference | None, sample_rate: int) -> Alignment:
     if one is None or one.transfer is None:
         return Alignment(np.nan, 1, np.nan, np.nan)
-    return one.transfer.alignment(sample_rate / 10)
+    return one.transfer.alignment(LONGEST_S * sample_rate)
 
 
 def _levels(found: Transfer) -> np.ndarray:
@@ -135,7 +136,7 @@ def _levels(found: Transfer) -> np.ndarray:
 
 def _round_trips(trips: Sequence[Transfer | None]) -> xr.Dataset:
     there = [(side, trip) for side, trip in zip(SIDES, trips, strict=True) if trip is not None]
-    aligned = [trip.alignment(trip.sample_rate / 10) for _, trip in there]
+    aligned = [trip.alignment(LONGEST_S * trip.sample_rate) for _, trip in there]
     return dataset(
         VARIABLES["round_trip"],
         {

@@ -85,6 +85,15 @@ def encoder_of(module, prepare=None, decode=lambda module, latent: module.up(lat
     return encoder
 
 
+def with_module(encoder, module):
+    """Return an encoder like another, of a module of the same geometry: `wrap` need not measure it again."""
+    found: Any = copy.copy(encoder)
+    found.module = module.eval()
+    found.codebooks = tuple(book.detach() for book in module.books)
+    found.decode = lambda latent, scale=None: module.up(latent).detach()[:, 0]
+    return found
+
+
 def delayed(waveforms, samples, taps=128):
     """Delay [B, T] by a fraction of a sample, by a windowed sinc."""
     t = torch.arange(-taps, taps + 1, dtype=torch.float64) - samples
