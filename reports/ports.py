@@ -20,7 +20,11 @@ from .writing import DASH, counted, enumerated, written
 
 HEADINGS = (
     ("Stage", ""),
-    ("Difference", "the largest, power re the response in dB, and the sound on which it is"),
+    (
+        "Difference",
+        "the largest, power re the response in dB, and the sound on which it is; behind a quantizer only "
+        "of frames with the same codes",
+    ),
     ("Other codes", "share of frames in which another entry was chosen; of codes the share of codes"),
     ("Delay", "samples by which the second comes later, by the phase of tones over frequency"),
     ("Polarity", "of the second re the first"),
@@ -30,6 +34,7 @@ HEADINGS = (
     ("Channels", ""),
 )
 DECODE = "decode"
+ENDS = (("first", "leading"), ("last", "trailing"))
 GONE_DB = -120.0  # re a tone
 NOTHING_DB = -250.0  # equal, to the bit or nearly
 ONE_DELAY_DEG = 45.0  # of phase that is left, RMS, beyond which no one delay fits
@@ -83,9 +88,11 @@ def _verdict(found: xr.DataTree, names: tuple[str, str], findings: list[Mapping[
     where = stages[0] if len(stages) == 1 else f"{stages[0]} to {stages[-1]}"
     if findings:
         first = findings[0]
-        on = f", most on {first['on_sound']} ({_db(float(first['size_db']))})" if first["on_sound"] else ""
+        size = float(first["size_db"])
+        how = f" ({_db(size)})" if np.isfinite(size) else ""
+        on = f", most on {first['on_sound']}{how}" if first["on_sound"] and not size <= NOTHING_DB else ""
         return f"{names[1]} does not do what {names[0]} does: they first differ at {first['at_stage']}{on}."
-    largest = float(group["difference_db"].max())
+    largest = float(group["difference_db"].max().fillna(-300))
     by = "nothing differs" if largest <= NOTHING_DB else f"the largest difference is {_db(largest)}"
     said = f"{names[1]} does what {names[0]} does: {by} at {where}"
     if largest > NOTHING_DB:
@@ -124,14 +131,20 @@ def _explained(one: Mapping[str, Any], names: tuple[str, str], found: xr.DataTre
         "codebook order": "codebooks of {b} are in another order (by number: {order} of {a})",
         "codebook": "{books} of {b} holds other entries than that of {a}",
         "renumbered codes": "codebook {step} of {b} holds the entries of {a}'s under other numbers",
-        "edges": "only the first {leading} and the last {trailing} frames differ, as where layers are padded "
-        "with something else",
+        "not finite": "{faulty} gives NaN or Inf",
+        "length": "they differ where a sound is no whole number of frames ({samples} samples), and on no "
+        "other: its end is padded or cut in another way",
         "unexplained": "no delay, polarity, gain, padding, precision, weight norm or offset that was tried "
         "explains it",
     }.get(kind)
     if said is not None and not values.get("inverted"):
         text = said.format(a=a, b=b, faulty=faulty, other=other, **values)
         return f"{at} {text}{left}."
+    if kind == "unexplained" and stage == DECODE:
+        return f"{at} no delay, polarity, gain or half precision explains what differs."
+    if kind == "edges":
+        ends = [f"the {end} {_count(values[which])}" for end, which in ENDS if values[which]]
+        return f"{at} only {enumerated(ends)} differ, as where layers are padded with something else{left}."
     if kind == "weight norm":
         where = f"of {values['layer']} " if values["layer"] else ""
         return (
@@ -153,18 +166,22 @@ def _explained(one: Mapping[str, Any], names: tuple[str, str], found: xr.DataTre
 
 def _decisions(values: Mapping[str, Any]) -> str:
     if "share" in values:
-        return (
-            f"another entry was chosen in {100 * values['share']:.2g} % of frames, and no codebooks are known"
-        )
-    return (
-        f"{int(values['beyond']):,} of {counted(int(values['frames']), 'frame')} got another code that lay "
-        f"near no decision, first at step {values['step']}"
-    )
+        return f"another entry was chosen in {100 * values['share']:.2g} % of frames"
+    said = f"{int(values['beyond']):,} of {counted(int(values['frames']), 'frame')} got another code"
+    near = ", near no decision" if values["margins"] == "known" else ""
+    return f"{said}{near}, first at step {values['step']}"
 
 
 def _reach(values: Mapping[str, Any], kind: str, b: str, a: str, found: xr.DataTree) -> str:
     later = int(values["later"])
     frames = _in_frames(abs(later), str(values["before"]), found)
+    if not later:
+        earliest = int(values["earliest"])
+        side = "later" if earliest > 0 else "earlier"
+        return (
+            f"frames of {b} see samples from {counted(abs(earliest), 'sample')} {side} on than those of {a}, "
+            "as of another kernel, dilation or filter"
+        )
     why = "a layer there is padded on the other side, by all or some of it"
     if kind == "receptive field":
         earliest = int(values["earliest"])

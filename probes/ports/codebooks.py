@@ -43,6 +43,7 @@ def explained_codes(
         "step": step + 1,
         "beyond": int(found.beyond.sum()),
         "frames": found.frames,
+        "margins": "known" if found.has_margins else "unknown",
     }
     mine, theirs = codebooks
     if mine and theirs and len(mine) == len(theirs):

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...encoders.abilities import Decodes, scale_of
 from ...encoders.base import Encoder
 from .differences import Difference, worst_sound
-from .explanations import EXPLAINED_DB, LEAST_DELAY, LONGEST_S
+from .explanations import EXPLAINED_DB, LEAST_DELAY, LONGEST_S, ROUNDED_DB
 from .findings import Finding
 from .playing import Pair
 from .precision import precision_of
@@ -59,17 +59,20 @@ def decoding(pair: Pair, latents: tuple[Tensor | None, Tensor | None], tolerance
     tolerance_db : float
     """
     own, theirs = latents
-    both = _of_both(pair, own) if own is not None and _fits(pair) else None
+    both = _of_both(pair, own.nan_to_num()) if own is not None and _fits(pair) else None
     trips = (
         None if own is None else _round_trip(pair, pair.first, own),
         None if theirs is None else _round_trip(pair, pair.second, theirs),
     )
     if both is None:
         return Decoding(None, None, trips)
-    one, dtypes = both
+    one, dtypes, sounds = both
+    if one.not_finite:
+        which, sound = one.not_finite[0]
+        return Decoding(one, Finding("not finite", one.stage, sound, values={"which": which}), trips)
     if one.db.max() <= tolerance_db and one.frames[0] == one.frames[1]:
         return Decoding(one, None, trips)
-    return Decoding(one, _explained(pair, one, dtypes, tolerance_db), trips)
+    return Decoding(one, _explained(pair, one, dtypes, sounds, tolerance_db), trips)
 
 
 def _fits(pair: Pair) -> bool:
@@ -81,26 +84,31 @@ def _fits(pair: Pair) -> bool:
     return theirs.channels == pair.first.stages[stage].channels
 
 
-def _of_both(pair: Pair, latents: Tensor) -> tuple[Difference, tuple[str, str]]:
-    """Let both decode the first's latents; also return in which precision they do."""
+def _of_both(pair: Pair, latents: Tensor) -> tuple[Difference, tuple[str, str], tuple[Tensor, Tensor]]:
+    """Let both decode the first's latents; also return in which precision they do, and the sounds."""
     sounds = len(pair.sounds)
     apart, reference = np.zeros(sounds), np.zeros(sounds)
     tones: tuple[list[complex], list[complex]] = ([], [])
-    lengths, dtypes = (0, 0), ("", "")
+    lengths, dtypes, found = (0, 0), ("", ""), []
     for rows in pair.batches():
         scale = scale_of(pair.first, pair.waveforms(rows))
         first, second = (_decoded(one, latents[rows], scale) for one in (pair.first, pair.second))
         lengths, dtypes = (first.shape[1], second.shape[1]), (precision_of(first), precision_of(second))
         samples = min(lengths)
         first, second = first[:, :samples], second[:, :samples]
+        found.append((first, second))
         apart[rows] = (second - first).square().mean(dim=1).numpy()
         reference[rows] = first.square().mean(dim=1).numpy()
         for row in range(rows.start, min(rows.stop, TONES)):
             for part, signals in zip(tones, (first, second), strict=True):
                 part.append(_amplitude(pair, row, signals[row - rows.start]))
-    one = Difference("decode", lengths, apart, reference, apart, np.zeros(sounds))
+    one = Difference("decode", lengths, apart, reference, apart, np.zeros(sounds), np.zeros(sounds))
     one.transfer = _transfer(pair, *tones)
-    return one, dtypes
+    first, second = (torch.cat(parts) for parts in zip(*found, strict=True))
+    for which, sound in (("first", first), ("second", second)):
+        bad = ~sound.isfinite().all(dim=1).numpy()
+        one.not_finite += [(which, str(pair.sounds.coordinates["sound"][i])) for i in np.flatnonzero(bad)]
+    return one, dtypes, (first, second)
 
 
 def _transfer(pair: Pair, first: list[complex], second: list[complex]) -> Transfer:
@@ -108,18 +116,26 @@ def _transfer(pair: Pair, first: list[complex], second: list[complex]) -> Transf
     return transfer(frequency_hz, np.array(first)[:, None], np.array(second)[:, None], pair.sample_rate)
 
 
-def _explained(pair: Pair, one: Difference, dtypes: tuple[str, str], tolerance_db: float) -> Finding:
+def _explained(
+    pair: Pair,
+    one: Difference,
+    dtypes: tuple[str, str],
+    sounds: tuple[Tensor, Tensor],
+    tolerance_db: float,
+) -> Finding:
     worst = worst_sound(pair, one, tolerance_db)
     about: dict[str, Any] = {"stage": "decode", "sound": worst[0], "db": worst[1]}
-    if dtypes[0] != dtypes[1]:
+    if dtypes[0] != dtypes[1] and float(np.median(one.db)) <= ROUNDED_DB:
         which, dtype = ("first", dtypes[0]) if dtypes[0] else ("second", dtypes[1])
         return Finding("precision", **about, values={"dtype": dtype, "which": which})
     if one.frames[0] != one.frames[1] and one.db.max() < EXPLAINED_DB:
         return Finding("frames", **about, values={"first": one.frames[0], "second": one.frames[1]})
     assert one.transfer is not None
     found = one.transfer.alignment(LONGEST_S * pair.sample_rate)
-    left_db = _unlike(one.transfer, found)
-    if left_db > _unlike(one.transfer, Alignment(0.0, 1, 0.0, 0.0)) + EXPLAINED_DB:
+    if not np.isfinite(found.delay):
+        return Finding("unexplained", **about)
+    left_db = _unlike(*sounds, found)
+    if left_db > _unlike(*sounds, Alignment(0.0, 1, 0.0, 0.0)) + EXPLAINED_DB:
         return Finding("unexplained", **about)
     delay = found.delay if abs(found.delay) > LEAST_DELAY else 0.0
     kind = "delay" if delay else "polarity" if found.polarity < 0 else "gain"
@@ -127,13 +143,15 @@ def _explained(pair: Pair, one: Difference, dtypes: tuple[str, str], tolerance_d
     return Finding(kind, **about, left_db=left_db, values=values)
 
 
-def _unlike(found: Transfer, fitted: Alignment) -> float:
-    """Return in dB what of the tones one delay, polarity and gain do not account for."""
-    there = found.is_there
-    turn = 2 * np.pi * found.frequency_hz[there] / found.sample_rate
-    expected = fitted.polarity * 10 ** (fitted.gain_db / 20) * np.exp(-1j * turn * fitted.delay)
-    apart = np.abs(found.response[there] - expected) ** 2
-    return float(10 * np.log10(np.mean(apart) / np.mean(np.abs(expected) ** 2) + 1e-30))
+def _unlike(first: Tensor, second: Tensor, fitted: Alignment) -> float:
+    """Return in dB what a delay, polarity and gain leave, in the middle of all sounds [S, T]."""
+    samples = first.shape[1]
+    turns = torch.fft.rfftfreq(2 * samples, dtype=torch.float64)
+    shift = fitted.polarity * 10 ** (fitted.gain_db / 20) * torch.exp(-2j * torch.pi * turns * fitted.delay)
+    expected = torch.fft.irfft(torch.fft.rfft(first.double(), 2 * samples) * shift, 2 * samples)
+    inner = slice(int(INNER[0] * samples), int(INNER[1] * samples))
+    apart = (second.double()[:, inner] - expected[:, inner]).square().sum()
+    return float(10 * torch.log10(apart / expected[:, inner].square().sum().clamp(min=1e-30) + 1e-30))
 
 
 def _round_trip(pair: Pair, encoder: Encoder, latents: Tensor) -> Transfer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,9 +34,11 @@ class Difference:
         The same without edges.
     leading, trailing : int
         Frames at either end up to the last that differs beyond tolerance, over all sounds.
-    flipped : float64 [S]
-        Share of frames in which another entry was chosen, of stages behind a quantizer; they do not count
-        among what is apart. Of codes the share of codes.
+    flipped, moved : float64 [S]
+        Of stages behind a quantizer the share of frames with other codes, which do not count among what is
+        apart, and of those that differ beyond tolerance. Of codes the share of codes.
+    not_finite : list of (str, str)
+        Which of the two gave NaN or Inf, and at which sound.
     tones : list of (complex128 [k, C], complex128 [k, C])
         Amplitudes of both at the tones, a batch each.
     transfer : Transfer, optional
@@ -49,6 +51,8 @@ class Difference:
     reference: np.ndarray
     apart_inside: np.ndarray
     flipped: np.ndarray
+    moved: np.ndarray
+    not_finite: list[tuple[str, str]] = field(default_factory=list)
     leading: int = 0
     trailing: int = 0
     tones: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
@@ -99,6 +103,7 @@ def differences(
     found: dict[str, Difference] = {}
     for rows in pair.batches():
         first, second = pair.played(rows, stages, how)
+        agree = _codes_agree(pair, first, second)
         for stage in stages:
             one = found.get(stage) or found.setdefault(
                 stage, _empty(stage, first[stage], second[stage], len(pair.sounds))
@@ -106,7 +111,7 @@ def differences(
             if pair.first.stages[stage].is_integer:
                 _count_codes(one, rows, first[stage], second[stage])
             else:
-                _add(one, pair, rows, first[stage], second[stage], quiet[stage], tolerance_db)
+                _add(one, pair, rows, first[stage], second[stage], quiet[stage], tolerance_db, agree)
         if each is not None:
             each(rows, first, second)
         advance(rows.stop - rows.start)
@@ -119,9 +124,8 @@ def differences(
 
 def _empty(stage: str, first: Tensor, second: Tensor, sounds: int) -> Difference:
     frames = first.shape[2], second.shape[2]
-    return Difference(
-        stage, frames, np.zeros(sounds), np.zeros(sounds), np.zeros(sounds), np.zeros(sounds)
-    )  # fmt: skip
+    apart, reference, inside, flipped, moved = np.zeros((5, sounds))
+    return Difference(stage, frames, apart, reference, inside, flipped, moved)
 
 
 def _count_codes(one: Difference, rows: slice, first: Tensor, second: Tensor) -> None:
@@ -138,23 +142,28 @@ def _add(
     second: Tensor,
     quiet: Tensor,
     tolerance_db: float,
+    agree: np.ndarray | None,
 ) -> None:
     frames = min(one.frames)
     first, second, quiet = (part[:, :, :frames].double() for part in (first, second, quiet))
+    lost = _note_not_finite(one, pair, rows, first, second)
+    first, second, quiet = (part.nan_to_num(0.0, 0.0, 0.0) for part in (first, second, quiet))
     apart = (second - first).square().mean(dim=1).numpy()  # [b, F]
     power = (first - quiet).square().mean(dim=1).numpy()
     silent = power.sum(axis=1) == 0
     reference = power.mean(axis=1) + CONSTANT * first.square().mean(dim=(1, 2)).numpy()
     differs = apart > 10 ** (tolerance_db / 10) * np.maximum(reference, LEAST)[:, None]
     counted = np.ones_like(differs)
-    if quantizer_steps(pair.first.stages[one.stage], 1):
-        counted = ~differs
-        one.flipped[rows] = differs.mean(axis=1)
+    steps = quantizer_steps(pair.first.stages[one.stage], 1 if agree is None else agree.shape[1])
+    if steps:
+        same = ~differs if agree is None else agree[:, :steps, :frames].all(axis=1)
+        counted = same | ~differs
+        one.flipped[rows], one.moved[rows] = 1 - same.mean(axis=1), differs.mean(axis=1)
     else:
         _edges(one, differs[~silent])
     inside = np.zeros(frames, bool)
     inside[slice(*_inner(frames))] = True
-    one.apart[rows] = _mean(apart, counted)
+    one.apart[rows] = np.where(lost, np.inf, _mean(apart, counted))
     one.apart_inside[rows] = _mean(apart, counted & inside)
     one.reference[rows] = np.where(silent, 0.0, reference)
     start, stop = _inner(frames)
@@ -167,6 +176,25 @@ def _add(
             part.append(components(signals[row - rows.start, :, start:stop].numpy(), turns))
     if pieces[0]:
         one.tones.append((np.stack(pieces[0]), np.stack(pieces[1])))
+
+
+def _codes_agree(pair: Pair, first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> np.ndarray | None:
+    """Return where codes are the same, bool [b, Q, F]; None where not both give them."""
+    if "codes" not in first or not pair.first.stages["codes"].is_integer:
+        return None
+    frames = min(one["codes"].shape[2] for one in (first, second))
+    return (first["codes"][:, :, :frames] == second["codes"][:, :, :frames]).numpy()
+
+
+def _note_not_finite(one: Difference, pair: Pair, rows: slice, first: Tensor, second: Tensor) -> np.ndarray:
+    """Note which of the two gave NaN or Inf, and return at which sounds, bool [b]."""
+    lost = np.zeros(len(first), bool)
+    for which, found in (("first", first), ("second", second)):
+        bad = ~found.isfinite().flatten(1).all(dim=1).numpy()
+        sounds = pair.sounds.coordinates["sound"][rows]
+        one.not_finite += [(which, str(sounds[row])) for row in np.flatnonzero(bad)]
+        lost |= bad
+    return lost
 
 
 def _edges(one: Difference, differs: np.ndarray) -> None:

@@ -21,7 +21,7 @@ from .decoding import decoded_stage, decoding
 from .differences import Difference, differences
 from .explanations import explained
 from .findings import Finding
-from .playing import Input, Pair
+from .playing import Input, Pair, run
 from .results import Found, as_tree
 from .sounds import sounds_for
 from .tokens import Flips, flips, quantizer_steps
@@ -218,8 +218,7 @@ class _Tokens:
             if (mine, theirs)[side] == wanted and (found := self.of(mine, side)) is not None:
                 return found
         parts = [
-            encoder.run(self.pair.waveforms(rows).to(encoder.device), [wanted])[wanted].cpu()
-            for rows in self.pair.batches()
+            run(encoder, self.pair.waveforms(rows), [wanted])[wanted].cpu() for rows in self.pair.batches()
         ]
         return torch.cat(parts)
 
@@ -252,20 +251,25 @@ def _first_that_differs(
     before = ""
     for stage, one in measured.items():
         about = pair.first.stages[stage]
+        for other in (one, uneven[stage]):
+            if other.not_finite:
+                which, sound = other.not_finite[0]
+                return Finding("not finite", stage, sound, values={"which": which})
         if quantizer_steps(about, 1):
             finding = _codes_finding(pair, stage, one, counted, tokens)
             if finding is not None:
                 return finding
-        if about.is_integer:
-            continue
-        if one.db.max() > tolerance_db:
+        if not about.is_integer and one.db.max() > tolerance_db:
             return explained(pair, one, before, tolerance_db)
         for other, samples in ((one, pair.n_samples), (uneven[stage], longer.n_samples)):
             if other.frames[0] != other.frames[1]:
                 values = {"first": other.frames[0], "second": other.frames[1], "samples": samples}
                 return Finding("frames", stage, values=values)
-        if uneven[stage].db.max() > tolerance_db:
-            return explained(longer, uneven[stage], before, tolerance_db)
+        if about.is_integer:
+            continue
+        if (db := float(uneven[stage].db.max())) > tolerance_db:
+            ends = {"leading": uneven[stage].leading, "trailing": uneven[stage].trailing}
+            return Finding("length", stage, "noise", db, values={**ends, "samples": longer.n_samples})
         before = stage
     return None
 
@@ -275,15 +279,15 @@ def _codes_finding(
 ) -> Finding | None:
     """Return why codes differ beyond margin by as many steps as a stage has; None where they do not."""
     if counted is None:
-        if one.flipped.mean() <= TIES:
+        if one.moved.mean() <= TIES:
             return None
-        return Finding("decisions", stage, values={"share": float(one.flipped.mean())})
+        return Finding("decisions", stage, values={"share": float(one.moved.mean())})
     about = pair.first.stages[stage]
-    if not about.is_integer and one.flipped.max() == 0:
+    if not about.is_integer and one.moved.max() == 0:
         return None  # other codes, of the same entries
     steps = quantizer_steps(about, len(counted.beyond))
     beyond = int(counted.beyond[:steps].sum())
-    if beyond == 0 or (not counted.has_margins and beyond <= TIES * counted.frames):
+    if beyond == 0 or (not counted.has_margins and beyond <= max(1, TIES * counted.frames)):
         return None
     codes = [tokens.of("codes", side) for side in (0, 1)]
     assert codes[0] is not None

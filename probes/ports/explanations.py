@@ -16,7 +16,7 @@ from ...encoders.base import Encoder, ModuleEncoder
 from ...encoders.drawing import copied
 from .differences import Difference, differences, worst_sound
 from .findings import Finding
-from .playing import Input, Pair
+from .playing import Input, Pair, run
 from .precision import HALVES, precision_of
 from .tokens import quantizer_steps
 
@@ -25,6 +25,7 @@ LONGEST_S = 0.25  # largest delay that is looked for
 LEAST_DELAY, LEAST_GAIN_DB = 0.001, 0.01  # samples; of an explanation that says so
 COHERENT = 0.9  # of tones, for one multiple to be looked for in all channels
 TRIED = 3  # sounds that are looked at for what holds of all
+ROUNDED_DB = -3.0  # what half precision makes of a layer is less, at most sounds
 SEEN = 1e-6  # of a stage's largest activation: what has changed
 
 
@@ -70,14 +71,14 @@ def _least(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Exp
 
 def _holds(before_db: float, left_db: float, tolerance_db: float) -> bool:
     """Whether what is left of a difference is little."""
-    return left_db <= max(tolerance_db, before_db + EXPLAINED_DB)
+    return left_db <= before_db + EXPLAINED_DB or left_db <= min(tolerance_db, before_db + EXPLAINED_DB / 2)
 
 
 def _precision(pair: Pair, one: Difference) -> Explanation | None:
     """Whether all that one of them gives is a number in half precision, and not all of the other."""
     first, second = (found[one.stage] for found in pair.played(slice(0, TRIED), [one.stage]))
     names = precision_of(first), precision_of(second)
-    if names[0] == names[1]:
+    if names[0] == names[1] or float(np.median(one.db)) > ROUNDED_DB:
         return None
     which, dtype = ("first", names[0]) if names[0] else ("second", names[1])
     return "precision", float("nan"), {"dtype": dtype, "which": which}
@@ -180,13 +181,15 @@ def _weights(pair: Pair, one: Difference, before: str, tolerance_db: float) -> E
     deepest = [name for name, about in pair.first.stages.items() if not quantizer_steps(about, 1)][-1]
     deepest = deepest if deepest in pair.stages else one.stage
     holding: list[tuple[float, Explanation]] = []
+    sounds = [str(name) for name in pair.sounds.coordinates["sound"]]
+    worst = sounds.index(worst_sound(pair, one, tolerance_db)[0])
     for which, other in (("second", pair), ("first", _exchanged(pair))):  # which one has the fault
         stage, last = (s if other is pair else pair.stages[s] for s in (one.stage, deepest))
-        as_it_is = _left_db(other, other.first, stage)
+        as_it_is = _left_db(other, other.first, stage, worst)
         for kind, values, changed in _changed_weights(other.first):
-            left_db = _left_db(other, changed, stage)
-            if _holds(as_it_is, left_db, tolerance_db):
-                further = _left_db(other, changed, last)  # of several, the one that explains most
+            left_db = _left_db(other, changed, stage, worst)
+            if as_it_is > tolerance_db and _holds(as_it_is, left_db, tolerance_db):
+                further = _left_db(other, changed, last, worst)  # of several, what explains most
                 holding.append((further, (kind, left_db, {**values, "which": which})))
     return min(holding, key=lambda found: found[0])[1] if holding else None
 
@@ -196,9 +199,10 @@ def _exchanged(pair: Pair) -> Pair:
     return replace(pair, first=pair.second, second=pair.first, stages=names)
 
 
-def _left_db(pair: Pair, changed: Encoder, stage: str) -> float:
-    waveforms = pair.waveforms(slice(len(pair.sounds) - 5, len(pair.sounds) - 4))  # the noise
-    mine = changed.run(waveforms.to(changed.device), [stage])[stage].cpu().double()
+def _left_db(pair: Pair, changed: Encoder, stage: str, sound: int) -> float:
+    """Return how far a changed first differs from the second at a sound, in dB."""
+    waveforms = pair.waveforms(slice(sound, sound + 1))
+    mine = run(changed, waveforms, [stage])[stage].cpu().double()
     theirs = pair.of_second(waveforms, [stage])[stage].double()
     frames = min(mine.shape[2], theirs.shape[2])
     apart = (mine[:, :, :frames] - theirs[:, :, :frames]).square().mean()
@@ -243,7 +247,9 @@ def _rounded(encoder: ModuleEncoder, dtype: torch.dtype, is_folded: bool) -> Mod
 
 
 def _scale_of(scale: Tensor, direction: Tensor) -> Tensor:
-    """Return the norm of a direction along the axes over which a weight norm takes it."""
+    """Return the norm of a direction along the axes over which a weight norm takes it; all, of one scale."""
+    if scale.ndim != direction.ndim:
+        return torch.linalg.vector_norm(direction).reshape(scale.shape)
     kept = tuple(axis for axis in range(direction.ndim) if scale.shape[axis] == 1)
     return torch.linalg.vector_norm(direction, dim=kept, keepdim=True)
 
@@ -289,9 +295,10 @@ def _channels(pair: Pair, one: Difference, before: str, tolerance_db: float) -> 
     gain = (x * y).sum(1) / x.square().sum(1).clamp(min=1e-30)
     apart = (y - gain[:, None] * x).square().mean()
     left_db = float(10 * torch.log10(apart / x.square().mean().clamp(min=1e-30) + 1e-30))
-    as_it_is = float(10 * torch.log10((y - x).square().mean() / x.square().mean().clamp(min=1e-30) + 1e-30))
+    as_it_is = (second - first).square().mean() / x.square().mean().clamp(min=1e-30)
+    before_db = float(10 * torch.log10(as_it_is + 1e-30))
     is_off = (means[1] - means[0]).square().mean() > 10 ** (tolerance_db / 10) * x.square().mean()
-    if not (_holds(as_it_is, left_db, tolerance_db) and (is_off or as_it_is > tolerance_db)):
+    if before_db <= tolerance_db or not _holds(before_db, left_db, tolerance_db):
         return None
     sounding = x.square().mean(1) > 1e-8 * x.square().mean(1).max()
     gains = gain[sounding]

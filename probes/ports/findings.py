@@ -10,6 +10,8 @@ KINDS = {
     "hop": "another hop",
     "channels": "another number of channels",
     "frames": "another number of frames",
+    "not finite": "NaN or Inf",
+    "length": "differ only where a sound is no whole number of frames",
     "edges": "differ at the edges only",
     "precision": "computed in half precision",
     "delay": "the same of a sound that comes earlier or later",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...encoders.base import Encoder
+from ...synth.errors import InputError
 from ...synth.stimuli import StimulusSet
 from .sounds import transformed
 
@@ -81,10 +82,21 @@ class Pair:
 
     def of_first(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         """Return what the first answers, on the CPU."""
-        found = self.first.run(waveforms.to(self.first.device), list(stages))
+        found = run(self.first, waveforms, list(stages))
         return {stage: found[stage].cpu() for stage in stages}
 
     def of_second(self, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         """Return what the second answers, on the CPU, by the first's names of stages."""
-        found = self.second.run(waveforms.to(self.second.device), [self.stages[stage] for stage in stages])
+        found = run(self.second, waveforms, [self.stages[stage] for stage in stages])
         return {stage: found[self.stages[stage]].cpu() for stage in stages}
+
+
+def run(encoder: Encoder, waveforms: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+    """Return what an encoder answers; whatever it raises is said in one line."""
+    try:
+        return encoder.run(waveforms.to(encoder.device), stages)
+    except InputError:
+        raise
+    except Exception as error:  # of anybody's code
+        said = " ".join(str(error).split())[:160] or type(error).__name__
+        raise InputError(f"{encoder.name}: fails on waveforms {list(waveforms.shape)} ({said})") from error

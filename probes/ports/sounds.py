@@ -57,7 +57,7 @@ def sounds_for(sample_rate: int, hops: Sequence[int], n_samples: int) -> Stimulu
     )
     rows += [
         _sound(name, *noise, level_dbfs)
-        for name, level_dbfs in (("noise", LEVEL_DBFS), ("quiet noise", -60.0), ("loud noise", -9.0))
+        for name, level_dbfs in (("noise", LEVEL_DBFS), ("quiet noise", -60.0), ("loud noise", 0.0))
     ]
     rows.append(_sound("noise burst", *noise, LEVEL_DBFS, (BURST[0] * duration_s, BURST[1] * duration_s)))
     rows.append(_sound("silence", [LOWEST_HZ], [0.0], [0.0], LEVEL_DBFS))

@@ -34,7 +34,7 @@ class Flips:
     Parameters
     ----------
     frames : int
-        All that were compared.
+        All that were compared; without codebooks each once, however often it comes, as that of silence does.
     near, beyond : int64 [Q]
         At each step those that what the latent moved accounts for, and those that it does not. Without
         codebooks in the latent's space all are beyond: nobody can tell.
@@ -86,6 +86,9 @@ def flips(
     near, beyond = np.zeros(steps, np.int64), np.zeros(steps, np.int64)
     alike = torch.ones(len(codes), dtype=torch.bool)
     if latent is None or other is None or not codebooks:
+        both = torch.cat([codes, others], dim=1).unique(dim=0)
+        codes, others = both.split(steps, dim=1)
+        alike = torch.ones(len(codes), dtype=torch.bool)
         for step in range(steps):
             differs = alike & (codes[:, step] != others[:, step])
             beyond[step] = int(differs.sum())

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ...synth.errors import InputError
 from .options import Weights
 
 TOLERANCE_DB = -70.0  # as `equivalence` has it, which is not imported for a help text
@@ -61,7 +62,6 @@ def check(
         tonotopy check codec_tiny --precision bfloat16
     """
     from ...encoders.registry import check_known
-    from ...synth.errors import InputError
 
     if not (second or second_weights or precision or device or batch):
         raise InputError(
@@ -101,4 +101,6 @@ def check(
 def _pairs(listed: str) -> dict[str, str] | None:
     """Read stages apart by commas, of the second perhaps by another name."""
     pairs = [one.split("=", 1) for one in (part.strip() for part in listed.split(",")) if one]
+    if listed and not pairs:
+        raise InputError(f"stages {listed!r}: names none")
     return {pair[0].strip(): pair[-1].strip() for pair in pairs} or None

@@ -9,6 +9,7 @@ from torch import nn
 from tonotopy.encoders import InputError, check, load
 from tonotopy.encoders.abilities import Decodes, Quantizes, codebooks_of, scale_of
 from tonotopy.encoders.hub import quiet
+from tonotopy.encoders.threads import single_thread
 from tonotopy.probes import Session, presence, selectivity, stability
 from tonotopy.synth import partials
 
@@ -178,7 +179,7 @@ def model_of(encoder: Any) -> Any:
 
 def encoded(kind: str, model: Any, waveforms: torch.Tensor) -> Any:
     """What the model's own `encode` gives of waveforms [B, T] whose last sample is 0."""
-    with torch.no_grad():
+    with torch.no_grad(), single_thread():  # as small networks are run
         if kind == "EnCodec for two channels":
             return model.encode(waveforms[:, None].expand(-1, 2, -1), bandwidth=5.0)
         if kind == "VibeVoice":

@@ -14,6 +14,7 @@ from tonotopy.encoders import InputError, check, load, wrap
 from tonotopy.encoders.families.known import bundles
 from tonotopy.encoders.families.separators import conv_tasnet, hybrid_demucs
 from tonotopy.encoders.registry import check_known
+from tonotopy.encoders.threads import single_thread
 
 SPEECH = {
     "extractor_mode": "group_norm",
@@ -185,7 +186,7 @@ def test_both_branches_of_hybrid_demucs(noise):
     heard = {}
     model.time_encoder[0].register_forward_hook(lambda *a: heard.update(time=a[2]))
     model.freq_encoder[0].register_forward_hook(lambda *a: heard.update(spectral=a[2]))
-    with torch.no_grad():
+    with torch.no_grad(), single_thread():  # as small networks are run
         model(waveforms[:, None].expand(-1, 2, -1))
     assert torch.equal(found["time_0"], heard["time"])
     assert torch.equal(found["spectral_0"], heard["spectral"].flatten(1, 2))
