@@ -131,17 +131,20 @@ def _explained(one: Mapping[str, Any], names: tuple[str, str], found: xr.DataTre
         "codebook order": "codebooks of {b} are in another order (by number: {order} of {a})",
         "codebook": "{books} of {b} holds other entries than that of {a}",
         "renumbered codes": "codebook {step} of {b} holds the entries of {a}'s under other numbers",
+        "silent": "{faulty} gives nothing but zeros",
         "not finite": "{faulty} gives NaN or Inf",
         "length": "they differ where a sound is no whole number of frames ({samples} samples), and on no "
         "other: its end is padded or cut in another way",
         "unexplained": "no delay, polarity, gain, padding, precision, weight norm or offset that was tried "
         "explains it",
     }.get(kind)
+    if kind == "unexplained" and stage == DECODE:
+        return f"{at} no delay, polarity, gain or half precision explains what differs."
+    if kind == "frames" and stage == DECODE:
+        return f"{at} {a} gives {values['first']:,} samples and {b} {values['second']:,}."
     if said is not None and not values.get("inverted"):
         text = said.format(a=a, b=b, faulty=faulty, other=other, **values)
         return f"{at} {text}{left}."
-    if kind == "unexplained" and stage == DECODE:
-        return f"{at} no delay, polarity, gain or half precision explains what differs."
     if kind == "edges":
         ends = [f"the {end} {_count(values[which])}" for end, which in ENDS if values[which]]
         return f"{at} only {enumerated(ends)} differ, as where layers are padded with something else{left}."
@@ -258,6 +261,9 @@ def _of_round_trips(found: xr.DataTree, names: tuple[str, str]) -> list[str]:
         one = group.sel(side=side)
         name = names[0] if side == "first" else names[1]
         inverted = ", inverted" if "no one" not in _delay_of(one) and float(one["polarity"]) < 0 else ""
+        if not np.isfinite(one["gain_db"].values).any():
+            said.append(f"through {name} no tone comes")
+            continue
         low, middle, high = np.nanpercentile(one["gain_db"].values, [0, 50, 100])
         said.append(
             f"through {name} tones come {_delay_of(one)}{inverted}, at {middle:+.1f} dB "

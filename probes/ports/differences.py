@@ -156,7 +156,7 @@ def _add(
     counted = np.ones_like(differs)
     steps = quantizer_steps(pair.first.stages[one.stage], 1 if agree is None else agree.shape[1])
     if steps:
-        same = ~differs if agree is None else agree[:, :steps, :frames].all(axis=1)
+        same = ~differs if agree is None else _padded(np.asarray(agree[:, :steps].all(axis=1)), frames)
         counted = same | ~differs
         one.flipped[rows], one.moved[rows] = 1 - same.mean(axis=1), differs.mean(axis=1)
     else:
@@ -184,6 +184,11 @@ def _codes_agree(pair: Pair, first: Mapping[str, Tensor], second: Mapping[str, T
         return None
     frames = min(one["codes"].shape[2] for one in (first, second))
     return (first["codes"][:, :, :frames] == second["codes"][:, :, :frames]).numpy()
+
+
+def _padded(agree: np.ndarray, frames: int) -> np.ndarray:
+    """Return [b, frames]; frames for which there are no codes do not agree."""
+    return np.pad(agree[:, :frames], ((0, 0), (0, max(0, frames - agree.shape[1]))))
 
 
 def _note_not_finite(one: Difference, pair: Pair, rows: slice, first: Tensor, second: Tensor) -> np.ndarray:

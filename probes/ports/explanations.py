@@ -26,6 +26,7 @@ LEAST_DELAY, LEAST_GAIN_DB = 0.001, 0.01  # samples; of an explanation that says
 COHERENT = 0.9  # of tones, for one multiple to be looked for in all channels
 TRIED = 3  # sounds that are looked at for what holds of all
 ROUNDED_DB = -3.0  # what half precision makes of a layer is less, at most sounds
+MOST_FRAMES = 4  # that frames may be off by
 SEEN = 1e-6  # of a stage's largest activation: what has changed
 
 
@@ -46,7 +47,7 @@ def explained(pair: Pair, one: Difference, before: str, tolerance_db: float) -> 
     if one.inside_db.max() <= tolerance_db:
         values = {"leading": one.leading, "trailing": one.trailing}
         return Finding("edges", **about, left_db=float(one.inside_db.max()), values=values)
-    found = _precision(pair, one)
+    found = _silence(pair, one) or _precision(pair, one)
     found = found or _least(pair, one, before, tolerance_db) or _reach(pair, one, before)
     if found is None:
         return Finding("unexplained", **about)
@@ -60,7 +61,8 @@ Explanation = tuple[str, float, dict[str, float | str]]
 def _least(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:
     """Return the explanation that leaves least; of those that leave nothing beyond tolerance the first."""
     holding: list[Explanation] = []
-    for explain in (_input, _weights, _channels):
+    is_quantized = bool(quantizer_steps(pair.first.stages[one.stage], 1))  # other codes hide what is left
+    for explain in (_frames, _channels) if is_quantized else (_input, _weights, _channels):
         found = explain(pair, one, before, tolerance_db)
         if found is not None:
             holding.append(found)
@@ -82,6 +84,32 @@ def _precision(pair: Pair, one: Difference) -> Explanation | None:
         return None
     which, dtype = ("first", names[0]) if names[0] else ("second", names[1])
     return "precision", float("nan"), {"dtype": dtype, "which": which}
+
+
+def _silence(pair: Pair, one: Difference) -> Explanation | None:
+    """Whether one of them gives nothing but zeros."""
+    sounding = [bool(found[one.stage].any()) for found in pair.played(slice(0, TRIED), [one.stage])]
+    if sounding[0] == sounding[1]:
+        return None
+    return "silent", float("nan"), {"which": "second" if sounding[0] else "first"}
+
+
+def _frames(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:
+    """Whether the second gives the first's frames earlier or later."""
+    sounds = [str(name) for name in pair.sounds.coordinates["sound"]]
+    worst = sounds.index(worst_sound(pair, one, tolerance_db)[0])
+    both = pair.played(slice(worst, worst + 1), [one.stage])
+    first, second = (found[one.stage][0].double() for found in both)  # [C, F]
+    hop, left = pair.first.stages[one.stage].hop, {}
+    for late in range(-MOST_FRAMES, MOST_FRAMES + 1):
+        moved = first.roll(late, dims=1)[:, MOST_FRAMES : min(first.shape[1], second.shape[1]) - MOST_FRAMES]
+        apart = (second[:, MOST_FRAMES : MOST_FRAMES + moved.shape[1]] - moved).square().mean()
+        left[late] = float(10 * torch.log10(apart / moved.square().mean().clamp(min=1e-30) + 1e-30))
+    late = min(left, key=lambda n: left[n])
+    if not late or not _holds(left[0], left[late], tolerance_db):
+        return None
+    values = {"delay": float(late * hop), "polarity": 1.0, "gain_db": 0.0, "before": before}
+    return "delay", left[late], values
 
 
 def _input(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:

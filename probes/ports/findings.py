@@ -11,6 +11,7 @@ KINDS = {
     "channels": "another number of channels",
     "frames": "another number of frames",
     "not finite": "NaN or Inf",
+    "silent": "nothing but zeros",
     "length": "differ only where a sound is no whole number of frames",
     "edges": "differ at the edges only",
     "precision": "computed in half precision",

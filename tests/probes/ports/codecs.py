@@ -94,6 +94,32 @@ def with_module(encoder, module):
     return found
 
 
+class Port:
+    """An encoder in which the sounds, a stage or what is decoded was changed on its way."""
+
+    def __init__(self, encoder, stage="", change=lambda x: x, played=lambda w: w, decoded=lambda d: d):
+        self.encoder, self.stage, self.change, self.played, self.decoded = (
+            encoder,
+            stage,
+            change,
+            played,
+            decoded,
+        )
+        self.name = "port"
+
+    def __getattr__(self, name):
+        if name.startswith("__") or name == "encoder":
+            raise AttributeError(name)
+        return getattr(self.encoder, name)
+
+    def run(self, waveforms, stages):
+        found = self.encoder.run(self.played(waveforms), stages)
+        return {s: self.change(v) if s == self.stage else v for s, v in found.items()}
+
+    def decode(self, latent, scale=None):
+        return self.decoded(self.encoder.decode(latent))
+
+
 def delayed(waveforms, samples, taps=128):
     """Delay [B, T] by a fraction of a sample, by a windowed sinc."""
     t = torch.arange(-taps, taps + 1, dtype=torch.float64) - samples

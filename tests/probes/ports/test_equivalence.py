@@ -12,7 +12,7 @@ from tonotopy.encoders.variants import in_batches, moved
 from tonotopy.probes import equivalence
 from tonotopy.reports import ports
 
-from .codecs import RATE, STAGES, codec, delayed, encoder_of, ported, with_module
+from .codecs import RATE, STAGES, Port, codec, delayed, encoder_of, ported, with_module
 
 NORMED = (
     "first.conv",
@@ -215,6 +215,45 @@ def test_a_decoder_is_judged_by_itself(original):
     assert (kind, stage) == ("polarity", "decode")
     assert details["gain_db"] == pytest.approx(-6.0206, abs=1e-3)
     assert float(tree["stages"].to_dataset()["difference_db"].sel(stage="latent").max()) <= -300
+
+
+def one_later(x):
+    return torch.cat([x[:, :, :1], x[:, :, :-1]], dim=2)
+
+
+def spoilt(x):
+    return x.index_fill(2, torch.tensor([3]), torch.nan)
+
+
+@pytest.mark.parametrize(
+    ("port", "kind", "stage"),
+    [
+        ({"stage": "latent", "change": spoilt}, "not finite", "latent"),
+        ({"stage": "latent", "change": torch.zeros_like}, "silent", "latent"),
+        ({"stage": "quantized", "change": lambda x: 1.1 * x}, "channel gains", "quantized"),
+        ({"stage": "quantized", "change": torch.neg}, "polarity", "quantized"),
+        ({"stage": "quantized", "change": one_later}, "delay", "quantized"),
+        ({"stage": "codes", "change": lambda x: x[:, :, :-1]}, "frames", "codes"),
+        ({"played": lambda w: w * (1.5 if w.shape[1] % 16 else 1.0)}, "length", "first_layer"),
+        ({"played": lambda w: w.clamp(-1, 1)}, "unexplained", "first_layer"),
+        ({"played": lambda w: (w * 32767).round() / 32767}, "unexplained", "first_layer"),
+        ({"decoded": lambda d: d * torch.nan}, "not finite", "decode"),
+        ({"decoded": lambda d: d + 0.02}, "unexplained", "decode"),
+        ({"decoded": lambda d: d[:, :-5]}, "frames", "decode"),
+        ({"decoded": lambda d: torch.nn.functional.pad(d, (1, 0))[:, :-1]}, "delay", "decode"),
+    ],
+)
+def test_what_would_fool_a_difference_in_db(original, port, kind, stage):
+    tree, *found = found_in(original, Port(original, **port))
+    assert found[:2] == [kind, stage]
+    said = ports.sentences(tree)
+    assert stage in said[1]
+    assert not [one for one in said if "nan" in one]
+
+
+def test_what_a_port_raises_is_one_line(original):
+    with pytest.raises(InputError, match=r"port: fails on waveforms .*by zero"):
+        found_in(original, Port(original, played=lambda w: w / (1 // 0)))
 
 
 def test_an_empty_pair_is_refused(original):
