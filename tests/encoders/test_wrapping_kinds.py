@@ -829,3 +829,22 @@ def test_a_function_of_an_untrained_network_is_its_baseline():
     encoder = wrap_function(make(7), RATE, name="projection", make=make)
     assert isinstance(encoder, Redraws)
     check(encoder)
+
+
+class OwnScale(nn.Module):
+    """A layer with a parameter of which nothing says how it is initialised."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.alpha = nn.Conv1d(1, 4, 8, stride=4), nn.Parameter(torch.ones(1, 4, 1))
+
+    def forward(self, x):
+        x = self.conv(x)
+        return x + (self.alpha * x).sin().square() / self.alpha
+
+
+def test_who_can_only_be_shuffled_conforms():
+    encoder = wrap(nn.Sequential(OwnScale()), 8000, {"latent": "0"})
+    with pytest.raises(InputError, match=r"no random baseline: nothing says how .*alpha.* is initialised"):
+        encoder.randomised(1)
+    check(encoder)
