@@ -372,7 +372,8 @@ def check_page(found: xr.DataTree, out: str | Path) -> Path:
 
 def _figures(found: xr.DataTree, names: tuple[str, str], tolerance_db: float) -> Iterator[Illustration]:
     group = found["stages"].to_dataset()
-    yield differences_by_stage(group, tolerance_db, names)
+    parted = next((str(one["at_stage"]) for one in _findings(found)), "")
+    yield differences_by_stage(group, tolerance_db, names, parted)
     there = [str(s) for s in group["stage"].values if np.isfinite(group["gain_db"].sel(stage=s).values).any()]
     wanted = [s for s in ("first_layer", "stack_end", "latent", DECODE) if s in there] or there[:1] + there[
         -1:
@@ -387,7 +388,7 @@ def _figures(found: xr.DataTree, names: tuple[str, str], tolerance_db: float) ->
         curves = [
             (
                 names[0] if str(side) == "first" else names[1],
-                trips["gain_db"].sel(side=side).values,
+                np.maximum(trips["gain_db"].sel(side=side).values, GONE_DB),
                 _delay_of(trips.sel(side=side)),
             )
             for side in trips["side"].values

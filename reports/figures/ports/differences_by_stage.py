@@ -12,7 +12,9 @@ from ..tables import Row, table
 LOWEST_DB, HIGHEST_DB = -160.0, 20.0  # what lies beyond is drawn at the edge
 
 
-def differences_by_stage(stages: xr.Dataset, tolerance_db: float, names: tuple[str, str]) -> Illustration:
+def differences_by_stage(
+    stages: xr.Dataset, tolerance_db: float, names: tuple[str, str], parted: str = ""
+) -> Illustration:
     """Draw how far each stage of two encoders differs, sound by sound.
 
     Parameters
@@ -22,6 +24,8 @@ def differences_by_stage(stages: xr.Dataset, tolerance_db: float, names: tuple[s
     tolerance_db : float
     names : (str, str)
         What the two are called.
+    parted : str
+        Stage at which they first differ, if not by dB then by codes, frames or shapes; "" where they do not.
     """
     values = stages["difference_db"]
     shown = [str(s) for s in stages["stage"].values if np.isfinite(values.sel(stage=s).values).any()]
@@ -47,8 +51,9 @@ def differences_by_stage(stages: xr.Dataset, tolerance_db: float, names: tuple[s
         axes.set_xlabel("difference (dB re response)")
         one_legend(figure)
     beyond = [row["stage"] for row in rows if float(row["difference (dB re response)"]) > tolerance_db]  # type: ignore[arg-type]
-    first = beyond[0] if beyond else ""
-    said = f"They part at {first}." if first else "No stage differs beyond the tolerance."
+    said = f"They part at {parted}." if parted else "No stage differs beyond the tolerance."
+    if parted and parted not in beyond:
+        said = f"They part at {parted}, not by the level of activations: by codes, frames or shapes."
     return Illustration(
         "differences",
         "Where they part",

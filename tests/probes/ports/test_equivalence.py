@@ -292,6 +292,8 @@ def test_the_page_answers_first(original, change, tmp_path):
     page = ports.check_page(tree, tmp_path / "check.html").read_text()
     assert "<h2>No</h2>" in page or ">No<" in page
     assert f"first differ at {stage}" in page
+    assert f"They part at {stage}" in page
+    assert "No stage differs" not in page
     assert page.count("<figure") >= 2
     ports.check_page(tree, tmp_path / "check.html")  # its own page is replaced
     (tmp_path / "other.html").write_text("mine")
