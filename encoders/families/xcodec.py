@@ -67,7 +67,7 @@ def xcodec(model: Any, name: str, seed: int = 0) -> ModuleEncoder:
 
 
 @dataclass(frozen=True)
-class _Heard:
+class _SemanticInput:
     """How HuBERT is played a waveform: at which rate, padded by how much, and which of its states count."""
 
     rate: int
@@ -75,16 +75,18 @@ class _Heard:
     stride: int
 
 
-def _heard(model: Any) -> _Heard:
+def _semantic_input(model: Any) -> _SemanticInput:
     config = model.config
     if not hasattr(config, "semantic_sample_rate"):  # which Higgs audio's has alone
-        return _Heard(config.sample_rate, model.pad, 1)
-    return _Heard(config.semantic_sample_rate, HIGGS_PADDING, max(1, config.semantic_downsample_factor))
+        return _SemanticInput(config.sample_rate, model.pad, 1)
+    return _SemanticInput(
+        config.semantic_sample_rate, HIGGS_PADDING, max(1, config.semantic_downsample_factor)
+    )
 
 
 def _speech(model: Any, name: str) -> Geometry:
     """Return what HuBERT's convolutions see, in samples of the codec's rate."""
-    heard, rate = _heard(model), model.config.sample_rate
+    heard, rate = _semantic_input(model), model.config.sample_rate
     layers = [layer_of(layer.conv) for layer in model.semantic_model.feature_extractor.conv_layers]
     seen = receptive_field([Layer(1, left_padding=heard.padding), *layers])
     if seen.hop * rate % heard.rate:
@@ -115,7 +117,7 @@ def fitted(semantic: Tensor, acoustic: Tensor) -> Tensor:
 
 def _states(model: Any, waveforms: Tensor) -> Tensor:
     """Return the mean over HuBERT's hidden states, [B, F, D]; unlike in its own code, gradients flow."""
-    heard = _heard(model)
+    heard = _semantic_input(model)
     played = resample(waveforms, model.config.sample_rate, heard.rate)  # the same at the same rate
     padded = functional.pad(played[:, 0], (heard.padding, heard.padding))
     states = model.semantic_model(padded, output_hidden_states=True).hidden_states

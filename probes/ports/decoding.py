@@ -124,7 +124,8 @@ def _explained(
     tolerance_db: float,
 ) -> Finding:
     worst = worst_sound(pair, one, tolerance_db)
-    about: dict[str, Any] = {"stage": "decode", "sound": worst[0], "db": worst[1]}
+    sound = str(pair.sounds.coordinates["sound"][worst])
+    about: dict[str, Any] = {"stage": "decode", "sound": sound, "db": float(one.db[worst])}
     if dtypes[0] != dtypes[1] and float(np.median(one.db)) <= ROUNDED_DB:
         which, dtype = ("first", dtypes[0]) if dtypes[0] else ("second", dtypes[1])
         return Finding("precision", **about, values={"dtype": dtype, "which": which})

@@ -224,9 +224,8 @@ def _frequencies(pair: Pair) -> np.ndarray:
     return pair.sounds.columns["frequency_hz"][pair.sounds.first[: min(TONES, len(pair.sounds))]]
 
 
-def worst_sound(pair: Pair, one: Difference, tolerance_db: float) -> tuple[str, float]:
-    """Return the sound on which a stage differs most, in dB; silence only where it does on no other."""
+def worst_sound(pair: Pair, one: Difference, tolerance_db: float) -> int:
+    """Return the row of the sound on which a stage differs most; silence only where it does on no other."""
     sounds = [str(name) for name in pair.sounds.coordinates["sound"]]
     sounding = [i for i, name in enumerate(sounds) if name != "silence" and one.db[i] > tolerance_db]
-    worst = max(sounding, key=lambda i: one.db[i], default=int(one.db.argmax()))
-    return sounds[worst], float(one.db[worst])
+    return max(sounding, key=lambda i: one.db[i], default=int(one.db.argmax()))

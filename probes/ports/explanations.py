@@ -43,7 +43,8 @@ def explained(pair: Pair, one: Difference, before: str, tolerance_db: float) -> 
     tolerance_db : float
     """
     worst = worst_sound(pair, one, tolerance_db)
-    about: dict[str, Any] = {"stage": one.stage, "sound": worst[0], "db": worst[1]}
+    sound = str(pair.sounds.coordinates["sound"][worst])
+    about: dict[str, Any] = {"stage": one.stage, "sound": sound, "db": float(one.db[worst])}
     if one.inside_db.max() <= tolerance_db:
         values = {"leading": one.leading, "trailing": one.trailing}
         return Finding("edges", **about, left_db=float(one.inside_db.max()), values=values)
@@ -96,15 +97,14 @@ def _silence(pair: Pair, one: Difference) -> Explanation | None:
 
 def _frames(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Explanation | None:
     """Whether the second gives the first's frames earlier or later."""
-    sounds = [str(name) for name in pair.sounds.coordinates["sound"]]
-    worst = sounds.index(worst_sound(pair, one, tolerance_db)[0])
+    worst = worst_sound(pair, one, tolerance_db)
     both = pair.played(slice(worst, worst + 1), [one.stage])
     first, second = (found[one.stage][0].double() for found in both)  # [C, F]
     hop, left = pair.first.stages[one.stage].hop, {}
     for late in range(-MOST_FRAMES, MOST_FRAMES + 1):
         moved = first.roll(late, dims=1)[:, MOST_FRAMES : min(first.shape[1], second.shape[1]) - MOST_FRAMES]
         apart = (second[:, MOST_FRAMES : MOST_FRAMES + moved.shape[1]] - moved).square().mean()
-        left[late] = float(10 * torch.log10(apart / moved.square().mean().clamp(min=1e-30) + 1e-30))
+        left[late] = _db(apart, moved.square().mean())
     late = min(left, key=lambda n: left[n])
     if not late or not _holds(left[0], left[late], tolerance_db):
         return None
@@ -146,7 +146,6 @@ def _input(pair: Pair, one: Difference, before: str, tolerance_db: float) -> Exp
         "delay": how.delay,
         "polarity": float(np.sign(how.gain)),
         "gain_db": gain_db,
-        "frames": how.delay / hop,
         "before": before,
     }
     return kind, best[0], values
@@ -209,8 +208,7 @@ def _weights(pair: Pair, one: Difference, before: str, tolerance_db: float) -> E
     deepest = [name for name, about in pair.first.stages.items() if not quantizer_steps(about, 1)][-1]
     deepest = deepest if deepest in pair.stages else one.stage
     holding: list[tuple[float, Explanation]] = []
-    sounds = [str(name) for name in pair.sounds.coordinates["sound"]]
-    worst = sounds.index(worst_sound(pair, one, tolerance_db)[0])
+    worst = worst_sound(pair, one, tolerance_db)
     for which, other in (("second", pair), ("first", _exchanged(pair))):  # which one has the fault
         stage, last = (s if other is pair else pair.stages[s] for s in (one.stage, deepest))
         as_it_is = _left_db(other, other.first, stage, worst)
@@ -234,7 +232,11 @@ def _left_db(pair: Pair, changed: Encoder, stage: str, sound: int) -> float:
     theirs = pair.of_second(waveforms, [stage])[stage].double()
     frames = min(mine.shape[2], theirs.shape[2])
     apart = (mine[:, :, :frames] - theirs[:, :, :frames]).square().mean()
-    power = theirs[:, :, :frames].var(dim=2).mean()
+    return _db(apart, theirs[:, :, :frames].var(dim=2).mean())
+
+
+def _db(apart: Tensor, power: Tensor) -> float:
+    """Return one power re another, in dB."""
     return float(10 * torch.log10(apart / power.clamp(min=1e-30) + 1e-30))
 
 
@@ -322,9 +324,8 @@ def _channels(pair: Pair, one: Difference, before: str, tolerance_db: float) -> 
     x, y = (f - mean for f, mean in zip((first, second), means, strict=True))
     gain = (x * y).sum(1) / x.square().sum(1).clamp(min=1e-30)
     apart = (y - gain[:, None] * x).square().mean()
-    left_db = float(10 * torch.log10(apart / x.square().mean().clamp(min=1e-30) + 1e-30))
-    as_it_is = (second - first).square().mean() / x.square().mean().clamp(min=1e-30)
-    before_db = float(10 * torch.log10(as_it_is + 1e-30))
+    left_db = _db(apart, x.square().mean())
+    before_db = _db((second - first).square().mean(), x.square().mean())
     is_off = (means[1] - means[0]).square().mean() > 10 ** (tolerance_db / 10) * x.square().mean()
     if before_db <= tolerance_db or not _holds(before_db, left_db, tolerance_db):
         return None

@@ -58,7 +58,7 @@ def as_tree(pair: Pair, found: Found, tolerance_db: float, left_out: Sequence[st
         "batch": pair.batch,
         "left_out": "\n".join(left_out),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        **{f"{side}": one.name for side, one in zip(SIDES, (pair.first, pair.second), strict=True)},
+        **{side: one.name for side, one in zip(SIDES, (pair.first, pair.second), strict=True)},
         **{
             f"{side}_{what}": getattr(one.weights, what)
             for side, one in zip(SIDES, (pair.first, pair.second), strict=True)

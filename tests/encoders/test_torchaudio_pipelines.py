@@ -183,11 +183,11 @@ def test_both_branches_of_hybrid_demucs(noise):
     ]  # fmt: skip
     waveforms = noise(1, 2000)
     found = encoder.run(waveforms, ["time_0", "spectral_0"])
-    heard = {}
-    model.time_encoder[0].register_forward_hook(lambda *a: heard.update(time=a[2]))
-    model.freq_encoder[0].register_forward_hook(lambda *a: heard.update(spectral=a[2]))
+    recorded = {}
+    model.time_encoder[0].register_forward_hook(lambda *a: recorded.update(time=a[2]))
+    model.freq_encoder[0].register_forward_hook(lambda *a: recorded.update(spectral=a[2]))
     with torch.no_grad(), single_thread():  # as small networks are run
         model(waveforms[:, None].expand(-1, 2, -1))
-    assert torch.equal(found["time_0"], heard["time"])
-    assert torch.equal(found["spectral_0"], heard["spectral"].flatten(1, 2))
+    assert torch.equal(found["time_0"], recorded["time"])
+    assert torch.equal(found["spectral_0"], recorded["spectral"].flatten(1, 2))
     check(encoder)

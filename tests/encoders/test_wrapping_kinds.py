@@ -598,7 +598,7 @@ def test_a_module_that_takes_one_sound_at_a_time(noise):
     check(encoder)
 
 
-def test_two_channels_are_asked_for():
+def test_the_message_names_the_two_channels_needed():
     with pytest.raises(InputError, match=r"takes 2 channels; give `prepare=lambda x: x\[:, None\]\.expand"):
         wrap(nn.Sequential(nn.Conv1d(2, 4, 8), nn.ReLU()), RATE, {"latent": "1"})
     encoder = wrap(nn.Conv1d(2, 4, 8), RATE, {"a": ""}, prepare=lambda x: x[:, None].expand(-1, 2, -1))
